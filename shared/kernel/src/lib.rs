@@ -1,0 +1,17 @@
+//! The words every service shares: typed ids, money, time and back-off. No I/O.
+//!
+//! Clock and randomness are arguments everywhere else, so this crate is the only place that reads
+//! the system's clock ([`SystemClock`]) or makes ids from it.
+
+mod backoff;
+mod clock;
+mod id;
+mod money;
+
+pub use backoff::Backoff;
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use id::{
+    ApiKeyId, AssignmentId, BuyerId, CampaignId, CategoryId, DeliveryId, EndpointId, EventId, Id,
+    IdError, Kind, LeadId, PostingId, SellerId, SubscriptionId, SupplierId,
+};
+pub use money::{Currency, Money, MoneyError};
