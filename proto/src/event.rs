@@ -1,0 +1,51 @@
+//! What makes a message an event: its type name and the subject it is published on.
+
+use prost::Message;
+
+use crate::{common::Outcome, events, subjects};
+
+/// A message that is published to a stream.
+pub trait Event: Message + Default + 'static {
+    /// The protobuf full name; the `ce-type` header.
+    const TYPE: &'static str;
+
+    /// Where this one is published.
+    fn subject(&self) -> String;
+}
+
+macro_rules! event {
+    ($message:ident, |$this:ident| $subject:expr) => {
+        impl Event for events::$message {
+            const TYPE: &'static str = concat!("leadflow.events.v1.", stringify!($message));
+
+            fn subject(&self) -> String {
+                let $this = self;
+                $subject
+            }
+        }
+    };
+}
+
+event!(LeadReceived, |_this| subjects::LEAD_RECEIVED.to_owned());
+event!(LeadAssigned, |_this| subjects::LEAD_ASSIGNED.to_owned());
+event!(LeadDecided, |this| {
+    match this.decision.as_ref().map(crate::common::Decision::outcome) {
+        Some(Outcome::Rejected) => subjects::LEAD_REJECTED,
+        Some(Outcome::Expired) => subjects::LEAD_EXPIRED,
+        _ => subjects::LEAD_UNSOLD,
+    }
+    .to_owned()
+});
+event!(WalletCredited, |_this| subjects::WALLET_CREDITED.to_owned());
+event!(WalletLowBalance, |_this| subjects::WALLET_LOW_BALANCE.to_owned());
+event!(WalletLimitsChanged, |_this| subjects::WALLET_LIMITS_CHANGED.to_owned());
+event!(SellerChanged, |this| subjects::changed("seller", &this.seller_id));
+event!(BuyerChanged, |this| subjects::changed("buyer", &this.buyer_id));
+event!(SupplierChanged, |this| subjects::changed("supplier", &this.supplier_id));
+event!(CategoryChanged, |this| subjects::changed("category", &this.category_id));
+event!(CampaignChanged, |this| subjects::changed("campaign", &this.campaign_id));
+event!(SubscriptionChanged, |this| subjects::changed("subscription", &this.subscription_id));
+event!(DeliveryEnded, |this| {
+    if this.delivered { subjects::NOTIFICATION_DELIVERED } else { subjects::NOTIFICATION_GAVE_UP }.to_owned()
+});
+event!(EndpointDisabled, |_this| subjects::NOTIFICATION_ENDPOINT_DISABLED.to_owned());

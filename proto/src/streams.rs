@@ -1,0 +1,27 @@
+//! Names of streams and durable consumers.
+
+/// `lead.>`
+pub const LEADS: &str = "LEADS";
+/// `wallet.>`, `payment.>`
+pub const BILLING: &str = "BILLING";
+/// `notification.>`, `usage.>`
+pub const NOTIFY: &str = "NOTIFY";
+/// `seller.>`, `buyer.>`, `supplier.>`, `category.>`, `campaign.>`, `subscription.>`: the newest message a subject is kept.
+pub const DIRECTORY: &str = "DIRECTORY";
+/// `dlq.>`: messages that a consumer could not process, with their error.
+pub const DLQ: &str = "DLQ";
+
+/// LEADS: distribution decides `lead.received`.
+pub const LEADS_DISTRIBUTION: &str = "distribution";
+/// LEADS: billing captures `lead.assigned`.
+pub const LEADS_BILLING: &str = "billing";
+/// LEADS: notifier delivers `lead.assigned`.
+pub const LEADS_NOTIFIER: &str = "notifier";
+/// BILLING: distribution looks again at leads that wait for a buyer.
+pub const BILLING_DISTRIBUTION: &str = "distribution";
+/// DIRECTORY: distribution's copy of sellers and buyers.
+pub const DIRECTORY_DISTRIBUTION: &str = "distribution";
+/// DIRECTORY: billing's copy of sellers and buyers.
+pub const DIRECTORY_BILLING: &str = "billing";
+/// DIRECTORY: notifier's copy of buyers (which tenant a buyer belongs to).
+pub const DIRECTORY_NOTIFIER: &str = "notifier";

@@ -1,0 +1,37 @@
+//! Subjects, by the service that publishes them.
+
+/// ingest: a post was accepted.
+pub const LEAD_RECEIVED: &str = "lead.received";
+/// distribution: a lead was sold.
+pub const LEAD_ASSIGNED: &str = "lead.assigned";
+/// distribution: nobody can buy the lead now.
+pub const LEAD_UNSOLD: &str = "lead.unsold";
+/// distribution: a rule refused the lead.
+pub const LEAD_REJECTED: &str = "lead.rejected";
+/// distribution: the lead was for sale until its time ran out.
+pub const LEAD_EXPIRED: &str = "lead.expired";
+/// billing: money was added to a wallet.
+pub const WALLET_CREDITED: &str = "wallet.credited";
+/// billing: available money fell below the threshold.
+pub const WALLET_LOW_BALANCE: &str = "wallet.low_balance";
+/// billing: spending limits or the wallet's status changed.
+pub const WALLET_LIMITS_CHANGED: &str = "wallet.limits_changed";
+/// notifier: a delivery arrived.
+pub const NOTIFICATION_DELIVERED: &str = "notification.delivered";
+/// notifier: a delivery was given up.
+pub const NOTIFICATION_GAVE_UP: &str = "notification.gave_up";
+/// notifier: an endpoint was switched off after days of failure.
+pub const NOTIFICATION_ENDPOINT_DISABLED: &str = "notification.endpoint_disabled";
+
+/// The subject of a directory record, e.g. `seller.changed.seller_…`. Published by accounts
+/// (seller, buyer, supplier) and distribution (category, campaign, subscription).
+#[must_use]
+pub fn changed(noun: &str, id: &str) -> String {
+    format!("{noun}.changed.{id}")
+}
+
+/// The filter for every record of one noun.
+#[must_use]
+pub fn all_changed(noun: &str) -> String {
+    format!("{noun}.changed.*")
+}
