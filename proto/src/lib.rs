@@ -15,7 +15,12 @@ pub use convert::{ConvertError, id, money, money_to_proto, optional_money, time_
 pub use event::Event;
 pub use json::to_json;
 
-#[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated from the .proto files, which carry the comments")]
+#[allow(
+    missing_docs,
+    clippy::all,
+    clippy::pedantic,
+    reason = "generated from the .proto files, which carry the comments"
+)]
 mod generated {
     /// Shared words.
     pub mod common {
@@ -68,8 +73,7 @@ pub use generated::{
     common::v1 as common,
     events::v1 as events,
     rpc::{
-        accounts::v1 as accounts, billing::v1 as billing, distribution::v1 as distribution,
-        notifier::v1 as notifier,
+        accounts::v1 as accounts, billing::v1 as billing, distribution::v1 as distribution, notifier::v1 as notifier,
     },
 };
 

@@ -24,11 +24,7 @@ impl Currency {
     /// [`MoneyError::Currency`] unless the text is three upper-case ASCII letters.
     pub fn parse(text: &str) -> Result<Self, MoneyError> {
         let bytes: [u8; 3] = text.as_bytes().try_into().map_err(|_| MoneyError::Currency)?;
-        if bytes.iter().all(u8::is_ascii_uppercase) {
-            Ok(Self(bytes))
-        } else {
-            Err(MoneyError::Currency)
-        }
+        if bytes.iter().all(u8::is_ascii_uppercase) { Ok(Self(bytes)) } else { Err(MoneyError::Currency) }
     }
 
     /// The code.
@@ -165,23 +161,12 @@ impl Money {
     /// # Errors
     /// [`MoneyError::TooLarge`] beyond the limit.
     pub fn percent(self, percent: Decimal) -> Result<Self, MoneyError> {
-        let share = self
-            .amount
-            .checked_mul(percent)
-            .ok_or(MoneyError::TooLarge)?
-            / Decimal::ONE_HUNDRED;
-        Self::new(
-            share.round_dp_with_strategy(SCALE, RoundingStrategy::MidpointNearestEven),
-            self.currency,
-        )
+        let share = self.amount.checked_mul(percent).ok_or(MoneyError::TooLarge)? / Decimal::ONE_HUNDRED;
+        Self::new(share.round_dp_with_strategy(SCALE, RoundingStrategy::MidpointNearestEven), self.currency)
     }
 
     fn same_currency(self, other: Self) -> Result<(), MoneyError> {
-        if self.currency == other.currency {
-            Ok(())
-        } else {
-            Err(MoneyError::Mixed(self.currency, other.currency))
-        }
+        if self.currency == other.currency { Ok(()) } else { Err(MoneyError::Mixed(self.currency, other.currency)) }
     }
 }
 

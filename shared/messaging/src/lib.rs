@@ -1,1 +1,24 @@
-//! Placeholder.
+//! Messages between services over NATS JetStream: the only crate that knows async-nats.
+//!
+//! - [`Bus`]: the connection, publishing with acknowledgement, core (unstored) messages.
+//! - [`topology`]: the streams and durable consumers, declared once, created, read back, compared.
+//! - [`outbox`]: events written in the transaction that makes them true, published after it commits.
+//! - [`inbox`]: events recorded in the transaction of their effect, so a repeat has none.
+//! - [`consumer`]: the batch loop of a durable consumer, with retries and a dead-letter path.
+//! - [`directory`]: the current state of all records, loaded and then followed.
+//! - [`trace`]: W3C trace context through all of it.
+
+mod bus;
+pub mod consumer;
+pub mod directory;
+pub mod dlq;
+mod envelope;
+mod headers;
+pub mod inbox;
+pub mod outbox;
+pub mod tail;
+pub mod topology;
+pub mod trace;
+
+pub use bus::{Bus, BusError, BusSettings, CoreMessages};
+pub use envelope::{Envelope, Message};

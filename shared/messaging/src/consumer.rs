@@ -1,0 +1,257 @@
+//! The batch loop of a durable consumer.
+//!
+//! A batch is whatever waits, up to a limit; it never waits to fill. The handler does all of it in
+//! one transaction or none. A transient failure (a dependency is away) keeps the batch and retries
+//! with back-off while the stream is told that work goes on; a permanent one is narrowed down
+//! message by message, and the message that fails alone goes to the dead letters with its error.
+//! Acknowledging happens after the handler's commit, so a crash in between repeats the batch: every
+//! handler must be idempotent.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use async_nats::jetstream::{self, AckKind, consumer::pull};
+use futures::{FutureExt, StreamExt};
+use leadflow_kernel::Backoff;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Bus, Message, dlq, topology};
+
+/// Deliveries after which a message is handled alone: it may be what crashes the process.
+const SUSPECT_AFTER: u64 = 5;
+/// Deliveries after which a message that never ended goes to the dead letters.
+const DEAD_AFTER: u64 = 50;
+const RETRY: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
+
+/// What a handler says of a batch that it did not carry out. Nothing of it may have been committed.
+#[derive(Debug)]
+pub enum HandleError {
+    /// Try again: something the handler needs is away or busy.
+    Transient(BoxError),
+    /// Trying again will not help: the message is broken or the program is.
+    Permanent(BoxError),
+}
+
+/// Any error; `anyhow::Error` and `sqlx::Error` convert into it.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+impl HandleError {
+    /// A transient failure.
+    pub fn transient(error: impl Into<BoxError>) -> Self {
+        Self::Transient(error.into())
+    }
+
+    /// A permanent failure.
+    pub fn permanent(error: impl Into<BoxError>) -> Self {
+        Self::Permanent(error.into())
+    }
+}
+
+/// A database error is permanent only when the data itself is refused (classes 22 and 23 of
+/// PostgreSQL's error codes, unique violations apart: those are races, and a retry sees the winner).
+impl From<sqlx::Error> for HandleError {
+    fn from(error: sqlx::Error) -> Self {
+        let refused = error.as_database_error().is_some_and(|database| {
+            let code = database.code();
+            let code = code.as_deref().unwrap_or_default();
+            (code.starts_with("22") || code.starts_with("23")) && code != "23505"
+        });
+        if refused { Self::permanent(error) } else { Self::transient(error) }
+    }
+}
+
+/// What a service does with the messages of one consumer.
+#[async_trait::async_trait]
+pub trait BatchHandler: Send + Sync + 'static {
+    /// Carries out the whole batch (in one transaction) or nothing of it. May see any message again.
+    async fn handle(&self, batch: &[Message]) -> Result<(), HandleError>;
+}
+
+/// Which consumer to run, and in what portions.
+#[derive(Debug, Clone, Copy)]
+pub struct ConsumerSettings {
+    /// The stream's name (`leadflow_contracts::streams`).
+    pub stream: &'static str,
+    /// The durable consumer's name.
+    pub consumer: &'static str,
+    /// The most messages a batch holds.
+    pub max_batch: usize,
+}
+
+type Delivery = jetstream::Message;
+
+/// Runs until `shutdown`: the batch at work is finished, what was only fetched is given back.
+pub async fn run(bus: Bus, settings: ConsumerSettings, handler: Arc<dyn BatchHandler>, shutdown: CancellationToken) {
+    let mut failures = 0_u32;
+    while !shutdown.is_cancelled() {
+        match follow(&bus, settings, handler.as_ref(), &shutdown).await {
+            Ok(()) => failures = 0,
+            Err(error) => {
+                failures = failures.saturating_add(1);
+                tracing::warn!(stream = settings.stream, consumer = settings.consumer, failures, %error, "consumer interrupted");
+                pause(RETRY.delay(failures, rand::random()), &shutdown).await;
+            }
+        }
+    }
+}
+
+async fn follow(
+    bus: &Bus,
+    settings: ConsumerSettings,
+    handler: &dyn BatchHandler,
+    shutdown: &CancellationToken,
+) -> Result<(), BoxError> {
+    let consumer: jetstream::consumer::Consumer<pull::Config> =
+        bus.jetstream().get_consumer_from_stream(settings.consumer, settings.stream).await?;
+    let stream = consumer
+        .stream()
+        // One batch at work and one ready behind it.
+        .max_messages_per_batch(settings.max_batch * 2)
+        .expires(Duration::from_secs(20))
+        .heartbeat(Duration::from_secs(5))
+        .messages()
+        .await?;
+    let mut batches = stream.ready_chunks(settings.max_batch);
+    loop {
+        let chunk = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return Ok(()),
+            chunk = batches.next() => chunk,
+        };
+        let Some(chunk) = chunk else { return Ok(()) };
+        let mut interrupted = None;
+        let mut deliveries = Vec::with_capacity(chunk.len());
+        for item in chunk {
+            match item {
+                Ok(delivery) => deliveries.push(delivery),
+                Err(error) => interrupted = Some(error),
+            }
+        }
+        let work = Work { bus, settings, handler, shutdown };
+        work.process(deliveries).await;
+        if let Some(error) = interrupted {
+            return Err(error.into());
+        }
+    }
+}
+
+struct Work<'a> {
+    bus: &'a Bus,
+    settings: ConsumerSettings,
+    handler: &'a dyn BatchHandler,
+    shutdown: &'a CancellationToken,
+}
+
+impl Work<'_> {
+    async fn process(&self, deliveries: Vec<Delivery>) {
+        let (suspects, rest): (Vec<_>, Vec<_>) = deliveries
+            .into_iter()
+            .map(|delivery| (Message::from_nats(&delivery), delivery))
+            .partition(|(message, _)| message.delivered >= SUSPECT_AFTER);
+        if !rest.is_empty() {
+            self.attempt(rest).await;
+        }
+        for (message, delivery) in suspects {
+            if message.delivered >= DEAD_AFTER {
+                self.bury(&message, &delivery, "delivered 50 times without an end").await;
+            } else {
+                self.attempt(vec![(message, delivery)]).await;
+            }
+        }
+    }
+
+    /// Handles a batch until it is done, narrowed down, or the process stops.
+    async fn attempt(&self, batch: Vec<(Message, Delivery)>) {
+        let (messages, deliveries): (Vec<Message>, Vec<Delivery>) = batch.into_iter().unzip();
+        let mut failures = 0_u32;
+        loop {
+            let handled = self.handle_telling_progress(&messages, &deliveries).await;
+            match handled {
+                Ok(()) => return acknowledge(&deliveries, AckKind::Ack).await,
+                Err(HandleError::Transient(error)) => {
+                    failures += 1;
+                    if failures.is_power_of_two() {
+                        tracing::warn!(
+                            stream = self.settings.stream, consumer = self.settings.consumer,
+                            messages = messages.len(), failures, error = %chain(error.as_ref()), "batch will be retried"
+                        );
+                    }
+                    pause(RETRY.delay(failures, rand::random()), self.shutdown).await;
+                    if self.shutdown.is_cancelled() {
+                        return acknowledge(&deliveries, AckKind::Nak(None)).await;
+                    }
+                    acknowledge(&deliveries, AckKind::Progress).await;
+                }
+                Err(HandleError::Permanent(error)) => {
+                    if let ([message], [delivery]) = (&messages[..], &deliveries[..]) {
+                        return self.bury(message, delivery, &chain(error.as_ref())).await;
+                    }
+                    tracing::warn!(
+                        stream = self.settings.stream, consumer = self.settings.consumer,
+                        messages = messages.len(), error = %chain(error.as_ref()), "batch refused; trying its messages one by one"
+                    );
+                    for pair in messages.into_iter().zip(deliveries) {
+                        Box::pin(self.attempt(vec![pair])).await;
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn handle_telling_progress(&self, messages: &[Message], deliveries: &[Delivery]) -> Result<(), HandleError> {
+        let mut handling = std::pin::pin!(AssertUnwindSafe(self.handler.handle(messages)).catch_unwind());
+        loop {
+            tokio::select! {
+                outcome = &mut handling => return outcome.unwrap_or_else(|panic| {
+                    let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned())
+                        .or_else(|| panic.downcast_ref::<String>().cloned())
+                        .unwrap_or_else(|| "unknown panic".to_owned());
+                    Err(HandleError::permanent(format!("handler panicked: {text}")))
+                }),
+                () = tokio::time::sleep(topology::ACK_WAIT / 3) => acknowledge(deliveries, AckKind::Progress).await,
+            }
+        }
+    }
+
+    /// Puts a message aside with its error. If that fails, the message stays for another delivery.
+    async fn bury(&self, message: &Message, delivery: &Delivery, error: &str) {
+        tracing::error!(
+            stream = self.settings.stream, consumer = self.settings.consumer,
+            event_id = %message.id, kind = %message.kind, delivered = message.delivered, error, "message goes to the dead letters"
+        );
+        match dlq::bury(self.bus, self.settings, message, delivery, error).await {
+            Ok(()) => acknowledge(std::slice::from_ref(delivery), AckKind::Ack).await,
+            Err(error) => {
+                tracing::error!(event_id = %message.id, error = %chain(&error), "dead letter could not be stored; the message stays");
+                acknowledge(std::slice::from_ref(delivery), AckKind::Nak(Some(Duration::from_secs(5)))).await;
+            }
+        }
+    }
+}
+
+/// A lost acknowledgement only means another delivery, which handlers must bear anyway.
+async fn acknowledge(deliveries: &[Delivery], kind: AckKind) {
+    for delivery in deliveries {
+        if let Err(error) = delivery.ack_with(kind).await {
+            tracing::debug!(%error, "acknowledgement not sent");
+        }
+    }
+}
+
+async fn pause(duration: Duration, shutdown: &CancellationToken) {
+    tokio::select! {
+        () = tokio::time::sleep(duration) => {}
+        () = shutdown.cancelled() => {}
+    }
+}
+
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,174 @@
+//! Publishing what the outbox holds.
+
+use std::{sync::Arc, time::Duration};
+
+use sqlx::PgPool;
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::store::{Outbox, Pending, PendingRow};
+use crate::{Bus, BusError, Envelope};
+
+/// Transactions whose events may wait in memory; more wait for the sweeper.
+const QUEUE: usize = 256;
+/// How often the sweeper looks when nobody wakes it.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// Why a relay could not finish a step; the rows stay for the next one.
+#[derive(Debug, thiserror::Error)]
+pub enum RelayError {
+    /// PostgreSQL.
+    #[error("outbox table")]
+    Database(#[from] sqlx::Error),
+    /// NATS.
+    #[error("publishing from the outbox")]
+    Bus(#[from] BusError),
+}
+
+/// Publishes one schema's outbox. Clones share the queue.
+#[derive(Clone)]
+pub struct Relay {
+    outbox: Outbox,
+    pool: PgPool,
+    bus: Bus,
+    queue: mpsc::Sender<Pending>,
+    ordered: Arc<Notify>,
+}
+
+impl Relay {
+    /// A relay, and the task that must run for it until `shutdown` (spawn it): the queue is then
+    /// emptied before the task ends.
+    pub fn new(
+        outbox: Outbox,
+        pool: PgPool,
+        bus: Bus,
+        shutdown: CancellationToken,
+    ) -> (Self, impl Future<Output = ()> + Send + 'static) {
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        let relay = Self { outbox, pool, bus, queue, ordered: Arc::new(Notify::new()) };
+        let task = run(relay.clone(), waiting, shutdown);
+        (relay, task)
+    }
+
+    /// Publishes `pending` soon. Call it after the commit; never waits, never fails: what cannot be
+    /// taken now is found by the sweeper.
+    pub fn send(&self, pending: Pending) {
+        if pending.ordered {
+            self.ordered.notify_one();
+        }
+        if !pending.rows.is_empty() && self.queue.try_send(pending).is_err() {
+            tracing::debug!(schema = self.outbox.schema(), "outbox queue is full; left to the sweeper");
+        }
+    }
+
+    /// Publishes rows that their own process left behind. Returns how many.
+    ///
+    /// # Errors
+    /// [`RelayError`]; the rows stay.
+    pub async fn sweep(&self) -> Result<usize, RelayError> {
+        let rows = self.outbox.claim_left_behind(&self.pool).await?;
+        let taken = rows.len();
+        if taken > 0 {
+            self.publish(rows).await?;
+        }
+        Ok(taken)
+    }
+
+    /// Publishes rows of directory events, in order, as the only one to do so at the time.
+    /// Returns how many.
+    ///
+    /// # Errors
+    /// [`RelayError`]; the rows stay.
+    pub async fn sweep_ordered(&self) -> Result<usize, RelayError> {
+        let mut transaction = self.pool.begin().await?;
+        let rows = self.outbox.lock_and_read_ordered(&mut transaction).await?;
+        let taken = rows.len();
+        if taken > 0 {
+            let (ids, events) = split(rows);
+            self.bus.publish(&events).await?;
+            self.outbox.delete(&mut transaction, ids).await?;
+        }
+        transaction.commit().await?;
+        Ok(taken)
+    }
+
+    async fn publish(&self, rows: Vec<PendingRow>) -> Result<(), RelayError> {
+        let (ids, events) = split(rows);
+        self.bus.publish(&events).await?;
+        let mut connection = self.pool.acquire().await?;
+        Ok(self.outbox.delete(&mut connection, ids).await?)
+    }
+}
+
+fn split(rows: Vec<PendingRow>) -> (Vec<uuid::Uuid>, Vec<Envelope>) {
+    let mut ids = Vec::with_capacity(rows.len());
+    let mut events = Vec::new();
+    for row in rows {
+        ids.push(row.id);
+        events.extend(row.events);
+    }
+    (ids, events)
+}
+
+async fn run(relay: Relay, mut waiting: mpsc::Receiver<Pending>, shutdown: CancellationToken) {
+    let direct = async {
+        let mut taken = Vec::new();
+        loop {
+            let stop = tokio::select! {
+                biased;
+                count = waiting.recv_many(&mut taken, QUEUE) => count == 0,
+                () = shutdown.cancelled() => {
+                    // One last look: what was queued before the stop is still published.
+                    while let Ok(pending) = waiting.try_recv() {
+                        taken.push(pending);
+                    }
+                    true
+                }
+            };
+            let rows: Vec<PendingRow> = taken.drain(..).flat_map(|pending: Pending| pending.rows).collect();
+            if !rows.is_empty()
+                && let Err(error) = relay.publish(rows).await
+            {
+                tracing::warn!(schema = relay.outbox.schema(), error = %chain(&error), "outbox not published; the sweeper will");
+            }
+            if stop {
+                break;
+            }
+        }
+    };
+    let sweeper = async {
+        while !shutdown.is_cancelled() {
+            let woken = tokio::select! {
+                () = shutdown.cancelled() => break,
+                () = relay.ordered.notified() => true,
+                () = tokio::time::sleep(SWEEP_EVERY) => false,
+            };
+            let done = async {
+                while relay.sweep_ordered().await? > 0 {}
+                if !woken {
+                    while relay.sweep().await? > 0 {}
+                }
+                Ok::<(), RelayError>(())
+            };
+            if let Err(error) = done.await {
+                tracing::warn!(schema = relay.outbox.schema(), error = %chain(&error), "outbox sweep failed");
+            }
+        }
+        // Directory events have no direct path: what was written just before the stop goes now.
+        if let Err(error) = relay.sweep_ordered().await {
+            tracing::debug!(error = %chain(&error), "last outbox sweep failed; the next start publishes");
+        }
+    };
+    tokio::join!(direct, sweeper);
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
