@@ -1,1 +1,18 @@
-//! Placeholder.
+//! The rules of money: what a wallet can pay, what a hold becomes, and which entries a movement
+//! writes. Pure: no I/O, no clock, no randomness; times and new ids are arguments.
+//!
+//! A use case loads the [`Wallet`]s and [`Hold`]s it is about into [`Books`] (under lock), calls
+//! [`Books::place`], [`Books::capture`], [`Books::release`] or [`Books::credit`] as often as it has
+//! work, and saves [`Books::into_changes`] in one transaction.
+
+mod books;
+mod hold;
+mod period;
+mod posting;
+mod wallet;
+
+pub use books::{Books, CaptureError, Captured, Changes, CreditError, LowBalance, Sale};
+pub use hold::{Hold, HoldOutcome, HoldRequest, HoldState, Price, PriceError};
+pub use period::Period;
+pub use posting::{Account, AccountId, AccountKind, Entry, Posting, PostingKind, WalletLine};
+pub use wallet::{Spent, Terms, Wallet};

@@ -1,0 +1,149 @@
+//! Double entry: a posting is one movement, its entries sum to zero.
+
+use chrono::{DateTime, Utc};
+use leadflow_kernel::{AssignmentId, BuyerId, Id, Kind, PostingId, SellerId};
+use rust_decimal::Decimal;
+
+/// The kind of an account's id.
+#[derive(Debug)]
+pub enum AccountKindMarker {}
+impl Kind for AccountKindMarker {
+    const PREFIX: &'static str = "acct";
+}
+/// One account of the ledger.
+pub type AccountId = Id<AccountKindMarker>;
+
+/// What an account is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AccountKind {
+    /// What a buyer has paid in and not spent.
+    BuyerWallet,
+    /// What a seller has earned by selling leads.
+    SellerEarnings,
+    /// What the platform kept of a seller's sales.
+    PlatformFees,
+    /// Where a tenant's money comes from: cards, transfers. Its balance is minus all credits.
+    ExternalFunding,
+}
+
+impl AccountKind {
+    /// The stable name in tables.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::BuyerWallet => "buyer_wallet",
+            Self::SellerEarnings => "seller_earnings",
+            Self::PlatformFees => "platform_fees",
+            Self::ExternalFunding => "external_funding",
+        }
+    }
+}
+
+/// An account, named by what it is for and whose it is. A seller has one currency, so it is not
+/// part of the name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Account {
+    /// What for.
+    pub kind: AccountKind,
+    /// The tenant.
+    pub seller: SellerId,
+    /// The buyer, for a wallet.
+    pub buyer: Option<BuyerId>,
+}
+
+impl Account {
+    /// A buyer's wallet.
+    #[must_use]
+    pub const fn wallet(seller: SellerId, buyer: BuyerId) -> Self {
+        Self { kind: AccountKind::BuyerWallet, seller, buyer: Some(buyer) }
+    }
+
+    /// One of the tenant's own accounts.
+    #[must_use]
+    pub const fn of_seller(kind: AccountKind, seller: SellerId) -> Self {
+        Self { kind, seller, buyer: None }
+    }
+
+    /// Its id: everybody who knows the account arrives at the same one, so entries are written
+    /// without looking accounts up.
+    #[must_use]
+    pub fn id(&self) -> AccountId {
+        let buyer: &[u8] = self.buyer.as_ref().map_or(&[], |buyer| buyer.as_bytes());
+        AccountId::derive(&[self.kind.name().as_bytes(), self.seller.as_bytes(), buyer])
+    }
+}
+
+/// What a posting was made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PostingKind {
+    /// A buyer bought a lead.
+    LeadPurchase(AssignmentId),
+    /// Money was added to a wallet.
+    Credit,
+}
+
+impl PostingKind {
+    /// The stable name in tables.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::LeadPurchase(_) => "lead_purchase",
+            Self::Credit => "credit",
+        }
+    }
+
+    /// The assignment that was paid, for a purchase.
+    #[must_use]
+    pub const fn assignment(self) -> Option<AssignmentId> {
+        match self {
+            Self::LeadPurchase(assignment) => Some(assignment),
+            Self::Credit => None,
+        }
+    }
+}
+
+/// One balanced movement. It has exactly one wallet line, even for a free lead (of zero then), so a
+/// statement shows every purchase; other lines are left out when they are zero.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Posting {
+    /// Its id.
+    pub id: PostingId,
+    /// What for.
+    pub kind: PostingKind,
+    /// The tenant.
+    pub seller: SellerId,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// In words, for the statement.
+    pub description: String,
+    /// The lines; they sum to zero.
+    pub entries: Vec<Entry>,
+}
+
+impl Posting {
+    /// The sum of all entries: zero, unless somebody made a mistake.
+    #[must_use]
+    pub fn sum(&self) -> Decimal {
+        self.entries.iter().map(|entry| entry.amount).sum()
+    }
+}
+
+/// One line of a posting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Which account.
+    pub account: Account,
+    /// Positive adds to the account, negative takes from it. Major units.
+    pub amount: Decimal,
+    /// Where the line stands in the wallet's statement; only on wallet accounts.
+    pub wallet: Option<WalletLine>,
+}
+
+/// A line of a wallet's statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WalletLine {
+    /// The number of the line, 1 is the first; without gaps.
+    pub number: i64,
+    /// The balance after it.
+    pub balance_after: Decimal,
+}

@@ -1,0 +1,7 @@
+//! The rules of money, by example and against an independent model.
+
+mod history;
+mod holds;
+mod low_balance;
+mod postings;
+mod support;
