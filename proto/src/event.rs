@@ -48,4 +48,4 @@ event!(SubscriptionChanged, |this| subjects::changed("subscription", &this.subsc
 event!(DeliveryEnded, |this| {
     if this.delivered { subjects::NOTIFICATION_DELIVERED } else { subjects::NOTIFICATION_GAVE_UP }.to_owned()
 });
-event!(EndpointDisabled, |_this| { subjects::NOTIFICATION_ENDPOINT_DISABLED.to_owned() });
+event!(EndpointDisabled, |_this| subjects::NOTIFICATION_ENDPOINT_DISABLED.to_owned());

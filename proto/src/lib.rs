@@ -18,7 +18,7 @@ pub use json::to_json;
 #[allow(
     missing_docs,
     clippy::all,
-    clippy::pedantic,
+    clippy::allow_attributes_without_reason,
     reason = "generated from the .proto files, which carry the comments"
 )]
 mod generated {

@@ -1,0 +1,55 @@
+//! The database pool of one service.
+
+use std::{str::FromStr, time::Duration};
+
+use sqlx::{
+    AssertSqlSafe, Executor, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+/// How a service reaches its schema.
+#[derive(Clone)]
+pub struct DbSettings {
+    /// A PostgreSQL URL. Holds a password: never logged.
+    pub url: String,
+    /// The role taken on every connection, so that only the service's own schema can be touched;
+    /// `None` in tests of one schema.
+    pub role: Option<&'static str>,
+    /// The name PostgreSQL shows for these connections.
+    pub application: &'static str,
+    /// The most connections kept.
+    pub max_connections: u32,
+}
+
+/// No statement of a service may run longer; the longest wait for a lock is below it.
+pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(20);
+/// The longest wait for a row lock. Above the deadline of the one call made inside a transaction.
+pub const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
+/// A transaction whose process has gone quiet is rolled back after this, freeing its locks.
+pub const IDLE_IN_TRANSACTION_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A pool whose connections have the service's role and time limits. Connects lazily: a database
+/// that is away shows in readiness and in errors, and is used again when it returns.
+///
+/// # Errors
+/// When the URL cannot be read.
+pub fn connect(settings: &DbSettings) -> Result<PgPool, sqlx::Error> {
+    let options = PgConnectOptions::from_str(&settings.url)?.application_name(settings.application).options([
+        ("statement_timeout", STATEMENT_TIMEOUT.as_millis().to_string()),
+        ("lock_timeout", LOCK_TIMEOUT.as_millis().to_string()),
+        ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_TIMEOUT.as_millis().to_string()),
+    ]);
+    let role = settings.role;
+    Ok(PgPoolOptions::new()
+        .max_connections(settings.max_connections)
+        .acquire_timeout(Duration::from_secs(5))
+        .after_connect(move |connection, _| {
+            Box::pin(async move {
+                if let Some(role) = role {
+                    connection.execute(AssertSqlSafe(format!("SET ROLE {role}"))).await?;
+                }
+                Ok(())
+            })
+        })
+        .connect_lazy_with(options))
+}

@@ -1,0 +1,67 @@
+//! The service token and the tenant, as call metadata.
+
+use leadflow_kernel::SellerId;
+use subtle::ConstantTimeEq as _;
+use tonic::{Code, Request, Status};
+
+use super::status;
+
+pub(super) const AUTHORIZATION: &str = "authorization";
+pub(super) const TENANT: &str = "x-leadflow-tenant";
+pub(super) const TRACEPARENT: &str = "traceparent";
+
+/// The secret that services show each other. Never printed.
+#[derive(Clone, Default)]
+pub struct ServiceToken(String);
+
+impl ServiceToken {
+    /// Wraps the secret.
+    #[must_use]
+    pub fn new(secret: impl Into<String>) -> Self {
+        Self(secret.into())
+    }
+
+    pub(super) fn header(&self) -> String {
+        format!("Bearer {}", self.0)
+    }
+
+    pub(super) fn check<T>(&self, request: &Request<T>) -> Result<(), Status> {
+        let shown =
+            request.metadata().get(AUTHORIZATION).map(tonic::metadata::MetadataValue::as_bytes).unwrap_or_default();
+        // Closed by default: an empty secret lets nobody in.
+        if !self.0.is_empty() && bool::from(shown.ct_eq(self.header().as_bytes())) {
+            Ok(())
+        } else {
+            Err(status(
+                Code::Unauthenticated,
+                "bad_service_token",
+                "the service token is missing or wrong (setting SERVICE_TOKEN)",
+            ))
+        }
+    }
+}
+
+impl std::fmt::Debug for ServiceToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ServiceToken(…)")
+    }
+}
+
+/// The tenant a call is for.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` when it is missing or malformed.
+pub fn tenant<T>(request: &Request<T>) -> Result<SellerId, Status> {
+    request
+        .metadata()
+        .get(TENANT)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.parse().ok())
+        .ok_or_else(|| status(Code::InvalidArgument, "tenant_missing", "x-leadflow-tenant must be a seller's id"))
+}
+
+/// The trace context a call came with.
+#[must_use]
+pub fn traceparent<T>(request: &Request<T>) -> Option<&str> {
+    request.metadata().get(TRACEPARENT).and_then(|value| value.to_str().ok())
+}

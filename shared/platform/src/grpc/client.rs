@@ -1,0 +1,80 @@
+//! Calling another service.
+
+use std::time::Duration;
+
+use leadflow_kernel::SellerId;
+use tonic::{
+    Request,
+    transport::{Channel, Endpoint},
+};
+
+use super::auth::{AUTHORIZATION, ServiceToken, TENANT, TRACEPARENT};
+
+/// A service's address cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{setting} is not a usable address")]
+pub struct ChannelError {
+    /// The setting to change.
+    pub setting: &'static str,
+    #[source]
+    source: tonic::transport::Error,
+}
+
+/// A channel to the service at `urls` (one, or several replicas, comma-separated; calls are spread
+/// over those that can be reached). Connects when first used and again whenever it must.
+///
+/// # Errors
+/// [`ChannelError`] naming `setting` when an address cannot be read.
+pub fn channel(urls: &str, setting: &'static str) -> Result<Channel, ChannelError> {
+    let endpoints = urls
+        .split(',')
+        .map(|url| {
+            Ok(Endpoint::from_shared(url.trim().to_owned())
+                .map_err(|source| ChannelError { setting, source })?
+                .connect_timeout(Duration::from_secs(2))
+                .tcp_nodelay(true)
+                .http2_keep_alive_interval(Duration::from_secs(10))
+                .keep_alive_timeout(Duration::from_secs(5)))
+        })
+        .collect::<Result<Vec<_>, ChannelError>>()?;
+    Ok(match <[Endpoint; 1]>::try_from(endpoints) {
+        Ok([single]) => single.connect_lazy(),
+        Err(several) => Channel::balance_list(several.into_iter()),
+    })
+}
+
+/// What every call of one service carries.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    token: ServiceToken,
+}
+
+impl Caller {
+    /// Calls with this token.
+    #[must_use]
+    pub const fn new(token: ServiceToken) -> Self {
+        Self { token }
+    }
+
+    /// A request for `tenant` that is given up after `deadline`.
+    pub fn request<T>(&self, message: T, tenant: SellerId, deadline: Duration) -> Request<T> {
+        self.traced(message, tenant, deadline, None)
+    }
+
+    /// [`Caller::request`] under the trace of the message that caused it.
+    pub fn traced<T>(&self, message: T, tenant: SellerId, deadline: Duration, traceparent: Option<&str>) -> Request<T> {
+        let mut request = Request::new(message);
+        request.set_timeout(deadline);
+        let metadata = request.metadata_mut();
+        for (key, value) in [
+            (AUTHORIZATION, Some(self.token.header())),
+            (TENANT, Some(tenant.to_string())),
+            (TRACEPARENT, traceparent.map(str::to_owned)),
+        ] {
+            if let Some(value) = value.and_then(|text| text.parse().ok()) {
+                metadata.insert(key, value);
+            }
+        }
+        request
+    }
+}
