@@ -1,1 +1,77 @@
-//! Placeholder.
+//! Who takes part: sellers (tenants), their buyers, their suppliers and the suppliers' API keys.
+//! Commands come over gRPC; every change is told as a `DIRECTORY` event.
+
+pub mod app;
+pub mod config;
+pub mod inbound;
+pub mod outbound;
+mod store;
+mod wire;
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use leadflow_contracts::accounts::accounts_server::AccountsServer;
+use leadflow_kernel::Clock;
+use leadflow_messaging::{
+    Bus,
+    outbox::{Outbox, Relay},
+};
+use leadflow_platform::{Health, Shutdown, db, grpc, http};
+use tokio::net::TcpListener;
+
+pub use config::Config;
+
+/// The service's schema.
+pub const SCHEMA: &str = "accounts";
+/// The role that the service takes on its connections.
+pub const ROLE: &str = "leadflow_accounts";
+/// The schema's history.
+pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// What the service is given.
+pub struct Deps {
+    /// Where its events go.
+    pub bus: Bus,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Where it listens; both are bound already.
+pub struct Listeners {
+    /// Commands.
+    pub grpc: TcpListener,
+    /// `/healthz` and `/readyz`.
+    pub http: TcpListener,
+}
+
+/// Serves until `shutdown`, finishes the calls at hand and publishes their events.
+///
+/// # Errors
+/// When the settings cannot be used or a listener fails for good.
+pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shutdown) -> anyhow::Result<()> {
+    let pool = db::connect(&config.database).context("the database URL of accounts cannot be read")?;
+    // The relay outlives the servers: the last call's event is published too.
+    let relay_stop = Shutdown::new();
+    let (relay, relaying) = Relay::new(Outbox::new(SCHEMA), pool.clone(), deps.bus.clone(), relay_stop.clone());
+    let relaying = tokio::spawn(relaying);
+    let bus = deps.bus.clone();
+    let health = Health::new("accounts").with_database(pool.clone()).with("nats", move || {
+        let connected = bus.is_connected();
+        async move { if connected { Ok(()) } else { Err("cannot be reached".to_owned()) } }
+    });
+    let service = inbound::grpc::Service::new(app::Accounts::new(pool.clone(), relay, deps.clock));
+    let mut routes = grpc::builder().context("reflection")?;
+    routes.add_service(AccountsServer::with_interceptor(service, grpc::guard(&config.token)));
+    let served = tokio::try_join!(
+        async { grpc::serve(listeners.grpc, routes, shutdown.clone()).await.context("gRPC server of accounts") },
+        async {
+            let router = http::request_id(health.router());
+            http::serve(listeners.http, router, shutdown.clone()).await.context("HTTP server of accounts")
+        },
+    );
+    relay_stop.cancel();
+    relaying.await.context("the relay of accounts ended badly")?;
+    pool.close().await;
+    served.map(|_| ())
+}

@@ -1,0 +1,29 @@
+//! A new supplier of a tenant.
+
+use leadflow_accounts_domain::{NewSupplier, Supplier};
+use leadflow_kernel::SellerId;
+
+use super::{Accounts, AppError, content_hash, open_seller};
+use crate::{outbound::events, store::suppliers};
+
+impl Accounts {
+    /// Makes a supplier without keys; the same request again answers the record as it is now.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`] without such a seller, [`AppError::AlreadyExists`] when the id was used
+    /// with other content or by another tenant, [`AppError::Refused`].
+    pub async fn create_supplier(&self, seller_id: SellerId, new: NewSupplier) -> Result<Supplier, AppError> {
+        let now = self.clock.now();
+        let hash = content_hash(&new.content());
+        let supplier = new.into_supplier(seller_id);
+        let mut transaction = self.pool.begin().await?;
+        open_seller(&mut transaction, seller_id).await?;
+        if suppliers::insert(&mut transaction, &supplier, hash, now).await? {
+            self.commit(transaction, &events::supplier_changed(&supplier, now)).await?;
+            return Ok(supplier);
+        }
+        suppliers::find_created_with(&mut transaction, seller_id, supplier.id, hash, now)
+            .await?
+            .ok_or(AppError::AlreadyExists("supplier"))
+    }
+}

@@ -1,0 +1,25 @@
+//! A change of a buyer.
+
+use leadflow_accounts_domain::{Buyer, BuyerChange};
+use leadflow_kernel::{BuyerId, SellerId};
+
+use super::{Accounts, AppError, open_seller};
+use crate::{outbound::events, store::buyers};
+
+impl Accounts {
+    /// Changes a buyer; a change that changes nothing is not counted or told.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`], [`AppError::Refused`].
+    pub async fn update_buyer(&self, seller_id: SellerId, id: BuyerId, change: BuyerChange) -> Result<Buyer, AppError> {
+        let mut transaction = self.pool.begin().await?;
+        let seller = open_seller(&mut transaction, seller_id).await?;
+        let buyer = buyers::find_locked(&mut transaction, seller_id, id).await?.ok_or(AppError::NotFound("buyer"))?;
+        let Some(next) = buyer.changed(change, seller.currency)? else {
+            return Ok(buyer);
+        };
+        buyers::update(&mut transaction, &next, self.clock.now()).await?;
+        self.commit(transaction, &events::buyer_changed(&next)).await?;
+        Ok(next)
+    }
+}

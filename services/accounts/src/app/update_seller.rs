@@ -1,0 +1,24 @@
+//! A change of a tenant.
+
+use leadflow_accounts_domain::{Seller, SellerChange};
+use leadflow_kernel::SellerId;
+
+use super::{Accounts, AppError};
+use crate::{outbound::events, store::sellers};
+
+impl Accounts {
+    /// Changes a seller; a change that changes nothing is not counted or told.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`], [`AppError::Refused`].
+    pub async fn update_seller(&self, id: SellerId, change: SellerChange) -> Result<Seller, AppError> {
+        let mut transaction = self.pool.begin().await?;
+        let seller = sellers::find_locked(&mut transaction, id).await?.ok_or(AppError::NotFound("seller"))?;
+        let Some(next) = seller.changed(change)? else {
+            return Ok(seller);
+        };
+        sellers::update(&mut transaction, &next, self.clock.now()).await?;
+        self.commit(transaction, &events::seller_changed(&next)).await?;
+        Ok(next)
+    }
+}

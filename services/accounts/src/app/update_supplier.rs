@@ -1,0 +1,33 @@
+//! A change of a supplier.
+
+use leadflow_accounts_domain::{Supplier, SupplierChange};
+use leadflow_kernel::{SellerId, SupplierId};
+
+use super::{Accounts, AppError, open_seller};
+use crate::{outbound::events, store::suppliers};
+
+impl Accounts {
+    /// Changes a supplier; a change that changes nothing is not counted or told.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`], [`AppError::Refused`].
+    pub async fn update_supplier(
+        &self,
+        seller_id: SellerId,
+        id: SupplierId,
+        change: SupplierChange,
+    ) -> Result<Supplier, AppError> {
+        let now = self.clock.now();
+        let mut transaction = self.pool.begin().await?;
+        open_seller(&mut transaction, seller_id).await?;
+        let supplier = suppliers::find_locked(&mut transaction, seller_id, id, now)
+            .await?
+            .ok_or(AppError::NotFound("supplier"))?;
+        let Some(next) = supplier.changed(change)? else {
+            return Ok(supplier);
+        };
+        suppliers::update(&mut transaction, &next, now).await?;
+        self.commit(transaction, &events::supplier_changed(&next, now)).await?;
+        Ok(next)
+    }
+}

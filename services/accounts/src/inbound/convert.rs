@@ -1,0 +1,231 @@
+//! Between the contract's messages and the domain's values.
+
+use leadflow_accounts_domain::{
+    Buyer, BuyerChange, Categories, FeePercent, Invalid, LimitChange, Name, NewBuyer, NewSeller, NewSupplier,
+    PostsPerSecond, Priority, Refusal, Seller, SellerChange, SpendingLimit, Status, Supplier, SupplierChange, TimeZone,
+};
+use leadflow_contracts::{ConvertError, accounts as proto, common, id, money_to_proto, time_to_ms};
+use leadflow_kernel::CategoryId;
+use leadflow_platform::grpc::status;
+use tonic::Code;
+
+use crate::{app::AppError, wire::status_to_proto};
+
+/// A request that cannot be read.
+pub(super) fn unreadable(error: &ConvertError) -> tonic::Status {
+    status(Code::InvalidArgument, "invalid_field", error)
+}
+
+fn invalid(error: &Invalid) -> tonic::Status {
+    status(Code::InvalidArgument, "invalid_field", error)
+}
+
+/// The answer to a command that was not carried out. What is our own fault is logged here, once.
+pub(super) fn refused(error: &AppError) -> tonic::Status {
+    match error {
+        AppError::NotFound(what) => status(Code::NotFound, &format!("{what}_not_found"), error),
+        AppError::AlreadyExists(what) => status(Code::AlreadyExists, &format!("{what}_exists"), error),
+        AppError::Refused(refusal) => match refusal {
+            Refusal::Invalid(error) => invalid(error),
+            Refusal::Archived { what } => status(Code::FailedPrecondition, &format!("{what}_archived"), refusal),
+            Refusal::KeyExists => status(Code::AlreadyExists, "api_key_exists", refusal),
+            Refusal::KeyUnknown => status(Code::NotFound, "api_key_not_found", refusal),
+            Refusal::TooManyKeys { .. } => status(Code::FailedPrecondition, "too_many_api_keys", refusal),
+        },
+        AppError::Database(cause) if is_passing(cause) => {
+            tracing::warn!(error = %cause, "database not available");
+            status(Code::Unavailable, "database_unavailable", "the database cannot be reached; try again")
+        }
+        AppError::Database(cause) => {
+            tracing::error!(error = %cause, "database error");
+            status(Code::Internal, "internal", "something went wrong on our side")
+        }
+        AppError::Randomness(_) => {
+            tracing::error!(error = %error, "no randomness");
+            status(Code::Internal, "internal", "something went wrong on our side")
+        }
+    }
+}
+
+/// Whether the same call may succeed later: no connection, a restart, or a lock held too long.
+fn is_passing(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(database) => {
+            let code = database.code();
+            let code = code.as_deref().unwrap_or_default();
+            ["08", "40", "53", "55", "57"].iter().any(|class| code.starts_with(class))
+        }
+        _ => false,
+    }
+}
+
+fn status_from_proto(number: i32) -> Result<Status, tonic::Status> {
+    match common::Status::try_from(number) {
+        Ok(common::Status::Active) => Ok(Status::Active),
+        Ok(common::Status::Paused) => Ok(Status::Paused),
+        Ok(common::Status::Archived) => Ok(Status::Archived),
+        Ok(common::Status::Unspecified) | Err(_) => Err(status(
+            Code::InvalidArgument,
+            "invalid_field",
+            "status must be STATUS_ACTIVE, STATUS_PAUSED or STATUS_ARCHIVED",
+        )),
+    }
+}
+
+fn limit(field: &'static str, money: Option<&common::Money>) -> Result<Option<SpendingLimit>, tonic::Status> {
+    money.map(|m| SpendingLimit::parse(field, &m.amount, &m.currency)).transpose().map_err(|e| invalid(&e))
+}
+
+fn categories(ids: &[String]) -> Result<Categories, tonic::Status> {
+    let ids = ids
+        .iter()
+        .map(|text| id(text, "category_ids"))
+        .collect::<Result<Vec<CategoryId>, _>>()
+        .map_err(|e| unreadable(&e))?;
+    Categories::new(ids).map_err(|e| invalid(&e))
+}
+
+pub(super) fn new_seller(request: &proto::CreateSellerRequest) -> Result<NewSeller, tonic::Status> {
+    NewSeller::parse(
+        id(&request.seller_id, "seller_id").map_err(|e| unreadable(&e))?,
+        &request.company_name,
+        &request.time_zone,
+        &request.currency,
+        &request.platform_fee_percent,
+        request.posts_per_second,
+    )
+    .map_err(|e| invalid(&e))
+}
+
+pub(super) fn seller_change(request: &proto::UpdateSellerRequest) -> Result<SellerChange, tonic::Status> {
+    // An empty text would otherwise stand for the default here, as it does at creation.
+    let given = |text: &Option<String>| text.clone().map(|text| if text.is_empty() { " ".to_owned() } else { text });
+    let change = || {
+        Ok(SellerChange {
+            company_name: request.company_name.as_deref().map(|t| Name::parse("company_name", t)).transpose()?,
+            status: None,
+            time_zone: given(&request.time_zone).map(|t| TimeZone::parse("time_zone", &t)).transpose()?,
+            fee: given(&request.platform_fee_percent)
+                .map(|t| FeePercent::parse("platform_fee_percent", &t))
+                .transpose()?,
+            posts_per_second: request
+                .posts_per_second
+                .map(|n| PostsPerSecond::new("posts_per_second", n))
+                .transpose()?,
+        })
+    };
+    let change: SellerChange = change().map_err(|e: Invalid| invalid(&e))?;
+    Ok(SellerChange { status: request.status.map(status_from_proto).transpose()?, ..change })
+}
+
+pub(super) fn seller_to_proto(seller: &Seller) -> proto::Seller {
+    proto::Seller {
+        seller_id: seller.id.to_string(),
+        company_name: seller.company_name.as_str().to_owned(),
+        status: status_to_proto(seller.status).into(),
+        time_zone: seller.time_zone.name().to_owned(),
+        currency: seller.currency.code().to_owned(),
+        platform_fee_percent: seller.fee.to_string(),
+        posts_per_second: seller.posts_per_second.get(),
+        version: seller.version,
+    }
+}
+
+pub(super) fn new_buyer(request: &proto::CreateBuyerRequest) -> Result<NewBuyer, tonic::Status> {
+    let priority = match request.priority {
+        0 => Priority::DEFAULT,
+        number => Priority::new("priority", number).map_err(|e| invalid(&e))?,
+    };
+    Ok(NewBuyer {
+        id: id(&request.buyer_id, "buyer_id").map_err(|e| unreadable(&e))?,
+        company_name: Name::parse("company_name", &request.company_name).map_err(|e| invalid(&e))?,
+        priority,
+        weekly_limit: limit("weekly_spending_limit", request.weekly_spending_limit.as_ref())?,
+        monthly_limit: limit("monthly_spending_limit", request.monthly_spending_limit.as_ref())?,
+    })
+}
+
+pub(super) fn buyer_change(request: &proto::UpdateBuyerRequest) -> Result<BuyerChange, tonic::Status> {
+    let limit_change = |field, money: Option<&common::Money>, clear| {
+        LimitChange::new(field, limit(field, money)?, clear).map_err(|e| invalid(&e))
+    };
+    Ok(BuyerChange {
+        company_name: request
+            .company_name
+            .as_deref()
+            .map(|t| Name::parse("company_name", t))
+            .transpose()
+            .map_err(|e| invalid(&e))?,
+        status: request.status.map(status_from_proto).transpose()?,
+        priority: request.priority.map(|n| Priority::new("priority", n)).transpose().map_err(|e| invalid(&e))?,
+        weekly_limit: limit_change(
+            "weekly_spending_limit",
+            request.weekly_spending_limit.as_ref(),
+            request.clear_weekly_spending_limit,
+        )?,
+        monthly_limit: limit_change(
+            "monthly_spending_limit",
+            request.monthly_spending_limit.as_ref(),
+            request.clear_monthly_spending_limit,
+        )?,
+    })
+}
+
+pub(super) fn buyer_to_proto(buyer: &Buyer) -> proto::Buyer {
+    proto::Buyer {
+        buyer_id: buyer.id.to_string(),
+        seller_id: buyer.seller_id.to_string(),
+        company_name: buyer.company_name.as_str().to_owned(),
+        status: status_to_proto(buyer.status).into(),
+        priority: buyer.priority.get().into(),
+        weekly_spending_limit: buyer.weekly_limit.map(|l| money_to_proto(l.money())),
+        monthly_spending_limit: buyer.monthly_limit.map(|l| money_to_proto(l.money())),
+        version: buyer.version,
+    }
+}
+
+pub(super) fn new_supplier(request: &proto::CreateSupplierRequest) -> Result<NewSupplier, tonic::Status> {
+    Ok(NewSupplier {
+        id: id(&request.supplier_id, "supplier_id").map_err(|e| unreadable(&e))?,
+        name: Name::parse("name", &request.name).map_err(|e| invalid(&e))?,
+        categories: categories(&request.category_ids)?,
+        posts_per_second: PostsPerSecond::new("posts_per_second", request.posts_per_second).map_err(|e| invalid(&e))?,
+    })
+}
+
+pub(super) fn supplier_change(request: &proto::UpdateSupplierRequest) -> Result<SupplierChange, tonic::Status> {
+    Ok(SupplierChange {
+        name: request.name.as_deref().map(|t| Name::parse("name", t)).transpose().map_err(|e| invalid(&e))?,
+        status: request.status.map(status_from_proto).transpose()?,
+        categories: request.categories.as_ref().map(|list| categories(&list.category_ids)).transpose()?,
+        posts_per_second: request
+            .posts_per_second
+            .map(|n| PostsPerSecond::new("posts_per_second", n))
+            .transpose()
+            .map_err(|e| invalid(&e))?,
+    })
+}
+
+pub(super) fn supplier_to_proto(supplier: &Supplier) -> proto::Supplier {
+    proto::Supplier {
+        supplier_id: supplier.id.to_string(),
+        seller_id: supplier.seller_id.to_string(),
+        name: supplier.name.as_str().to_owned(),
+        status: status_to_proto(supplier.status).into(),
+        category_ids: supplier.categories.ids().iter().map(ToString::to_string).collect(),
+        keys: supplier
+            .keys
+            .iter()
+            .map(|key| proto::ApiKeyInfo {
+                key_id: key.id.to_string(),
+                hint: key.hint.clone(),
+                created_at_ms: time_to_ms(key.created_at),
+                expires_at_ms: key.expires_at.map_or(0, time_to_ms),
+                revoked_at_ms: key.revoked_at.map_or(0, time_to_ms),
+            })
+            .collect(),
+        posts_per_second: supplier.posts_per_second.get(),
+        version: supplier.version,
+    }
+}

@@ -1,0 +1,4 @@
+//! What comes in: gRPC calls.
+
+mod convert;
+pub mod grpc;

@@ -1,0 +1,3 @@
+//! What is told to others.
+
+pub mod events;

@@ -1,0 +1,134 @@
+//! Table `accounts.suppliers`, with the keys of each supplier.
+
+use chrono::{DateTime, Utc};
+use leadflow_accounts_domain::{Categories, Supplier};
+use leadflow_kernel::{CategoryId, SellerId, SupplierId};
+use sqlx::{PgConnection, Row, postgres::PgRow};
+use uuid::Uuid;
+
+use super::{api_keys, columns};
+
+/// Stores a new supplier; false when its id is taken.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn insert(
+    connection: &mut PgConnection,
+    supplier: &Supplier,
+    created_with: [u8; 32],
+    now: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(
+        "INSERT INTO accounts.suppliers (supplier_id, seller_id, version, name, status, category_ids, \
+           posts_per_second, created_with, created_at, updated_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) ON CONFLICT (supplier_id) DO NOTHING",
+    )
+    .bind(supplier.id.uuid())
+    .bind(supplier.seller_id.uuid())
+    .bind(columns::big(supplier.version))
+    .bind(supplier.name.as_str())
+    .bind(supplier.status.code())
+    .bind(category_uuids(supplier))
+    .bind(columns::small(supplier.posts_per_second.get()))
+    .bind(created_with.as_slice())
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// The tenant's supplier, if it was created with this content.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn find_created_with(
+    connection: &mut PgConnection,
+    seller_id: SellerId,
+    id: SupplierId,
+    created_with: [u8; 32],
+    now: DateTime<Utc>,
+) -> Result<Option<Supplier>, sqlx::Error> {
+    // Shared lock: the keys, read by a second statement, must be of the same version.
+    let row = sqlx::query(
+        "SELECT * FROM accounts.suppliers WHERE supplier_id = $1 AND seller_id = $2 AND created_with = $3 \
+         FOR SHARE",
+    )
+    .bind(id.uuid())
+    .bind(seller_id.uuid())
+    .bind(created_with.as_slice())
+    .fetch_optional(&mut *connection)
+    .await?;
+    with_keys(connection, row, now).await
+}
+
+/// The tenant's supplier, which nobody else can change until the transaction ends.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn find_locked(
+    connection: &mut PgConnection,
+    seller_id: SellerId,
+    id: SupplierId,
+    now: DateTime<Utc>,
+) -> Result<Option<Supplier>, sqlx::Error> {
+    let row = sqlx::query("SELECT * FROM accounts.suppliers WHERE supplier_id = $1 AND seller_id = $2 FOR UPDATE")
+        .bind(id.uuid())
+        .bind(seller_id.uuid())
+        .fetch_optional(&mut *connection)
+        .await?;
+    with_keys(connection, row, now).await
+}
+
+/// Stores a supplier's new state, its keys apart.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn update(connection: &mut PgConnection, supplier: &Supplier, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE accounts.suppliers SET version = $3, name = $4, status = $5, category_ids = $6, \
+           posts_per_second = $7, updated_at = $8 WHERE supplier_id = $1 AND seller_id = $2",
+    )
+    .bind(supplier.id.uuid())
+    .bind(supplier.seller_id.uuid())
+    .bind(columns::big(supplier.version))
+    .bind(supplier.name.as_str())
+    .bind(supplier.status.code())
+    .bind(category_uuids(supplier))
+    .bind(columns::small(supplier.posts_per_second.get()))
+    .bind(now)
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
+fn category_uuids(supplier: &Supplier) -> Vec<Uuid> {
+    supplier.categories.ids().iter().map(|id| id.uuid()).collect()
+}
+
+async fn with_keys(
+    connection: &mut PgConnection,
+    row: Option<PgRow>,
+    now: DateTime<Utc>,
+) -> Result<Option<Supplier>, sqlx::Error> {
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    let mut supplier = read(&row)?;
+    supplier.keys = api_keys::of_supplier(connection, supplier.seller_id, supplier.id, now).await?;
+    Ok(Some(supplier))
+}
+
+fn read(row: &PgRow) -> Result<Supplier, sqlx::Error> {
+    let categories: Vec<Uuid> = row.try_get("category_ids")?;
+    Ok(Supplier {
+        id: SupplierId::from_uuid(row.try_get("supplier_id")?),
+        seller_id: SellerId::from_uuid(row.try_get("seller_id")?),
+        version: columns::version(row)?,
+        name: columns::name(row, "name")?,
+        status: columns::status(row)?,
+        categories: Categories::new(categories.into_iter().map(CategoryId::from_uuid).collect())
+            .map_err(columns::corrupt)?,
+        posts_per_second: columns::posts_per_second(row)?,
+        keys: Vec::new(),
+    })
+}
