@@ -1,1 +1,25 @@
-//! Placeholder.
+//! How leads are routed: who may have a lead, in which order, and why. Pure: no I/O, clock or
+//! randomness, so that every rule here is tested by trying many inputs.
+//!
+//! [`Batch`] decides many leads of one campaign at once while somebody else says whether the money
+//! is there; [`explain`] puts a decision into sentences; [`duplicates`] says which leads are about
+//! the same person; [`configure`] judges what sellers and buyers ask to be set up.
+
+mod batch;
+pub mod configure;
+mod day;
+pub mod duplicates;
+mod eligibility;
+mod evaluation;
+mod explain;
+mod model;
+mod rank;
+mod state;
+mod trace;
+
+pub use batch::{Answer, Batch, Decided, LeadResult, ProtocolError, Want};
+pub use day::{day_in, next_midnight, time_zone};
+pub use explain::explain;
+pub use model::{Campaign, Candidate, Lead, Logic, Rotation, Rotations, Status, WRR_ONE};
+pub use state::{State, StateSet};
+pub use trace::{CandidateTrace, MAX_DETAILED, Trace, Verdict};

@@ -1,0 +1,6 @@
+//! What must hold of routing, tried with many inputs.
+
+mod batch;
+mod eligible;
+mod rotation;
+mod support;
