@@ -88,8 +88,10 @@ pub struct LowBalance {
 pub struct Changes {
     /// Wallets that differ from what was loaded, by id.
     pub wallets: Vec<Wallet>,
-    /// Holds that are new or differ, by id.
-    pub holds: Vec<Hold>,
+    /// Holds that were not there when the books were loaded, by id.
+    pub new_holds: Vec<Hold>,
+    /// Holds that differ from what was loaded, by id.
+    pub changed_holds: Vec<Hold>,
     /// New postings, in the order made.
     pub postings: Vec<Posting>,
     /// Downward crossings to tell. One for a wallet however often it crossed within the batch; none when it
@@ -268,6 +270,14 @@ impl Books {
         Ok(())
     }
 
+    /// Sets below which amount of available money the buyer is told; zero is never. True when the
+    /// tenant has such a wallet.
+    pub fn set_low_balance_threshold(&mut self, seller: SellerId, buyer: BuyerId, threshold: Price) -> bool {
+        let Some(wallet) = self.wallet_mut(seller, buyer) else { return false };
+        wallet.low_balance_threshold = threshold.amount();
+        true
+    }
+
     /// What has to be saved.
     #[must_use]
     pub fn into_changes(self) -> Changes {
@@ -280,9 +290,13 @@ impl Books {
                 changes.wallets.push(now);
             }
         }
-        changes.holds.extend(
-            self.holds.into_values().filter(|slot| slot.loaded.as_ref() != Some(&slot.now)).map(|slot| slot.now),
-        );
+        for Slot { loaded, now } in self.holds.into_values() {
+            match loaded {
+                None => changes.new_holds.push(now),
+                Some(before) if before != now => changes.changed_holds.push(now),
+                Some(_) => {}
+            }
+        }
         changes
     }
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use leadflow_kernel::{AssignmentId, BuyerId, CampaignId, LeadId, Money, PostingId, SellerId};
 use rust_decimal::Decimal;
 
-/// What a buyer is asked to pay: zero or more.
+/// An amount that cannot be negative: what a buyer is asked to pay, or a threshold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Price(Money);
 

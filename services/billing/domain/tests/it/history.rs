@@ -151,7 +151,7 @@ fn commit(
         let mine = wallets.iter_mut().find(|w| w.buyer == changed.buyer).unwrap();
         *mine = changed;
     }
-    for changed in changes.holds {
+    for changed in changes.new_holds.into_iter().chain(changes.changed_holds) {
         if let Some(before) = holds.get(&changed.id) {
             prop_assert_ne!(before.state, HoldState::Captured, "a captured hold is final");
         }

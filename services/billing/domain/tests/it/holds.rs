@@ -18,7 +18,7 @@ fn a_batch_is_served_in_order_against_a_running_sum() {
     let changes = books.into_changes();
     assert_eq!(changes.wallets[0].available(), dec("0.00"));
     assert_eq!(changes.wallets[0].balance, dec("100.00"));
-    assert_eq!(changes.holds.len(), 3);
+    assert_eq!(changes.new_holds.len(), 3);
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn the_same_id_twice_in_one_batch_holds_once() {
     let mut books = Books::new([wallet], []);
     assert_eq!(place_all(&mut books, &[asked.clone(), asked], sunday()), [HoldOutcome::Held, HoldOutcome::Held]);
     let changes = books.into_changes();
-    assert_eq!((changes.wallets[0].held, changes.holds.len()), (dec("25.00"), 1));
+    assert_eq!((changes.wallets[0].held, changes.new_holds.len()), (dec("25.00"), 1));
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn a_captured_hold_is_answered_as_such_and_never_placed_again() {
     });
     let (outcome, changes) = transaction(&mut wallet, &mut holds, |books| books.place(&asked, sunday()));
     assert_eq!(outcome, HoldOutcome::AlreadyCaptured);
-    assert!(changes.wallets.is_empty() && changes.holds.is_empty());
+    assert!(changes.wallets.is_empty() && changes.changed_holds.is_empty());
 }
 
 #[test]

@@ -68,3 +68,19 @@ fn a_threshold_of_zero_never_tells() {
     let (_, changes) = transaction(&mut wallet, &mut Vec::new(), |books| books.place(&asked, sunday()));
     assert!(changes.low_balances.is_empty());
 }
+
+#[test]
+fn raising_the_threshold_above_what_is_there_tells_once() {
+    let mut wallet = wallet("100.00");
+    let mut set = |threshold: &str| {
+        let threshold = leadflow_billing_domain::Price::new(usd(threshold)).unwrap();
+        let (seller, buyer) = (wallet.seller, wallet.buyer);
+        transaction(&mut wallet, &mut Vec::new(), |books| {
+            assert!(books.set_low_balance_threshold(seller, buyer, threshold));
+        })
+        .1
+        .low_balances
+        .len()
+    };
+    assert_eq!([set("100.00"), set("100.01"), set("500.00"), set("0.00"), set("100.01")], [0, 1, 0, 0, 1]);
+}

@@ -79,7 +79,7 @@ pub fn transaction<T>(wallet: &mut Wallet, holds: &mut Vec<Hold>, work: impl FnO
     if let [changed] = changes.wallets[..] {
         *wallet = changed;
     }
-    for changed in &changes.holds {
+    for changed in changes.new_holds.iter().chain(&changes.changed_holds) {
         holds.retain(|hold| hold.id != changed.id);
         holds.push(changed.clone());
     }
