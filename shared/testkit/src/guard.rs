@@ -37,7 +37,8 @@ printf '%s' "$items" | while IFS= read -r item; do
   case $item in
     'p '*)
       for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-        kill -0 "${item#p }" || break
+        # Gone, or a zombie that nobody reaps.
+        grep -q '^State:.[^Z]' "/proc/${item#p }/status" || break
         sleep 0.1
       done
       kill -KILL "${item#p }" ;;

@@ -1,0 +1,56 @@
+# LeadFlow on one machine. `make` alone lists the targets.
+#
+# Needs the Rust toolchain, make and git; scripts/tools.sh finds or fetches the rest.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# Cargo's own words while it builds; the profile of everything but the bench.
+CARGO ?= cargo
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+LEADFLOW := $(TARGET_DIR)/debug/leadflow
+
+.PHONY: help up down logs demo test bench chaos lint doctor clean tools build
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: tools build ## Start everything on this machine; prints the URLs, a key and a curl line
+	@$(LEADFLOW) up
+
+down: ## Stop what `make up` started, and nothing else
+	@if [ -x $(LEADFLOW) ]; then $(LEADFLOW) down; else echo "nothing was built, so nothing runs"; fi
+
+logs: build ## Follow the logs of every service
+	@$(LEADFLOW) logs
+
+demo: up ## Sell 2,000 leads of a made-up tenant, explain them, check the books
+	@$(LEADFLOW) demo
+
+test: tools ## Every test, on private PostgreSQL and nats-server
+	$(CARGO) test --workspace --locked
+
+bench: tools ## Speed, as ratios to this machine's own limits (release build)
+	$(CARGO) build --release --locked -p leadflow
+	@$(TARGET_DIR)/release/leadflow bench
+
+chaos: tools build ## Kill and cut everything under load, then check the books
+	@$(LEADFLOW) chaos
+
+lint: ## Format, clippy, dependency rules, docs
+	@scripts/tools.sh build lint
+	@scripts/lint.sh
+
+doctor: build ## Check every dependency and say what is wrong
+	@$(LEADFLOW) doctor
+
+clean: down ## Stop everything, then remove the build and all local data
+	$(CARGO) clean
+	rm -rf "$$(readlink -f .leadflow)" .leadflow
+
+tools:
+	@scripts/tools.sh build servers
+
+build:
+	@$(CARGO) build --locked -p leadflow
