@@ -1,0 +1,137 @@
+//! Many callers at once, on two replicas.
+
+use std::collections::HashSet;
+
+use futures::future::join_all;
+use leadflow_contracts::{
+    accounts::{CreateApiKeyRequest, RotateApiKeyRequest, UpdateBuyerRequest, accounts_client::AccountsClient},
+    common::Status,
+    events::{BuyerChanged, SupplierChanged},
+};
+use leadflow_kernel::{ApiKeyId, BuyerId};
+use leadflow_platform::grpc::stable_code;
+use tonic::transport::Channel;
+
+use crate::world::{World, as_tenant, buyer_request};
+
+const CALLERS: usize = 24;
+
+async fn callers(world: &World) -> Vec<AccountsClient<Channel>> {
+    let clients = [world.client(), world.replica().await];
+    (0..CALLERS).map(|number| clients[number % 2].clone()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_creation_many_times_at_once_makes_one_record_and_one_event() {
+    let world = World::start().await;
+    let seller = world.seller().await;
+    let before = world.count("SELECT last_value FROM pg_sequences WHERE sequencename = 'outbox_seq_seq'").await;
+    let request = buyer_request(BuyerId::new());
+    let answers = join_all(callers(&world).await.into_iter().map(|mut client| {
+        let request = as_tenant(seller, request.clone());
+        async move { client.create_buyer(request).await.unwrap().into_inner() }
+    }))
+    .await;
+    assert!(answers.iter().all(|answer| *answer == answers[0]));
+    let after = world.count("SELECT last_value FROM pg_sequences WHERE sequencename = 'outbox_seq_seq'").await;
+    assert_eq!(after - before, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_id_with_many_contents_goes_to_one_of_them() {
+    let world = World::start().await;
+    let seller = world.seller().await;
+    let id = BuyerId::new();
+    let answers = join_all(callers(&world).await.into_iter().enumerate().map(|(number, mut client)| {
+        let mut request = buyer_request(id);
+        request.company_name = format!("Company {number}");
+        async move { client.create_buyer(as_tenant(seller, request)).await }
+    }))
+    .await;
+    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
+    assert!(answers.iter().filter_map(|a| a.as_ref().err()).all(|refusal| stable_code(refusal) == "buyer_exists"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_update_is_lost_and_the_last_state_is_told_last() {
+    let world = World::start().await;
+    let seller = world.seller().await;
+    let buyer = world.buyer(seller).await;
+    // Each caller switches between two states, so that every call is a change.
+    let switch = |status: Status, name: String| UpdateBuyerRequest {
+        buyer_id: buyer.buyer_id.clone(),
+        status: Some(status.into()),
+        company_name: Some(name),
+        ..Default::default()
+    };
+    let versions = join_all(callers(&world).await.into_iter().enumerate().map(|(number, mut client)| {
+        let one = as_tenant(seller, switch(Status::Paused, format!("{number} a")));
+        let two = as_tenant(seller, switch(Status::Active, format!("{number} b")));
+        async move {
+            let first = client.update_buyer(one).await.unwrap().into_inner().version;
+            let second = client.update_buyer(two).await.unwrap().into_inner().version;
+            [first, second]
+        }
+    }))
+    .await;
+    let versions: HashSet<u64> = versions.into_iter().flatten().collect();
+    let last = 2 * CALLERS as u64 + 1;
+    assert_eq!(versions, (2..=last).collect());
+    world.outbox_is_empty().await;
+    let event = world.follow().wait_for::<BuyerChanged>(&buyer.buyer_id, |_| true).await;
+    assert_eq!(event.version, last);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_keys_at_once_are_five() {
+    let world = World::start().await;
+    let seller = world.seller().await;
+    let supplier = world.supplier(seller).await;
+    let answers = join_all(callers(&world).await.into_iter().map(|mut client| {
+        let request =
+            CreateApiKeyRequest { supplier_id: supplier.supplier_id.clone(), key_id: ApiKeyId::new().to_string() };
+        async move { client.create_api_key(as_tenant(seller, request)).await }
+    }))
+    .await;
+    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 5);
+    assert_eq!(world.count("SELECT count(*) FROM accounts.api_keys").await, 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_many_rotations_at_once_one_key_works_and_it_was_shown() {
+    let world = World::start().await;
+    let seller = world.seller().await;
+    let supplier = world.supplier(seller).await;
+    let shown = join_all(callers(&world).await.into_iter().map(|mut client| {
+        let request = RotateApiKeyRequest {
+            supplier_id: supplier.supplier_id.clone(),
+            key_id: ApiKeyId::new().to_string(),
+            overlap_seconds: 0,
+        };
+        async move { client.rotate_api_key(as_tenant(seller, request)).await.unwrap().into_inner() }
+    }))
+    .await;
+    let newest = shown.iter().filter_map(|answer| answer.supplier.as_ref()).map(|s| s.version).max().unwrap();
+    assert_eq!(newest, CALLERS as u64 + 1);
+    world.outbox_is_empty().await;
+    let event = world.follow().wait_for::<SupplierChanged>(&supplier.supplier_id, |_| true).await;
+    let last = shown.iter().find(|answer| answer.supplier.as_ref().unwrap().version == newest).unwrap();
+    assert_eq!(event.keys.len(), 1);
+    assert_eq!(event.keys[0].sha256, <sha2::Sha256 as sha2::Digest>::digest(&last.api_key).to_vec());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_key_id_many_times_at_once_shows_one_text() {
+    let world = World::start().await;
+    let seller = world.seller().await;
+    let supplier = world.supplier(seller).await;
+    let request =
+        CreateApiKeyRequest { supplier_id: supplier.supplier_id.clone(), key_id: ApiKeyId::new().to_string() };
+    let answers = join_all(callers(&world).await.into_iter().map(|mut client| {
+        let request = as_tenant(seller, request.clone());
+        async move { client.create_api_key(request).await }
+    }))
+    .await;
+    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
+    assert!(answers.iter().filter_map(|a| a.as_ref().err()).all(|refusal| stable_code(refusal) == "api_key_exists"));
+}
