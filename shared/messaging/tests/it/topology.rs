@@ -1,0 +1,32 @@
+use leadflow_messaging::topology;
+use leadflow_testkit::TestNats;
+
+use crate::{bus_to, bus_with_streams, settings};
+
+#[tokio::test]
+async fn made_twice_and_at_once_it_is_as_declared() {
+    let nats = TestNats::start().await.unwrap();
+    let url = nats.url();
+    let (one, two) = tokio::join!(bus_to(&url), bus_to(&url));
+    let (first, second) = tokio::join!(topology::ensure(&one, settings()), topology::ensure(&two, settings()));
+    first.unwrap();
+    second.unwrap();
+    assert_eq!(topology::differences(&one, settings()).await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_differs_on_the_server_is_named() {
+    let nats = TestNats::start().await.unwrap();
+    let bus = bus_with_streams(&nats).await;
+    let wanted = topology::TopologySettings { max_bytes: 32 << 20, ..settings() };
+    let found = topology::differences(&bus, wanted).await.unwrap();
+    assert!(found.contains(&"stream LEADS: max_bytes is not as declared".to_owned()), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_server_without_the_streams_is_told_apart() {
+    let nats = TestNats::start().await.unwrap();
+    let bus = bus_to(&nats.url()).await;
+    let found = topology::differences(&bus, settings()).await.unwrap();
+    assert!(found.iter().any(|line| line.starts_with("stream LEADS:")), "{found:?}");
+}

@@ -1,0 +1,131 @@
+use std::time::Duration;
+
+use leadflow_contracts::accounts::{
+    self as api,
+    accounts_client::AccountsClient,
+    accounts_server::{Accounts, AccountsServer},
+};
+use leadflow_kernel::SellerId;
+use leadflow_platform::{Shutdown, grpc};
+use tokio::net::TcpListener;
+use tonic::{Code, Request, Response, Status};
+
+/// Answers who it was called for.
+struct Echo;
+
+macro_rules! refuse {
+    ($($method:ident: $request:ident -> $response:ident;)*) => {
+        #[tonic::async_trait]
+        impl Accounts for Echo {
+            async fn create_seller(&self, request: Request<api::CreateSellerRequest>) -> Result<Response<api::Seller>, Status> {
+                let tenant = grpc::tenant(&request)?;
+                let trace = grpc::traceparent(&request).unwrap_or_default().to_owned();
+                Ok(Response::new(api::Seller { seller_id: tenant.to_string(), company_name: trace, ..Default::default() }))
+            }
+            $(async fn $method(&self, _: Request<api::$request>) -> Result<Response<api::$response>, Status> {
+                Err(grpc::status(Code::FailedPrecondition, "not_here", "this test has no such call"))
+            })*
+        }
+    };
+}
+refuse! {
+    update_seller: UpdateSellerRequest -> Seller;
+    create_buyer: CreateBuyerRequest -> Buyer;
+    update_buyer: UpdateBuyerRequest -> Buyer;
+    list_buyers: ListBuyersRequest -> ListBuyersResponse;
+    create_supplier: CreateSupplierRequest -> Supplier;
+    update_supplier: UpdateSupplierRequest -> Supplier;
+    create_api_key: CreateApiKeyRequest -> CreateApiKeyResponse;
+    rotate_api_key: RotateApiKeyRequest -> CreateApiKeyResponse;
+    revoke_api_key: RevokeApiKeyRequest -> Supplier;
+}
+
+async fn serve(token: &str) -> (String, Shutdown) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let mut routes = grpc::builder().unwrap();
+    let guard = grpc::guard(&grpc::ServiceToken::new(token));
+    routes.add_service(AccountsServer::with_interceptor(Echo, guard));
+    let shutdown = Shutdown::new();
+    tokio::spawn(grpc::serve(listener, routes, shutdown.clone()));
+    (url, shutdown)
+}
+
+fn caller(token: &str) -> grpc::Caller {
+    grpc::Caller::new(grpc::ServiceToken::new(token))
+}
+
+#[tokio::test]
+async fn only_the_right_token_gets_in() {
+    let (url, _shutdown) = serve("the-right-token-1").await;
+    let mut client = AccountsClient::new(grpc::channel(&url, "ACCOUNTS_GRPC_URL").unwrap());
+    let call = |token: &str| {
+        caller(token).request(api::CreateSellerRequest::default(), SellerId::new(), Duration::from_secs(5))
+    };
+    for wrong in ["the-right-token-2", "the-right-token", ""] {
+        let status = client.create_seller(call(wrong)).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unauthenticated);
+        assert_eq!(grpc::stable_code(&status), "bad_service_token");
+    }
+    let naked = client.create_seller(api::CreateSellerRequest::default()).await.unwrap_err();
+    assert_eq!(naked.code(), Code::Unauthenticated);
+    assert!(client.create_seller(call("the-right-token-1")).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_server_without_a_token_lets_nobody_in() {
+    let (url, _shutdown) = serve("").await;
+    let mut client = AccountsClient::new(grpc::channel(&url, "ACCOUNTS_GRPC_URL").unwrap());
+    let request = caller("").request(api::CreateSellerRequest::default(), SellerId::new(), Duration::from_secs(5));
+    assert_eq!(client.create_seller(request).await.unwrap_err().code(), Code::Unauthenticated);
+}
+
+#[tokio::test]
+async fn tenant_and_trace_arrive() {
+    let (url, _shutdown) = serve("the-right-token-1").await;
+    let mut client = AccountsClient::new(grpc::channel(&url, "ACCOUNTS_GRPC_URL").unwrap());
+    let (tenant, trace) = (SellerId::new(), "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    let request = caller("the-right-token-1").traced(
+        api::CreateSellerRequest::default(),
+        tenant,
+        Duration::from_secs(5),
+        Some(trace),
+    );
+    let seller = client.create_seller(request).await.unwrap().into_inner();
+    assert_eq!((seller.seller_id, seller.company_name), (tenant.to_string(), trace.to_owned()));
+    let mut without = Request::new(api::CreateSellerRequest::default());
+    without.metadata_mut().insert("authorization", "Bearer the-right-token-1".parse().unwrap());
+    let status = client.create_seller(without).await.unwrap_err();
+    assert_eq!((status.code(), grpc::stable_code(&status)), (Code::InvalidArgument, "tenant_missing"));
+}
+
+#[tokio::test]
+async fn calls_go_on_when_one_of_two_replicas_stops() {
+    let ((one, stop_one), (two, _stop_two)) = (serve("the-right-token-1").await, serve("the-right-token-1").await);
+    let mut client = AccountsClient::new(grpc::channel(&format!("{one}, {two}"), "ACCOUNTS_GRPC_URL").unwrap());
+    let call = || {
+        caller("the-right-token-1").request(
+            api::CreateSellerRequest::default(),
+            SellerId::new(),
+            Duration::from_secs(5),
+        )
+    };
+    client.create_seller(call()).await.unwrap();
+    stop_one.cancel();
+    // Calls may fail while the stopped one is found out; then all go to the other.
+    leadflow_testkit::wait::until("ten calls in a row succeed", Duration::from_secs(10), async || {
+        for _ in 0..10 {
+            if client.create_seller(call()).await.is_err() {
+                return false;
+            }
+        }
+        true
+    })
+    .await;
+}
+
+#[test]
+fn a_malformed_address_names_its_setting() {
+    let error = grpc::channel("not a url", "BILLING_GRPC_URL").unwrap_err();
+    assert!(error.to_string().contains("BILLING_GRPC_URL"));
+}

@@ -1,0 +1,5 @@
+//! The chassis as its callers meet it.
+
+mod database;
+mod grpc;
+mod http;
