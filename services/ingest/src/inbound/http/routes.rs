@@ -1,0 +1,97 @@
+//! One function a route.
+
+use axum::{
+    extract::{Path, Query, Request, State, rejection::PathRejection},
+    http::{HeaderMap, StatusCode, Uri},
+    response::Response,
+};
+use leadflow_kernel::LeadId;
+use leadflow_messaging::trace;
+use leadflow_platform::ApiError;
+use serde::Deserialize;
+use tokio::time::Instant;
+use tracing::Instrument as _;
+
+use super::{Api, answer, body, headers, refusal};
+use crate::app::{
+    App,
+    authenticate::Caller,
+    lead_id_of,
+    look_up::Status,
+    post_lead::{NewPost, Posted},
+};
+
+/// `POST /api/leads/ingest`
+pub(super) async fn post_lead(State(api): State<Api>, request: Request) -> Result<Response, ApiError> {
+    let began = Instant::now();
+    let (parts, body) = request.into_parts();
+    let caller = authenticate(&api.app, &parts.headers)?;
+    let _room = api.app.in_flight.try_acquire().map_err(|_| refusal::overloaded())?;
+    caller.supplier.posts.take().map_err(|exceeded| refusal::too_many(exceeded, "supplier"))?;
+    caller.seller.posts.take().map_err(|exceeded| refusal::too_many(exceeded, "seller"))?;
+    let idempotency_key = headers::idempotency_key(&parts.headers)?;
+    headers::check_content(&parts.headers)?;
+    let body = body::read(&parts.headers, body, api.max_body_bytes, api.body_timeout).await?;
+    let traceparent = headers::traceparent(&parts.headers);
+    let span =
+        tracing::info_span!("post_lead", supplier_id = %caller.supplier.id, trace_id = trace::trace_id(&traceparent));
+    trace::set_parent(&span, Some(&traceparent));
+    let new = NewPost {
+        body: &body,
+        idempotency_key,
+        respond_async: headers::respond_async(&parts.headers),
+        traceparent: &traceparent,
+        began,
+    };
+    let posted = api.app.post_lead(&caller, new).instrument(span).await.map_err(refusal::refused)?;
+    Ok(match posted {
+        Posted::Decided(decision) => answer::decided(StatusCode::CREATED, &decision),
+        Posted::Pending { lead_id, reference, respond_async } => {
+            answer::pending(StatusCode::ACCEPTED, lead_id, &reference, &api.public_url, respond_async)
+        }
+    })
+}
+
+/// `GET /api/leads/ingest/{leadId}`
+pub(super) async fn by_id(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    path: Result<Path<String>, PathRejection>,
+) -> Result<Response, ApiError> {
+    let caller = authenticate_lookup(&api.app, &headers)?;
+    let lead_id = path.ok().and_then(|Path(text)| text.parse().ok());
+    look_up(&api, &caller, lead_id.ok_or_else(|| refusal::unknown_lead("there is no such lead"))?).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ByReference {
+    reference: String,
+}
+
+/// `GET /api/leads/ingest?reference=`
+pub(super) async fn by_reference(State(api): State<Api>, headers: HeaderMap, uri: Uri) -> Result<Response, ApiError> {
+    let caller = authenticate_lookup(&api.app, &headers)?;
+    let Ok(Query(query)) = Query::<ByReference>::try_from_uri(&uri) else {
+        let sentence = "ask with ?reference= and nothing else, or with the lead's id in the path";
+        return Err(ApiError::new(StatusCode::BAD_REQUEST, "query_invalid", sentence));
+    };
+    look_up(&api, &caller, lead_id_of(caller.supplier.id, &query.reference)).await
+}
+
+async fn look_up(api: &Api, caller: &Caller, lead_id: LeadId) -> Result<Response, ApiError> {
+    Ok(match api.app.look_up(caller, lead_id).await.map_err(|error| refusal::not_found(&error))? {
+        Status::Decided(decision) => answer::decided(StatusCode::OK, &decision),
+        Status::Pending(lead_id) => answer::pending(StatusCode::OK, lead_id, "", &api.public_url, false),
+    })
+}
+
+fn authenticate(app: &App, headers: &HeaderMap) -> Result<Caller, ApiError> {
+    app.authenticate(headers::api_key(headers)?).map_err(refusal::unauthenticated)
+}
+
+fn authenticate_lookup(app: &App, headers: &HeaderMap) -> Result<Caller, ApiError> {
+    let caller = authenticate(app, headers)?;
+    caller.supplier.lookups.take().map_err(|exceeded| refusal::too_many(exceeded, "supplier"))?;
+    Ok(caller)
+}

@@ -1,0 +1,5 @@
+//! Who calls the gateway: suppliers over HTTP, the directory and distribution over NATS.
+
+pub mod decisions;
+pub mod directory;
+pub mod http;

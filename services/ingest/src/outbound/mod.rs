@@ -1,0 +1,4 @@
+//! Whom the gateway calls.
+
+pub mod decisions;
+pub mod publisher;

@@ -1,0 +1,42 @@
+//! Putting a lead on its stream.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use leadflow_messaging::{Bus, Envelope};
+
+/// Why a lead is not known to be stored.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// There is no connection now: it was not sent.
+    #[error("not connected to NATS")]
+    Disconnected,
+    /// Sent, not acknowledged. It may have been stored all the same.
+    #[error("not acknowledged")]
+    NotAcknowledged(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Sent, not acknowledged in time. It may have been stored all the same.
+    #[error("not acknowledged within {0:?}")]
+    TimedOut(Duration),
+}
+
+/// Publishes leads; `Ok` means that the stream has it as safely as it is set up to.
+#[async_trait]
+pub trait LeadPublisher: Send + Sync + 'static {
+    /// Publishes one `LeadReceived`.
+    ///
+    /// # Errors
+    /// [`PublishError`].
+    async fn publish(&self, event: Envelope) -> Result<(), PublishError>;
+}
+
+/// One message, one acknowledgement.
+#[async_trait]
+impl LeadPublisher for Bus {
+    async fn publish(&self, event: Envelope) -> Result<(), PublishError> {
+        // The client would keep it for a reconnect that may come long after the caller was told no.
+        if !self.is_connected() {
+            return Err(PublishError::Disconnected);
+        }
+        Bus::publish(self, &[event]).await.map_err(|error| PublishError::NotAcknowledged(Box::new(error)))
+    }
+}
