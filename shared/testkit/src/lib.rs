@@ -4,6 +4,7 @@
 //!
 //! Nothing here knows a service or speaks NATS: it only starts processes and talks SQL.
 
+pub mod cluster;
 mod db;
 mod guard;
 mod nats;

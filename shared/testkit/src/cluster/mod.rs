@@ -1,0 +1,209 @@
+//! All of LeadFlow as real processes on this machine: private servers, replicas of every role, and
+//! a proxy in front of each server, so that a test can kill anything and cut any connection.
+//!
+//! It knows the executable's command line (`migrate`, `serve ROLE`) and its settings, and no code.
+
+mod replica;
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context as _, ensure};
+
+pub use replica::Replica;
+
+use crate::{
+    ChaosProxy, TempDir,
+    servers::{Nats, NatsOptions, Postgres, PostgresOptions, SyncInterval},
+    wait,
+};
+
+/// How long a role may take to become ready.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+
+/// What to start.
+#[derive(Debug, Clone)]
+pub struct ClusterOptions {
+    /// The `leadflow` executable.
+    pub binary: PathBuf,
+    /// Roles in the order of starting, with how many replicas of each.
+    pub roles: Vec<(&'static str, usize)>,
+    /// Whether PostgreSQL syncs its log: off is faster, and a killed process loses nothing either way.
+    pub fsync: bool,
+    /// When nats-server syncs its files.
+    pub sync: SyncInterval,
+    /// Whether the roles reach the servers through proxies.
+    pub proxied: bool,
+    /// Further settings of every role.
+    pub env: Vec<(String, String)>,
+    /// Where logs go, kept; `None` is a folder that goes away with the cluster.
+    pub logs: Option<PathBuf>,
+}
+
+impl ClusterOptions {
+    /// One replica of each role, no syncing, no proxies.
+    #[must_use]
+    pub fn new(binary: impl Into<PathBuf>) -> Self {
+        Self {
+            binary: binary.into(),
+            roles: ["accounts", "distribution", "billing", "notifier", "ingest", "sandbox"]
+                .map(|role| (role, 1))
+                .to_vec(),
+            fsync: false,
+            sync: SyncInterval::Every(Duration::from_secs(120)),
+            proxied: false,
+            env: Vec::new(),
+            logs: None,
+        }
+    }
+
+    /// So many replicas of a role.
+    #[must_use]
+    pub fn replicas(mut self, role: &str, count: usize) -> Self {
+        for entry in &mut self.roles {
+            if entry.0 == role {
+                entry.1 = count;
+            }
+        }
+        self
+    }
+}
+
+/// The running whole. Dropping it ends and wipes everything.
+pub struct Cluster {
+    /// Replicas in the order of starting.
+    pub replicas: Vec<Replica>,
+    /// The database server.
+    pub postgres: Postgres,
+    /// The message server.
+    pub nats: Nats,
+    /// In front of the database server, for the roles.
+    pub postgres_proxy: Option<ChaosProxy>,
+    /// In front of the message server, for the roles.
+    pub nats_proxy: Option<ChaosProxy>,
+    logs: PathBuf,
+    _dir: TempDir,
+}
+
+/// The secret that services of a cluster show each other.
+pub const SERVICE_TOKEN: &str = "cluster-service-token";
+
+impl Cluster {
+    /// Starts everything and waits until every role is ready.
+    ///
+    /// # Errors
+    /// When a server, the migration or a role does not come up; the text ends with the log's end.
+    pub async fn start(options: ClusterOptions) -> anyhow::Result<Self> {
+        let dir = TempDir::new("cluster")?;
+        let logs = options.logs.clone().unwrap_or_else(|| dir.path().join("logs"));
+        std::fs::create_dir_all(&logs)?;
+        let postgres = Postgres::start(PostgresOptions {
+            fsync: options.fsync,
+            max_connections: 300,
+            ..PostgresOptions::new(dir.path().join("postgres"))
+        })
+        .await?;
+        let nats = Nats::start(NatsOptions { sync: options.sync, ..NatsOptions::new(dir.path().join("nats")) }).await?;
+        let (mut postgres_proxy, mut nats_proxy) = (None, None);
+        let (mut database_url, mut nats_url) = (postgres.url(), nats.url());
+        if options.proxied {
+            let (through_pg, through_nats) =
+                (ChaosProxy::start(address(&postgres.url())?).await?, ChaosProxy::start(address(&nats.url())?).await?);
+            database_url =
+                postgres.url().replace(&address(&postgres.url())?.to_string(), &through_pg.addr().to_string());
+            nats_url = format!("nats://{}", through_nats.addr());
+            (postgres_proxy, nats_proxy) = (Some(through_pg), Some(through_nats));
+        }
+        let mut env = vec![
+            ("DATABASE_URL".to_owned(), database_url),
+            ("NATS_URL".to_owned(), nats_url),
+            ("SERVICE_TOKEN".to_owned(), SERVICE_TOKEN.to_owned()),
+            ("SECRETS_KEY".to_owned(), "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=".to_owned()),
+            ("WEBHOOK_ALLOW_LOOPBACK".to_owned(), "true".to_owned()),
+            ("RUST_LOG".to_owned(), "info".to_owned()),
+        ];
+        let mut replicas = Vec::new();
+        for (role, count) in &options.roles {
+            for index in 0..*count {
+                replicas.push(Replica::plan(&options.binary, role, index, &logs)?);
+            }
+            let urls: Vec<_> = replicas.iter().filter(|r| r.role == *role).map(Replica::grpc_url).collect();
+            env.push((format!("{}_GRPC_URL", role.to_uppercase()), urls.join(",")));
+        }
+        env.extend(options.env.iter().cloned());
+        migrate(&options.binary, &env, &postgres.url(), &logs).await?;
+        let mut cluster = Self { replicas, postgres, nats, postgres_proxy, nats_proxy, logs, _dir: dir };
+        for replica in &mut cluster.replicas {
+            replica.set_env(&env);
+            replica.spawn()?;
+        }
+        for index in 0..cluster.replicas.len() {
+            cluster.ready(index).await?;
+        }
+        Ok(cluster)
+    }
+
+    /// Waits until a replica says that it is ready.
+    ///
+    /// # Errors
+    /// When it ended, or is not ready within a minute.
+    pub async fn ready(&mut self, index: usize) -> anyhow::Result<()> {
+        let replica = &mut self.replicas[index];
+        let what = format!("{}-{} ready", replica.role, replica.index);
+        let outcome = wait::try_for(&what, READY_WITHIN, async || {
+            let answered = replica.readyz().await;
+            if answered || !replica.is_running() { Some(answered) } else { None }
+        })
+        .await;
+        ensure!(matches!(outcome, Ok(true)), "{what}: {}", self.replicas[index].last_words());
+        Ok(())
+    }
+
+    /// The base URLs of a role's HTTP ports.
+    #[must_use]
+    pub fn http_urls(&self, role: &str) -> Vec<String> {
+        self.replicas.iter().filter(|r| r.role == role).map(Replica::http_url).collect()
+    }
+
+    /// The gRPC addresses of a role, comma-separated.
+    #[must_use]
+    pub fn grpc_urls(&self, role: &str) -> String {
+        self.replicas.iter().filter(|r| r.role == role).map(Replica::grpc_url).collect::<Vec<_>>().join(",")
+    }
+
+    /// The numbers of a role's replicas in [`Self::replicas`].
+    #[must_use]
+    pub fn indices(&self, role: &str) -> Vec<usize> {
+        (0..self.replicas.len()).filter(|&i| self.replicas[i].role == role).collect()
+    }
+
+    /// Where the logs are.
+    #[must_use]
+    pub fn logs(&self) -> &Path {
+        &self.logs
+    }
+}
+
+/// The address in a URL such as `nats://127.0.0.1:4222`.
+fn address(url: &str) -> anyhow::Result<SocketAddr> {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = rest.split(['/', '?']).next().unwrap_or_default();
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    host.parse().with_context(|| format!("no address in {url}"))
+}
+
+async fn migrate(binary: &Path, env: &[(String, String)], database: &str, logs: &Path) -> anyhow::Result<()> {
+    let output = tokio::process::Command::new(binary)
+        .arg("migrate")
+        .envs(env.iter().cloned())
+        .env("DATABASE_URL", database)
+        .current_dir(logs)
+        .output()
+        .await
+        .with_context(|| format!("cannot run {}", binary.display()))?;
+    ensure!(output.status.success(), "migrate failed: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
