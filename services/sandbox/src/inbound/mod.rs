@@ -1,0 +1,54 @@
+//! HTTP: the receiver, the page for people and the API for tests.
+
+mod api;
+mod html;
+mod page;
+mod receive;
+
+use std::sync::{MutexGuard, PoisonError};
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::StatusCode,
+    routing::{get, post, put},
+};
+use leadflow_platform::ApiError;
+
+use crate::{
+    Sandbox,
+    hooks::{Hooks, Refusal},
+};
+
+/// The largest body that is taken.
+const BODY_LIMIT: usize = 1 << 20;
+
+pub(crate) fn router(sandbox: Sandbox) -> Router {
+    Router::new()
+        .route("/", get(page::show))
+        .route("/behaviour", post(page::behave))
+        .route("/hooks/{name}", post(receive::receive))
+        .route("/api/hooks", get(api::list).delete(api::clear))
+        .route("/api/hooks/{name}/ids", get(api::ids))
+        .route("/api/hooks/{name}/behaviour", put(api::behave))
+        .route("/api/hooks/{name}/secret", put(api::know_secret))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .with_state(sandbox)
+}
+
+impl Sandbox {
+    fn hooks(&self) -> MutexGuard<'_, Hooks> {
+        self.hooks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        let (code, sentence) = match refusal {
+            Refusal::Name => ("invalid_name", "a name is 1 to 64 letters, digits, dots, dashes and underscores"),
+            Refusal::TooManyNames => ("too_many_names", "a sandbox has at most 1000 receivers"),
+            Refusal::Secret => ("invalid_secret", "what follows whsec_ must be base64"),
+        };
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, sentence)
+    }
+}
