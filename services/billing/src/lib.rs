@@ -1,1 +1,108 @@
-//! Placeholder.
+//! Money: wallets, holds, and a double-entry ledger. Prices of leads are reserved over gRPC before a
+//! lead is sold, and taken when `lead.assigned` says that it was.
+
+pub mod app;
+pub mod config;
+pub mod inbound;
+pub mod outbound;
+mod store;
+pub mod workers;
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use chrono::TimeDelta;
+use leadflow_contracts::{billing::billing_server::BillingServer, streams};
+use leadflow_kernel::Clock;
+use leadflow_messaging::{
+    Bus,
+    consumer::{self, BatchHandler, ConsumerSettings},
+    outbox::{Outbox, Relay},
+};
+use leadflow_platform::{Health, Shutdown, db, grpc, http};
+use tokio::net::TcpListener;
+
+pub use config::Config;
+
+use crate::{
+    inbound::{directory_events::DirectoryEvents, lead_events::LeadEvents},
+    outbound::assignments::Distribution,
+    workers::release::Releaser,
+};
+
+/// The service's schema.
+pub const SCHEMA: &str = "billing";
+/// The role that the service takes on its connections.
+pub const ROLE: &str = "leadflow_billing";
+/// The schema's history.
+pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// What the service is given.
+pub struct Deps {
+    /// Where its events come from and go to; the topology exists.
+    pub bus: Bus,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Where it listens; both are bound already.
+pub struct Listeners {
+    /// Commands and questions.
+    pub grpc: TcpListener,
+    /// `/healthz` and `/readyz`.
+    pub http: TcpListener,
+}
+
+/// Serves until `shutdown`, finishes the calls and the batch at hand, and publishes their events.
+///
+/// # Errors
+/// When the settings cannot be used or a listener fails for good.
+pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shutdown) -> anyhow::Result<()> {
+    let pool = db::connect(&config.database).context("the database URL of billing cannot be read")?;
+    let distribution = grpc::channel(&config.distribution_url, "DISTRIBUTION_GRPC_URL")?;
+    let release_after = TimeDelta::from_std(config.release_after).context("BILLING_RELEASE_AFTER_SECONDS")?;
+    // The relay outlives everything else: the last call's event is published too.
+    let relay_stop = Shutdown::new();
+    let (relay, relaying) = Relay::new(Outbox::new(SCHEMA), pool.clone(), deps.bus.clone(), relay_stop.clone());
+    let relaying = tokio::spawn(relaying);
+    let billing = app::Billing::new(pool.clone(), relay, deps.clock);
+
+    let consume = |stream, consumer, handler: Arc<dyn BatchHandler>| {
+        let settings = ConsumerSettings { stream, consumer, max_batch: config.max_batch };
+        tokio::spawn(consumer::run(deps.bus.clone(), settings, handler, shutdown.clone()))
+    };
+    let working = [
+        consume(streams::LEADS, streams::LEADS_BILLING, Arc::new(LeadEvents::new(billing.clone()))),
+        consume(streams::DIRECTORY, streams::DIRECTORY_BILLING, Arc::new(DirectoryEvents::new(billing.clone()))),
+        tokio::spawn({
+            let assignments = Distribution::new(distribution, grpc::Caller::new(config.token.clone()));
+            Releaser::new(billing.clone(), Arc::new(assignments), release_after)
+                .run(config.release_every, shutdown.clone())
+        }),
+    ];
+
+    let bus = deps.bus.clone();
+    let health = Health::new("billing").with_database(pool.clone()).with("nats", move || {
+        let connected = bus.is_connected();
+        async move { if connected { Ok(()) } else { Err("cannot be reached".to_owned()) } }
+    });
+    let mut routes = grpc::builder().context("reflection")?;
+    routes
+        .add_service(BillingServer::with_interceptor(inbound::grpc::Service::new(billing), grpc::guard(&config.token)));
+    let served = tokio::try_join!(
+        async { grpc::serve(listeners.grpc, routes, shutdown.clone()).await.context("gRPC server of billing") },
+        async {
+            let router = http::request_id(health.router());
+            http::serve(listeners.http, router, shutdown.clone()).await.context("HTTP server of billing")
+        },
+    );
+    // A listener that failed stops the rest too.
+    shutdown.cancel();
+    for work in working {
+        work.await.context("a worker of billing ended badly")?;
+    }
+    relay_stop.cancel();
+    relaying.await.context("the relay of billing ended badly")?;
+    pool.close().await;
+    served.map(|_| ())
+}

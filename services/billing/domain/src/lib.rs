@@ -5,12 +5,14 @@
 //! [`Books::place`], [`Books::capture`], [`Books::release`] or [`Books::credit`] as often as it has
 //! work, and saves [`Books::into_changes`] in one transaction.
 
+mod allowance;
 mod books;
 mod hold;
 mod period;
 mod posting;
 mod wallet;
 
+pub use allowance::{Allowance, BuyerStatus};
 pub use books::{Books, CaptureError, Captured, Changes, CreditError, LowBalance, Sale};
 pub use hold::{Hold, HoldOutcome, HoldRequest, HoldState, Price, PriceError};
 pub use period::Period;

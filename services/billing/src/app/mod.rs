@@ -1,0 +1,104 @@
+//! What can be done, one file per use case: begin, lock and load, decide, save with the outbox,
+//! commit, publish.
+
+mod apply_directory;
+mod capture_sales;
+mod credit_wallet;
+mod place_holds;
+mod release_holds;
+mod set_threshold;
+mod statement;
+
+use std::sync::Arc;
+
+use leadflow_billing_domain::{Changes, CreditError};
+use leadflow_kernel::{Clock, EventId};
+use leadflow_messaging::{
+    Envelope,
+    outbox::{Outbox, Relay},
+};
+use sqlx::{PgPool, Postgres, Transaction};
+
+pub use capture_sales::{OnFailure, UnpaidSale};
+pub use credit_wallet::{Credited, NewCredit};
+pub use release_holds::SeenHold;
+pub use statement::Page;
+
+use crate::{outbound::events, store};
+
+/// Carries out the commands on wallets. Cheap to clone.
+#[derive(Clone)]
+pub struct Billing {
+    pool: PgPool,
+    outbox: Outbox,
+    relay: Relay,
+    clock: Arc<dyn Clock>,
+}
+
+/// Why a command was not carried out. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// No such wallet in this tenant (it may well exist in another one).
+    #[error("no such wallet")]
+    NoSuchWallet,
+    /// The credit's id was used for another buyer or amount.
+    #[error("a credit with this id exists, for another buyer or amount")]
+    CreditExists,
+    /// The amount cannot be added.
+    #[error(transparent)]
+    Credit(CreditError),
+    /// The amount is in another currency than the wallet.
+    #[error("the amount is in another currency than the wallet")]
+    Currency,
+    /// The statement has no such line.
+    #[error("before: the statement has no such line")]
+    NoSuchLine,
+    /// PostgreSQL.
+    #[error("database")]
+    Database(#[from] sqlx::Error),
+}
+
+/// Shorter than the caller's deadline, so that a transaction never waits for somebody who has left.
+const BEGIN: &str = "BEGIN; SET LOCAL lock_timeout = '2500ms'; SET LOCAL statement_timeout = '5s'";
+
+impl Billing {
+    /// Commands on the wallets in `pool`; events go through `relay`.
+    #[must_use]
+    pub fn new(pool: PgPool, relay: Relay, clock: Arc<dyn Clock>) -> Self {
+        Self { pool, outbox: Outbox::new(crate::SCHEMA), relay, clock }
+    }
+
+    /// The database, for workers that read.
+    pub(crate) const fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// The clock.
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        self.clock.as_ref()
+    }
+
+    async fn begin(&self) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+        // One round trip for the transaction and its time limits.
+        self.pool.begin_with(BEGIN).await
+    }
+
+    /// Saves what was decided together with its events (those given and the low balances found),
+    /// commits, and hands the events to the relay.
+    async fn commit(
+        &self,
+        mut transaction: Transaction<'static, Postgres>,
+        changes: &Changes,
+        mut events: Vec<Envelope>,
+    ) -> Result<(), sqlx::Error> {
+        store::save::save(&mut transaction, changes).await?;
+        let now = self.clock.now();
+        events.extend(
+            changes.low_balances.iter().map(|low| Envelope::new(EventId::new(), &events::low_balance(low), now)),
+        );
+        let pending = self.outbox.append(&mut transaction, events).await?;
+        transaction.commit().await?;
+        self.relay.send(pending);
+        Ok(())
+    }
+}

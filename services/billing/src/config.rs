@@ -1,0 +1,57 @@
+//! Settings.
+
+use std::time::Duration;
+
+use leadflow_platform::{
+    Env,
+    db::DbSettings,
+    grpc::ServiceToken,
+    settings::{self, seconds},
+};
+
+/// What billing needs to know.
+#[derive(Clone)]
+pub struct Config {
+    /// Its database.
+    pub database: DbSettings,
+    /// The secret that callers show, and that it shows others.
+    pub token: ServiceToken,
+    /// Where distribution answers gRPC.
+    pub distribution_url: String,
+    /// How long a hold may stand before distribution is asked whether it is needed.
+    pub release_after: Duration,
+    /// How often such holds are looked for.
+    pub release_every: Duration,
+    /// The most events a transaction captures.
+    pub max_batch: usize,
+}
+
+impl Config {
+    /// Reads the settings; problems are collected in `env`.
+    pub fn read(env: &mut Env) -> Self {
+        let config = Self {
+            database: settings::database(env, "BILLING_DATABASE_URL", crate::ROLE, "leadflow-billing"),
+            token: settings::service_token(env),
+            distribution_url: env.or(
+                "DISTRIBUTION_GRPC_URL",
+                "http://127.0.0.1:7103".to_owned(),
+                "gRPC address or addresses of distribution, comma-separated",
+            ),
+            release_after: seconds(
+                env,
+                "BILLING_RELEASE_AFTER_SECONDS",
+                60,
+                "seconds a hold may stand before distribution is asked whether it is needed",
+            ),
+            release_every: seconds(env, "BILLING_RELEASE_EVERY_SECONDS", 10, "seconds between looks at old holds"),
+            max_batch: env.or("BILLING_MAX_BATCH", 256_usize, "events captured in one transaction at most"),
+        };
+        if config.release_every.is_zero() {
+            env.problem("BILLING_RELEASE_EVERY_SECONDS must be at least 1");
+        }
+        if config.max_batch == 0 {
+            env.problem("BILLING_MAX_BATCH must be at least 1");
+        }
+        config
+    }
+}

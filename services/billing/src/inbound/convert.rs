@@ -1,0 +1,151 @@
+//! Between the contract's messages and the domain's values.
+
+use leadflow_billing_domain::{HoldOutcome, HoldRequest, Price, Wallet};
+use leadflow_contracts::{ConvertError, billing as proto, common, id, money, money_to_proto, time_to_ms};
+use leadflow_kernel::{BuyerId, Id, Kind, Money, SellerId};
+use leadflow_platform::grpc::status;
+use tonic::{Code, Status};
+
+use crate::{
+    app::{AppError, NewCredit, Page},
+    outbound::events::amount,
+};
+
+/// The most a single credit may add, either way of reading it: a slip of the keyboard stops here.
+const LARGEST_CREDIT: u32 = 100_000_000;
+const LONGEST_CREDIT_ID: usize = 200;
+const LONGEST_DESCRIPTION: usize = 500;
+
+/// A field that is not what the contract says.
+pub(super) fn invalid(sentence: impl std::fmt::Display) -> Status {
+    status(Code::InvalidArgument, "invalid_field", sentence)
+}
+
+pub(super) fn read_id<K: Kind>(text: &str, field: &'static str) -> Result<Id<K>, Status> {
+    id(text, field).map_err(invalid)
+}
+
+fn read_money(value: Option<&common::Money>, field: &'static str) -> Result<Money, Status> {
+    money(value, field).map_err(|error: ConvertError| invalid(error))
+}
+
+fn read_price(value: Option<&common::Money>, field: &'static str) -> Result<Price, Status> {
+    Price::new(read_money(value, field)?).map_err(|_| invalid(format_args!("{field}: must not be negative")))
+}
+
+/// The answer to a command that was not carried out. What is our own fault is logged here, once.
+pub(super) fn refused(error: &AppError) -> Status {
+    match error {
+        AppError::NoSuchWallet => status(Code::NotFound, "wallet_not_found", error),
+        AppError::CreditExists => status(Code::AlreadyExists, "credit_exists", error),
+        AppError::Credit(_) | AppError::Currency | AppError::NoSuchLine => invalid(error),
+        AppError::Database(cause) if is_passing(cause) => {
+            tracing::warn!(error = %cause, "database not available");
+            status(Code::Unavailable, "database_unavailable", "the database cannot be reached; try again")
+        }
+        AppError::Database(cause) => {
+            tracing::error!(error = %cause, "database error");
+            status(Code::Internal, "internal", "something went wrong on our side")
+        }
+    }
+}
+
+/// Whether the same call may succeed later: no connection, a restart, a lock held too long, or a race
+/// that the retry sees decided.
+fn is_passing(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::BeginFailed => true,
+        sqlx::Error::Database(database) => {
+            let code = database.code();
+            let code = code.as_deref().unwrap_or_default();
+            code == "23505" || ["08", "25P03", "40", "53", "55", "57"].iter().any(|class| code.starts_with(class))
+        }
+        _ => false,
+    }
+}
+
+pub(super) fn hold_request(tenant: SellerId, hold: &proto::HoldRequest) -> Result<HoldRequest, Status> {
+    Ok(HoldRequest {
+        id: read_id(&hold.hold_id, "holds.hold_id")?,
+        seller: tenant,
+        buyer: read_id(&hold.buyer_id, "holds.buyer_id")?,
+        lead: read_id(&hold.lead_id, "holds.lead_id")?,
+        campaign: read_id(&hold.campaign_id, "holds.campaign_id")?,
+        price: read_price(hold.amount.as_ref(), "holds.amount")?,
+    })
+}
+
+pub(super) const fn outcome_to_proto(outcome: HoldOutcome) -> proto::HoldOutcome {
+    match outcome {
+        HoldOutcome::Held => proto::HoldOutcome::Held,
+        HoldOutcome::InsufficientFunds => proto::HoldOutcome::InsufficientFunds,
+        HoldOutcome::WeeklyLimit => proto::HoldOutcome::WeeklyLimit,
+        HoldOutcome::MonthlyLimit => proto::HoldOutcome::MonthlyLimit,
+        HoldOutcome::WalletBlocked => proto::HoldOutcome::WalletBlocked,
+        HoldOutcome::AlreadyCaptured => proto::HoldOutcome::AlreadyCaptured,
+    }
+}
+
+pub(super) fn new_credit(tenant: SellerId, request: proto::CreditWalletRequest) -> Result<NewCredit, Status> {
+    let buyer = read_id(&request.buyer_id, "buyer_id")?;
+    let amount = read_money(request.amount.as_ref(), "amount")?;
+    if !amount.is_positive() || amount.amount() > LARGEST_CREDIT.into() {
+        return Err(invalid(format_args!("amount: must be more than zero and at most {LARGEST_CREDIT}")));
+    }
+    if !(1..=LONGEST_CREDIT_ID).contains(&request.credit_id.chars().count()) || has_controls(&request.credit_id) {
+        return Err(invalid(format_args!("credit_id: must be 1 to {LONGEST_CREDIT_ID} printable characters")));
+    }
+    if request.description.chars().count() > LONGEST_DESCRIPTION || has_controls(&request.description) {
+        return Err(invalid(format_args!("description: must be at most {LONGEST_DESCRIPTION} printable characters")));
+    }
+    Ok(NewCredit { seller: tenant, buyer, id: request.credit_id, amount, description: request.description })
+}
+
+fn has_controls(text: &str) -> bool {
+    text.chars().any(char::is_control)
+}
+
+pub(super) fn threshold(request: &proto::SetLowBalanceThresholdRequest) -> Result<(BuyerId, Price), Status> {
+    Ok((read_id(&request.buyer_id, "buyer_id")?, read_price(request.threshold.as_ref(), "threshold")?))
+}
+
+pub(super) fn wallet_to_proto(wallet: &Wallet) -> proto::Wallet {
+    proto::Wallet {
+        buyer_id: wallet.buyer.to_string(),
+        seller_id: wallet.seller.to_string(),
+        balance: Some(amount(wallet, wallet.balance)),
+        held: Some(amount(wallet, wallet.held)),
+        available: Some(amount(wallet, wallet.available())),
+        low_balance_threshold: Some(amount(wallet, wallet.low_balance_threshold)),
+    }
+}
+
+pub(super) fn page_to_proto(page: &Page) -> Result<proto::ListTransactionsResponse, Status> {
+    let money = |amount| {
+        Money::new(amount, page.currency).map(|money| Some(money_to_proto(money))).map_err(|error| {
+            tracing::error!(%error, "a stored amount is out of range");
+            status(Code::Internal, "internal", "something went wrong on our side")
+        })
+    };
+    let transactions = page
+        .lines
+        .iter()
+        .map(|line| {
+            Ok(proto::Transaction {
+                id: line.posting.to_string(),
+                r#type: line.kind.to_uppercase(),
+                amount: money(line.amount)?,
+                balance_before: money(line.balance_after - line.amount)?,
+                balance_after: money(line.balance_after)?,
+                description: line.description.clone(),
+                assignment_id: line.assignment.map(|id| id.to_string()).unwrap_or_default(),
+                created_at_ms: time_to_ms(line.at),
+            })
+        })
+        .collect::<Result<_, Status>>()?;
+    Ok(proto::ListTransactionsResponse { transactions })
+}

@@ -1,0 +1,86 @@
+//! `lead.assigned`: captures.
+
+use leadflow_billing_domain::{Price, Sale};
+use leadflow_contracts::{ConvertError, events::LeadAssigned, id, money};
+use leadflow_messaging::{
+    Message,
+    consumer::{BatchHandler, HandleError},
+};
+
+use crate::app::{AppError, Billing, OnFailure};
+
+/// The longest text a statement's line takes over from an event.
+const LONGEST_DESCRIPTION: usize = 200;
+
+/// Pays the sales of a batch of events in one transaction.
+pub struct LeadEvents {
+    billing: Billing,
+}
+
+impl LeadEvents {
+    /// Pays with `billing`.
+    #[must_use]
+    pub const fn new(billing: Billing) -> Self {
+        Self { billing }
+    }
+}
+
+#[async_trait::async_trait]
+impl BatchHandler for LeadEvents {
+    /// A batch with a sale that cannot be paid is refused as a whole, and comes back message by message. A
+    /// message that comes alone is carried out as far as it goes: its other sales are paid (a repeat passes
+    /// over them), and the error sends it to the dead letters, so the unpaid sale is not lost silently.
+    async fn handle(&self, batch: &[Message]) -> Result<(), HandleError> {
+        let mut sales = Vec::with_capacity(batch.len());
+        for message in batch {
+            let event = message.decode::<LeadAssigned>().map_err(HandleError::permanent)?;
+            sales.extend(sales_of(&event).map_err(HandleError::permanent)?);
+        }
+        let on_failure = if batch.len() == 1 { OnFailure::KeepTheRest } else { OnFailure::KeepNothing };
+        let mut unpaid = self.billing.capture_sales(&sales, on_failure).await.map_err(failed)?;
+        match unpaid.pop() {
+            None => Ok(()),
+            Some(last) => Err(HandleError::permanent(last)),
+        }
+    }
+}
+
+/// How an error of a use case looks to the consumer loop.
+pub(super) fn failed(error: AppError) -> HandleError {
+    match error {
+        AppError::Database(error) => error.into(),
+        other => HandleError::permanent(other),
+    }
+}
+
+/// An event that is not what its contract says.
+#[derive(Debug, thiserror::Error)]
+enum Unreadable {
+    #[error(transparent)]
+    Field(#[from] ConvertError),
+    #[error("assignments.price: {0}")]
+    Price(#[from] leadflow_billing_domain::PriceError),
+}
+
+fn sales_of(event: &LeadAssigned) -> Result<Vec<Sale>, Unreadable> {
+    let seller = id(&event.seller_id, "seller_id")?;
+    let lead = id(&event.lead_id, "lead_id")?;
+    let campaign = id(&event.campaign_id, "campaign_id")?;
+    let description: String =
+        event.campaign_name.chars().filter(|c| !c.is_control()).take(LONGEST_DESCRIPTION).collect();
+    event
+        .assignments
+        .iter()
+        .map(|assignment| {
+            Ok(Sale {
+                assignment: id(&assignment.assignment_id, "assignments.assignment_id")?,
+                seller,
+                buyer: id(&assignment.buyer_id, "assignments.buyer_id")?,
+                lead,
+                campaign,
+                price: Price::new(money(assignment.price.as_ref(), "assignments.price")?)?,
+                description: description.clone(),
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,4 @@
+//! What billing tells and asks others.
+
+pub mod assignments;
+pub mod events;

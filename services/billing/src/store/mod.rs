@@ -1,0 +1,19 @@
+//! SQL of the schema `billing`, and nothing else.
+//!
+//! Every transaction that changes wallets or holds locks its wallets first, all of them with one
+//! statement in id order ([`wallets::lock`]): so two transactions never wait for each other in a
+//! circle. Holds are read in a later statement, which sees what the transaction waited for.
+
+pub mod credits;
+pub mod directory;
+pub mod holds;
+pub mod save;
+pub mod statement;
+pub mod wallets;
+
+use std::error::Error;
+
+/// A stored value that the program cannot have written.
+fn unreadable(error: impl Into<Box<dyn Error + Send + Sync>>) -> sqlx::Error {
+    sqlx::Error::Decode(error.into())
+}

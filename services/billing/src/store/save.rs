@@ -1,0 +1,152 @@
+//! Writing what was decided: two statements, whatever the size of the batch.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use leadflow_billing_domain::{Changes, Hold, Posting, Wallet};
+use rust_decimal::Decimal;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::holds::state_name;
+
+/// New holds are plainly inserted: their wallet is locked and they were looked for after that, so
+/// only an id used for two wallets at once can collide, and then one of the two must fail. The
+/// wallets' rows are locked already, so the order of their update cannot matter.
+const SAVE_HOLDS: &str = "\
+WITH new_holds AS ( \
+  INSERT INTO billing.holds (hold_id, buyer_id, seller_id, lead_id, campaign_id, amount, state, attempts, placed_at, \
+    week_start, month_start, ended_at, posting_id) \
+  SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::numeric[], $7::text[], \
+    $8::int[], $9::timestamptz[], $10::date[], $11::date[], $12::timestamptz[], $13::uuid[])), \
+changed_holds AS ( \
+  UPDATE billing.holds h SET amount = t.amount, state = t.state, attempts = t.attempts, placed_at = t.placed_at, \
+    week_start = t.week_start, month_start = t.month_start, ended_at = t.ended_at, posting_id = t.posting_id \
+  FROM unnest($14::uuid[], $15::numeric[], $16::text[], $17::int[], $18::timestamptz[], $19::date[], $20::date[], \
+    $21::timestamptz[], $22::uuid[]) AS t(hold_id, amount, state, attempts, placed_at, week_start, month_start, \
+    ended_at, posting_id) \
+  WHERE h.hold_id = t.hold_id) \
+UPDATE billing.wallets w SET balance = t.balance, held = t.held, spent_week = t.spent_week, week_start = t.week_start, \
+  spent_month = t.spent_month, month_start = t.month_start, low_balance_threshold = t.threshold, lines = t.lines \
+FROM unnest($23::uuid[], $24::numeric[], $25::numeric[], $26::numeric[], $27::date[], $28::numeric[], $29::date[], \
+  $30::numeric[], $31::bigint[]) AS t(buyer_id, balance, held, spent_week, week_start, spent_month, month_start, \
+  threshold, lines) \
+WHERE w.buyer_id = t.buyer_id";
+
+/// All lines of a posting in one statement: the table checks that they sum to zero.
+const SAVE_POSTINGS: &str = "\
+WITH postings AS ( \
+  INSERT INTO billing.postings (posting_id, kind, seller_id, assignment_id, at, description) \
+  SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::timestamptz[], $6::text[])) \
+INSERT INTO billing.entries (posting_id, line, account_id, amount, number, balance_after) \
+SELECT * FROM unnest($7::uuid[], $8::smallint[], $9::uuid[], $10::numeric[], $11::bigint[], $12::numeric[])";
+
+/// Saves everything in the open transaction, under the wallets' locks.
+pub async fn save(connection: &mut PgConnection, changes: &Changes) -> Result<(), sqlx::Error> {
+    if !(changes.wallets.is_empty() && changes.new_holds.is_empty() && changes.changed_holds.is_empty()) {
+        save_holds(connection, &changes.new_holds, &changes.changed_holds, &changes.wallets).await?;
+    }
+    if !changes.postings.is_empty() {
+        save_postings(connection, &changes.postings).await?;
+    }
+    Ok(())
+}
+
+async fn save_holds(
+    connection: &mut PgConnection,
+    new: &[Hold],
+    changed: &[Hold],
+    wallets: &[Wallet],
+) -> Result<(), sqlx::Error> {
+    let fresh = HoldColumns::of(new);
+    let later = HoldColumns::of(changed);
+    sqlx::query(SAVE_HOLDS)
+        .bind(fresh.ids)
+        .bind(new.iter().map(|hold| hold.buyer.uuid()).collect::<Vec<Uuid>>())
+        .bind(new.iter().map(|hold| hold.seller.uuid()).collect::<Vec<Uuid>>())
+        .bind(new.iter().map(|hold| hold.lead.uuid()).collect::<Vec<Uuid>>())
+        .bind(new.iter().map(|hold| hold.campaign.uuid()).collect::<Vec<Uuid>>())
+        .bind(fresh.amounts)
+        .bind(fresh.states)
+        .bind(fresh.attempts)
+        .bind(fresh.placed)
+        .bind(fresh.weeks)
+        .bind(fresh.months)
+        .bind(fresh.ended)
+        .bind(fresh.postings)
+        .bind(later.ids)
+        .bind(later.amounts)
+        .bind(later.states)
+        .bind(later.attempts)
+        .bind(later.placed)
+        .bind(later.weeks)
+        .bind(later.months)
+        .bind(later.ended)
+        .bind(later.postings)
+        .bind(wallets.iter().map(|wallet| wallet.buyer.uuid()).collect::<Vec<Uuid>>())
+        .bind(wallets.iter().map(|wallet| wallet.balance).collect::<Vec<Decimal>>())
+        .bind(wallets.iter().map(|wallet| wallet.held).collect::<Vec<Decimal>>())
+        .bind(wallets.iter().map(|wallet| wallet.week.amount).collect::<Vec<Decimal>>())
+        .bind(wallets.iter().map(|wallet| wallet.week.start).collect::<Vec<NaiveDate>>())
+        .bind(wallets.iter().map(|wallet| wallet.month.amount).collect::<Vec<Decimal>>())
+        .bind(wallets.iter().map(|wallet| wallet.month.start).collect::<Vec<NaiveDate>>())
+        .bind(wallets.iter().map(|wallet| wallet.low_balance_threshold).collect::<Vec<Decimal>>())
+        .bind(wallets.iter().map(|wallet| wallet.lines).collect::<Vec<i64>>())
+        .execute(connection)
+        .await
+        .map(|_| ())
+}
+
+/// Holds as columns, for `unnest`.
+struct HoldColumns {
+    ids: Vec<Uuid>,
+    amounts: Vec<Decimal>,
+    states: Vec<&'static str>,
+    attempts: Vec<i32>,
+    placed: Vec<DateTime<Utc>>,
+    weeks: Vec<NaiveDate>,
+    months: Vec<NaiveDate>,
+    ended: Vec<Option<DateTime<Utc>>>,
+    postings: Vec<Option<Uuid>>,
+}
+
+impl HoldColumns {
+    fn of(holds: &[Hold]) -> Self {
+        Self {
+            ids: holds.iter().map(|hold| hold.id.uuid()).collect(),
+            amounts: holds.iter().map(|hold| hold.amount).collect(),
+            states: holds.iter().map(|hold| state_name(hold.state)).collect(),
+            attempts: holds.iter().map(|hold| i32::try_from(hold.attempts).unwrap_or(i32::MAX)).collect(),
+            placed: holds.iter().map(|hold| hold.placed_at).collect(),
+            weeks: holds.iter().map(|hold| hold.week_start).collect(),
+            months: holds.iter().map(|hold| hold.month_start).collect(),
+            ended: holds.iter().map(|hold| hold.ended_at).collect(),
+            postings: holds.iter().map(|hold| hold.posting.map(Uuid::from)).collect(),
+        }
+    }
+}
+
+async fn save_postings(connection: &mut PgConnection, postings: &[Posting]) -> Result<(), sqlx::Error> {
+    let lines = || {
+        postings.iter().flat_map(|posting| {
+            // A posting has at most three lines.
+            (1_i16..).zip(&posting.entries).map(|(line, entry)| (posting.id, line, entry))
+        })
+    };
+    sqlx::query(SAVE_POSTINGS)
+        .bind(postings.iter().map(|posting| posting.id.uuid()).collect::<Vec<Uuid>>())
+        .bind(postings.iter().map(|posting| posting.kind.name()).collect::<Vec<&str>>())
+        .bind(postings.iter().map(|posting| posting.seller.uuid()).collect::<Vec<Uuid>>())
+        .bind(postings.iter().map(|posting| posting.kind.assignment().map(Uuid::from)).collect::<Vec<Option<Uuid>>>())
+        .bind(postings.iter().map(|posting| posting.at).collect::<Vec<DateTime<Utc>>>())
+        .bind(postings.iter().map(|posting| posting.description.as_str()).collect::<Vec<&str>>())
+        .bind(lines().map(|(id, _, _)| id.uuid()).collect::<Vec<Uuid>>())
+        .bind(lines().map(|(_, line, _)| line).collect::<Vec<i16>>())
+        .bind(lines().map(|(_, _, entry)| entry.account.id().uuid()).collect::<Vec<Uuid>>())
+        .bind(lines().map(|(_, _, entry)| entry.amount).collect::<Vec<Decimal>>())
+        .bind(lines().map(|(_, _, entry)| entry.wallet.map(|line| line.number)).collect::<Vec<Option<i64>>>())
+        .bind(
+            lines().map(|(_, _, entry)| entry.wallet.map(|line| line.balance_after)).collect::<Vec<Option<Decimal>>>(),
+        )
+        .execute(connection)
+        .await
+        .map(|_| ())
+}

@@ -1,0 +1,3 @@
+//! What billing does by itself.
+
+pub mod release;
