@@ -5,6 +5,7 @@
 //! Nothing here knows a service or speaks NATS: it only starts processes and talks SQL.
 
 pub mod cluster;
+pub mod books;
 mod db;
 mod guard;
 mod nats;

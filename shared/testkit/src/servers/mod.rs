@@ -1,5 +1,6 @@
 //! Private PostgreSQL and nats-server processes on loopback ports.
 
+mod disk;
 mod find;
 mod nats;
 mod port;
@@ -10,11 +11,12 @@ mod user;
 
 use std::{io, path::PathBuf};
 
+pub use disk::free_disk_bytes;
 pub use find::{Found, leadflow_home, nats_server, postgres_bin};
 pub use nats::{Nats, NatsOptions, SyncInterval};
 pub use port::{free_port, is_free};
 pub use postgres::{Postgres, PostgresOptions};
-pub use process::{ProcessId, Running};
+pub use process::{ProcessId, Running, log_tail};
 pub use signal::Signal;
 pub use user::{ServerUser, server_user};
 

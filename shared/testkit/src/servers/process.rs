@@ -133,9 +133,13 @@ impl Running {
     }
 }
 
-/// The last lines of a log, for messages.
 pub(super) fn tail(log: Option<&Path>) -> String {
-    let Some(path) = log else { return String::new() };
+    log.map(log_tail).unwrap_or_default()
+}
+
+/// The last lines of a log in one line, for messages; empty if there are none.
+#[must_use]
+pub fn log_tail(path: &Path) -> String {
     read_tail(path).unwrap_or_default()
 }
 

@@ -1,0 +1,51 @@
+//! The command line: one file per subcommand.
+
+mod doctor;
+mod down;
+mod logs;
+mod migrate;
+mod serve;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Lead distribution: leads in, sold, paid for and delivered.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start everything on this machine: servers, migrations, services, a demo tenant
+    Up,
+    /// Stop what `up` started, and nothing else
+    Down,
+    /// Follow the logs of what `up` started
+    Logs(logs::Args),
+    /// Check every dependency and say what is wrong and how to mend it
+    Doctor,
+    /// Bring every service's schema up to date
+    Migrate,
+    /// Run services in this process until SIGTERM
+    Serve(serve::Args),
+}
+
+/// Runs what the command line asks for.
+///
+/// # Errors
+/// When it fails; the text is for a person.
+pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        Command::Up => up::run().await,
+        Command::Down => down::run().await,
+        Command::Logs(args) => logs::run(&args).await,
+        Command::Doctor => doctor::run().await,
+        Command::Migrate => migrate::run().await,
+        Command::Serve(args) => serve::run(args).await,
+    }
+}

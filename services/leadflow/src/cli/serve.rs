@@ -1,0 +1,55 @@
+//! `leadflow serve [ROLE…]`
+
+use std::process::ExitCode;
+
+use leadflow_platform::{shutdown, telemetry};
+
+use crate::{local::environment, role::Role, serve};
+
+/// `leadflow serve`'s arguments.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Roles to run; none, or "all": every role
+    roles: Vec<String>,
+}
+
+pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let roles = roles(&args.roles).map_err(anyhow::Error::msg)?;
+    let mut env = environment::env()?;
+    let logging = telemetry::TelemetrySettings::read(&mut env);
+    let settings = serve::Settings::read(&mut env, &roles);
+    env.finish()?;
+    let names: Vec<_> = roles.iter().map(|role| role.name()).collect();
+    let _telemetry = telemetry::start(&logging, if let [one] = names.as_slice() { one } else { "all" })?;
+    serve::run(settings, shutdown::on_signal()?).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Each role once, in the order of starting.
+fn roles(names: &[String]) -> Result<Vec<Role>, String> {
+    if names.is_empty() || names.iter().any(|name| name == "all") {
+        return Ok(Role::ALL.to_vec());
+    }
+    let wanted = names
+        .iter()
+        .map(|name| name.parse::<Role>().map_err(|error| format!("\"{name}\" is {error}")))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(Role::ALL.iter().copied().filter(|role| wanted.contains(role)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(names: &[&str]) -> Result<Vec<Role>, String> {
+        roles(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn roles_by_name_each_once() {
+        assert_eq!(parse(&[]).as_deref(), Ok(Role::ALL));
+        assert_eq!(parse(&["accounts", "all"]).as_deref(), Ok(Role::ALL));
+        assert_eq!(parse(&["accounts", "accounts"]).as_deref(), Ok([Role::Accounts].as_slice()));
+        assert!(parse(&["bff"]).unwrap_err().contains("the roles are accounts"));
+    }
+}

@@ -1,0 +1,146 @@
+//! `leadflow up`
+
+use std::process::ExitCode;
+
+use crate::{
+    local::{
+        demo::{self, DemoTenant},
+        disk,
+        environment::{self, Variables},
+        layout::Layout,
+        ports::{self, Wanted},
+        servers,
+        services::{self, Program},
+        settings::{LocalSettings, NATS_PORT, POSTGRES_PORT},
+        state, table,
+    },
+    migrate,
+};
+
+pub(super) async fn run() -> anyhow::Result<ExitCode> {
+    let layout = Layout::find();
+    layout.create()?;
+    let _lock = state::lock(&layout)?;
+    let own = environment::own();
+    let mut env = environment::env_of(&own);
+    let settings = LocalSettings::read(&mut env);
+    env.finish()?;
+    disk::check(layout.home())?;
+    check_ports(&layout, &settings)?;
+
+    if settings.database_url.is_none() {
+        servers::postgres(&layout, &settings).await?;
+    }
+    if settings.nats_url.is_none() {
+        servers::nats(&layout, &settings).await?;
+    }
+    let variables = environment::compose(&layout, &settings, &own)?;
+    environment::note(&layout, &variables)?;
+    apply_migrations(&own, &variables).await?;
+
+    let program = Program::own()?;
+    let mut started = Vec::new();
+    for (role, ports) in &settings.roles {
+        if services::start(&layout, &program, *role, *ports, &variables).await? {
+            started.push((*role, *ports));
+        }
+    }
+    services::wait_ready(&layout, &started).await?;
+    print_summary(&settings, &variables, demo::load(&layout).as_ref());
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn apply_migrations(own: &Variables, variables: &Variables) -> anyhow::Result<()> {
+    let mut all = own.clone();
+    all.extend(variables.clone());
+    let mut env = environment::env_of(&all);
+    let schemas = migrate::schemas(&mut env);
+    env.finish()?;
+    for schema in &schemas {
+        if migrate::missing(schema).await? != Some(0) {
+            println!("migrate: {}", schema.name);
+        }
+        migrate::migrate(schema).await?;
+    }
+    Ok(())
+}
+
+/// All busy ports at once, before anything is started.
+fn check_ports(layout: &Layout, settings: &LocalSettings) -> anyhow::Result<()> {
+    let mut wanted = Vec::new();
+    let mut ours = Vec::new();
+    let mut want = |runs: &str, what: String, port: u16, setting: &'static str| {
+        ours.extend(state::running(layout, runs).map(|started| started.process.pid));
+        wanted.push(Wanted { what, port, setting });
+    };
+    if settings.database_url.is_none() {
+        want(servers::POSTGRES, "PostgreSQL".to_owned(), settings.postgres_port, POSTGRES_PORT);
+    }
+    if settings.nats_url.is_none() {
+        want(servers::NATS, "nats-server".to_owned(), settings.nats_port, NATS_PORT);
+    }
+    for (role, ports) in &settings.roles {
+        want(role.name(), format!("{role}'s HTTP"), ports.http, role.http().name);
+        if let (Some(port), Some(setting)) = (ports.grpc, role.grpc()) {
+            want(role.name(), format!("{role}'s gRPC"), port, setting.name);
+        }
+    }
+    let problems = ports::problems(&wanted, &ours);
+    anyhow::ensure!(problems.is_empty(), "{}", problems.join("\nleadflow: "));
+    Ok(())
+}
+
+fn print_summary(settings: &LocalSettings, variables: &Variables, demo: Option<&DemoTenant>) {
+    let mut rows = Vec::new();
+    let mut row = |name: &str, what: &str, place: String| rows.push([name.to_owned(), what.to_owned(), place]);
+    for (role, ports) in &settings.roles {
+        row(role.name(), role.purpose(), format!("http://127.0.0.1:{}{}", ports.http, role.page()));
+    }
+    for (name, what, setting) in
+        [(servers::POSTGRES, "database", "DATABASE_URL"), (servers::NATS, "streams", "NATS_URL")]
+    {
+        let place = variables.get(setting).map(|url| without_password(url)).unwrap_or_default();
+        row(name, what, place);
+    }
+    println!("\nLeadFlow is up.\n\n{}", table::columns(&rows));
+    if let Some(demo) = demo {
+        println!("Demo supplier's key: {}\n", demo.supplier_key);
+        if let Some(ingest) = settings.roles.iter().find(|(role, _)| role.name() == "ingest") {
+            println!("Post a lead:\n\n{}\n", curl(ingest.1.http, demo));
+        }
+    }
+    println!("make logs follows what happens, make doctor checks everything, make down stops it.");
+}
+
+/// One line to paste into a shell.
+fn curl(port: u16, demo: &DemoTenant) -> String {
+    format!(
+        "curl -sS http://127.0.0.1:{port}/api/leads/ingest -H 'X-API-Key: {}' -H 'Content-Type: application/json' -d '{}'",
+        demo.supplier_key,
+        demo.body.replace('\'', "'\\''")
+    )
+}
+
+/// A URL that may be shown.
+fn without_password(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, rest)), Some((_, host))) if rest.contains('@') => format!("{scheme}://{host}"),
+        _ => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_password;
+
+    #[test]
+    fn passwords_are_not_shown() {
+        for (url, shown) in [
+            ("postgres://u:p@h:1/db", "postgres://h:1/db"),
+            ("postgres://u:p@ss@h:1/db", "postgres://h:1/db"),
+            ("nats://127.0.0.1:4222", "nats://127.0.0.1:4222"),
+        ] {
+            assert_eq!(without_password(url), shown);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Brings every service's schema up to date and gives each service a role with rights on its own
+//! schema only.
+
+use std::str::FromStr as _;
+
+use anyhow::Context as _;
+use leadflow_platform::{Env, db::DbSettings};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, migrate::Migrator, postgres::PgConnectOptions,
+};
+
+/// A schema and who works on it.
+pub struct Schema {
+    /// Its name.
+    pub name: &'static str,
+    /// The role of its service.
+    pub role: &'static str,
+    /// Its history.
+    pub migrator: &'static Migrator,
+    /// Where it is.
+    pub database: DbSettings,
+}
+
+/// Reads where every service's schema is; problems are collected in `env`.
+pub fn schemas(env: &mut Env) -> Vec<Schema> {
+    vec![Schema {
+        name: leadflow_accounts::SCHEMA,
+        role: leadflow_accounts::ROLE,
+        migrator: &leadflow_accounts::MIGRATOR,
+        database: leadflow_accounts::Config::read(env).database,
+    }]
+}
+
+/// One lock for the whole of a schema's migration, roles included: sqlx's own covers only its part.
+const LOCK: &str = "SELECT pg_advisory_lock(hashtextextended('leadflow migrate', 0))";
+const RIGHTS_TRIES: u32 = 5;
+
+/// Migrates one schema. Safe to run twice and at once.
+///
+/// # Errors
+/// When the database cannot be reached or a migration fails; the text names the schema.
+pub async fn migrate(schema: &Schema) -> anyhow::Result<()> {
+    let mut connection = connect(&schema.database).await?;
+    sqlx::query(LOCK).execute(&mut connection).await.context("lock the migrations")?;
+    schema.migrator.run(&mut connection).await.with_context(|| format!("migrate schema {}", schema.name))?;
+    let mut tries = 1;
+    // Roles belong to the whole server, the lock to one database: another one's migration may
+    // touch the same catalogue row.
+    while let Err(error) = rights(&mut connection, schema).await {
+        if tries == RIGHTS_TRIES || !is_collision(&error) {
+            return Err(error).with_context(|| format!("give {} its rights", schema.role));
+        }
+        tries += 1;
+    }
+    // The lock ends with the session.
+    connection.close().await?;
+    Ok(())
+}
+
+/// How many migrations this program has that the schema has not; `None` if the schema is newer or
+/// its history differs.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn missing(schema: &Schema) -> anyhow::Result<Option<usize>> {
+    let mut connection = connect(&schema.database).await?;
+    let exists: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
+        .bind(schema.migrator.table_name.as_ref())
+        .fetch_one(&mut connection)
+        .await?;
+    let applied: Vec<(i64, bool, Vec<u8>)> = if exists {
+        sqlx::query_as(AssertSqlSafe(format!("SELECT version, success, checksum FROM {}", schema.migrator.table_name)))
+            .fetch_all(&mut connection)
+            .await?
+    } else {
+        Vec::new()
+    };
+    connection.close().await?;
+    let known: Vec<_> = schema.migrator.iter().map(|m| (m.version, m.checksum.to_vec())).collect();
+    let all_known = applied
+        .iter()
+        .all(|(version, success, checksum)| *success && known.iter().any(|(v, sum)| v == version && sum == checksum));
+    Ok(all_known.then(|| known.len().saturating_sub(applied.len())))
+}
+
+async fn connect(database: &DbSettings) -> anyhow::Result<PgConnection> {
+    let options = PgConnectOptions::from_str(&database.url)
+        .context("the database URL cannot be read")?
+        .application_name("leadflow-migrate")
+        .disable_statement_logging();
+    PgConnection::connect_with(&options).await.context("cannot reach PostgreSQL (setting DATABASE_URL)")
+}
+
+async fn rights(connection: &mut PgConnection, schema: &Schema) -> Result<(), sqlx::Error> {
+    let (name, role, history) = (schema.name, schema.role, &schema.migrator.table_name);
+    let mut transaction = connection.begin().await?;
+    sqlx::raw_sql(AssertSqlSafe(format!(
+        "DO $$ BEGIN
+           CREATE ROLE {role} NOLOGIN;
+         EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+         END $$;
+         DO $$ BEGIN
+           IF NOT pg_has_role(current_user, '{role}', 'MEMBER') THEN
+             EXECUTE 'GRANT {role} TO ' || quote_ident(current_user);
+           END IF;
+         END $$;
+         GRANT USAGE ON SCHEMA {name} TO {role};
+         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {name} TO {role};
+         GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {name} TO {role};
+         GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {name} TO {role};
+         REVOKE INSERT, UPDATE, DELETE ON {history} FROM {role};"
+    )))
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await
+}
+
+/// "tuple concurrently updated" has no code of its own.
+fn is_collision(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .is_some_and(|error| error.code().as_deref() == Some("XX000") && error.message().contains("concurrently"))
+}

@@ -1,0 +1,147 @@
+//! Runs roles in this process: reads all settings, binds all ports, then starts each service.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use leadflow_kernel::{Clock, SystemClock};
+use leadflow_messaging::{
+    Bus, BusSettings,
+    topology::{self, TopologySettings},
+};
+use leadflow_platform::{Env, Shutdown, settings};
+use tokio::{net::TcpListener, task::JoinSet};
+
+use crate::role::{Ports, Role, listen_address};
+
+/// What the services of one process are to do.
+pub struct Settings {
+    nats_url: String,
+    topology: TopologySettings,
+    address: IpAddr,
+    roles: Vec<(Ports, RoleConfig)>,
+}
+
+enum RoleConfig {
+    Accounts(leadflow_accounts::Config),
+}
+
+impl RoleConfig {
+    fn read(env: &mut Env, role: Role) -> Self {
+        match role {
+            Role::Accounts => Self::Accounts(leadflow_accounts::Config::read(env)),
+        }
+    }
+
+    const fn role(&self) -> Role {
+        match self {
+            Self::Accounts(_) => Role::Accounts,
+        }
+    }
+}
+
+impl Settings {
+    /// Reads everything these roles need; problems are collected in `env`.
+    pub fn read(env: &mut Env, roles: &[Role]) -> Self {
+        Self {
+            nats_url: settings::nats_url(env),
+            topology: topology_settings(env),
+            address: listen_address(env),
+            roles: roles.iter().map(|role| (Ports::read(env, *role), RoleConfig::read(env, *role))).collect(),
+        }
+    }
+}
+
+/// Reads what an operator may choose about the streams.
+pub fn topology_settings(env: &mut Env) -> TopologySettings {
+    let default = TopologySettings::default();
+    TopologySettings {
+        replicas: env.or("NATS_REPLICAS", default.replicas, "copies of each stream: 1 on one node, 3 in a cluster"),
+        max_bytes: env.or(
+            "NATS_MAX_BYTES",
+            default.max_bytes,
+            "most bytes of the LEADS stream; each of the others may hold a quarter",
+        ),
+    }
+}
+
+/// Serves until `shutdown`, or until one service fails: then the others are stopped in an orderly
+/// way too.
+///
+/// # Errors
+/// When a port or NATS cannot be had, or a service fails.
+pub async fn run(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()> {
+    let mut bound = Vec::new();
+    for (ports, config) in settings.roles {
+        let role = config.role();
+        let http = bind(settings.address, ports.http, role, role.http().name).await?;
+        let grpc = match (ports.grpc, role.grpc()) {
+            (Some(port), Some(setting)) => Some(bind(settings.address, port, role, setting.name).await?),
+            _ => None,
+        };
+        bound.push((config, http, grpc));
+    }
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let mut services = JoinSet::new();
+    let mut buses = Vec::new();
+    for (config, http, grpc) in bound {
+        let role = config.role();
+        let bus = connect(&settings.nats_url, role).await?;
+        if buses.is_empty() {
+            topology::ensure(&bus, settings.topology).await.context("streams and consumers")?;
+        }
+        buses.push(bus.clone());
+        let (clock, shutdown) = (Arc::clone(&clock), shutdown.clone());
+        services.spawn(async move {
+            let outcome = start(config, bus, clock, http, grpc, shutdown).await;
+            (role, outcome)
+        });
+    }
+    let mut failed = None;
+    while let Some(ended) = services.join_next().await {
+        let outcome = match ended {
+            Ok((role, outcome)) => outcome.with_context(|| format!("{role} failed")),
+            Err(error) => Err(error).context("a service panicked"),
+        };
+        if let Err(error) = outcome {
+            tracing::error!(error = format!("{error:#}"), "service failed");
+            failed.get_or_insert(error);
+        }
+        // One gone, by order or not: the process is of no use without it.
+        shutdown.cancel();
+    }
+    for bus in buses {
+        bus.close().await;
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+async fn start(
+    config: RoleConfig,
+    bus: Bus,
+    clock: Arc<dyn Clock>,
+    http: TcpListener,
+    grpc: Option<TcpListener>,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
+    let role = config.role();
+    let grpc = || grpc.with_context(|| format!("{role} has no gRPC port"));
+    match config {
+        RoleConfig::Accounts(config) => {
+            let deps = leadflow_accounts::Deps { bus, clock };
+            let listeners = leadflow_accounts::Listeners { grpc: grpc()?, http };
+            leadflow_accounts::run(config, deps, listeners, shutdown).await
+        }
+    }
+}
+
+async fn bind(address: IpAddr, port: u16, role: Role, setting: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind((address, port))
+        .await
+        .with_context(|| format!("{role} cannot listen on {address}:{port}; free the port or set {setting} to another"))
+}
+
+async fn connect(url: &str, role: Role) -> anyhow::Result<Bus> {
+    let settings =
+        BusSettings { url: url.to_owned(), source: role.name().to_owned(), connect_within: Duration::from_secs(30) };
+    Ok(Bus::connect(&settings).await?)
+}

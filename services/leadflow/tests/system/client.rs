@@ -1,0 +1,64 @@
+//! A supplier's HTTP client.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::{
+    client::legacy::{Client as Hyper, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use serde_json::Value;
+
+/// Longer than the gateway ever takes to answer.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Keeps connections; clones share them.
+#[derive(Clone)]
+pub struct Client(Hyper<HttpConnector, Full<Bytes>>);
+
+/// A whole answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: http::HeaderMap,
+    pub body: Value,
+}
+
+impl Client {
+    pub fn new() -> Self {
+        Self(Hyper::builder(TokioExecutor::new()).build_http())
+    }
+
+    /// `Err` when no whole answer came: what was sent may or may not have been carried out.
+    pub async fn send(
+        &self,
+        method: Method,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<Answer, String> {
+        let mut request = Request::builder().method(method).uri(url);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if body.is_some() {
+            request = request.header("content-type", "application/json");
+        }
+        let bytes = body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
+        let request = request.body(Full::new(bytes)).map_err(|error| error.to_string())?;
+        let whole = async {
+            let response = self.0.request(request).await.map_err(|error| error.to_string())?;
+            let (parts, body) = response.into_parts();
+            let bytes = body.collect().await.map_err(|error| error.to_string())?.to_bytes();
+            let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+            Ok(Answer { status: parts.status, headers: parts.headers, body })
+        };
+        tokio::time::timeout(PATIENCE, whole).await.map_err(|_| "no answer in time".to_owned())?
+    }
+
+    pub async fn get(&self, url: &str, headers: &[(&str, &str)]) -> Result<Answer, String> {
+        self.send(Method::GET, url, headers, None).await
+    }
+}

@@ -1,0 +1,8 @@
+//! LeadFlow as a whole: real processes of every role, real PostgreSQL and NATS, the public HTTP API
+//! in front, the book checker behind.
+
+mod chaos;
+mod client;
+mod races;
+mod story;
+mod world;

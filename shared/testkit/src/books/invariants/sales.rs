@@ -1,0 +1,52 @@
+//! Between distribution and billing: what is sold is paid, what is paid was sold.
+
+use super::Invariant;
+
+pub(super) const ALL: &[Invariant] = &[
+    Invariant {
+        name: "assignment_is_covered",
+        sentence: "Every assignment has a hold of its price on its buyer's wallet, open or captured.",
+        only_when_settled: false,
+        checked: "SELECT 1 FROM distribution.assignments",
+        broken: "SELECT format('assignment %s of %s: its hold is %s', a.assignment_id, a.price,
+                     coalesce(format('%s of %s', h.state, h.amount), 'missing'))
+                 FROM distribution.assignments a LEFT JOIN billing.holds h ON h.hold_id = a.assignment_id
+                 WHERE (h.state IN ('held', 'captured') AND h.amount = a.price AND h.buyer_id = a.buyer_id
+                     AND h.seller_id = a.seller_id AND h.lead_id = a.lead_id AND h.campaign_id = a.campaign_id) IS NOT TRUE",
+    },
+    Invariant {
+        name: "assignment_is_paid_once",
+        sentence: "Every assignment is paid by exactly one posting, which takes its price from its buyer's wallet.",
+        only_when_settled: true,
+        checked: "SELECT 1 FROM distribution.assignments",
+        broken: "SELECT format('assignment %s of %s: %s debits of %s', a.assignment_id, a.price, count(e.posting_id),
+                     coalesce(sum(e.amount), 0))
+                 FROM distribution.assignments a
+                 LEFT JOIN billing.postings p ON p.assignment_id = a.assignment_id AND p.seller_id = a.seller_id
+                 LEFT JOIN billing.entries e ON e.posting_id = p.posting_id AND e.number IS NOT NULL
+                     AND e.account_id IN (SELECT account_id FROM billing.accounts w
+                                          WHERE w.kind = 'buyer_wallet' AND w.buyer_id = a.buyer_id)
+                 GROUP BY a.assignment_id, a.price
+                 HAVING count(e.posting_id) <> 1 OR sum(e.amount) <> -a.price",
+    },
+    Invariant {
+        name: "debit_has_its_assignment",
+        sentence: "Nobody pays for a lead that was not assigned to him.",
+        only_when_settled: false,
+        checked: "SELECT 1 FROM billing.postings WHERE kind = 'lead_purchase'",
+        broken: "SELECT format('posting %s pays for assignment %s, which does not exist', p.posting_id, p.assignment_id)
+                 FROM billing.postings p LEFT JOIN distribution.assignments a USING (assignment_id)
+                 WHERE p.kind = 'lead_purchase' AND a.assignment_id IS NULL",
+    },
+    Invariant {
+        name: "test_lead_costs_nothing",
+        sentence: "A test lead holds no money and is assigned to nobody.",
+        only_when_settled: true,
+        checked: "SELECT 1 FROM distribution.leads WHERE test",
+        broken: "SELECT format('test lead %s has hold %s (%s)', l.lead_id, h.hold_id, h.state)
+                 FROM distribution.leads l JOIN billing.holds h USING (lead_id) WHERE l.test AND h.state <> 'released'
+                 UNION ALL
+                 SELECT format('test lead %s is assigned to buyer %s', l.lead_id, a.buyer_id)
+                 FROM distribution.leads l JOIN distribution.assignments a USING (lead_id) WHERE l.test",
+    },
+];

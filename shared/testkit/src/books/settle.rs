@@ -1,0 +1,57 @@
+//! Waiting until everything has come to rest.
+
+use std::time::Duration;
+
+use leadflow_kernel::LeadId;
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::wait;
+
+/// What had not come to rest in time.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not settled after {waited:?}: {}", .left.join(", "))]
+pub struct Unsettled {
+    /// How long was waited.
+    pub waited: Duration,
+    /// One entry for each kind of work that is left, with how much.
+    pub left: Vec<String>,
+}
+
+/// Waits until every one of `leads` is decided, every outbox empty, every assignment paid and no hold
+/// open.
+///
+/// # Errors
+/// [`Unsettled`] when that takes longer than `timeout`, or the database cannot be read.
+pub async fn wait_until_settled(pool: &PgPool, leads: &[LeadId], timeout: Duration) -> Result<(), Unsettled> {
+    let ids: Vec<Uuid> = leads.iter().map(|id| id.uuid()).collect();
+    let mut left = Vec::new();
+    let settled = wait::try_for("everything at rest", timeout, async || {
+        left = match remaining(pool, &ids).await {
+            Ok(left) => left,
+            Err(error) => vec![format!("the database cannot be read: {error}")],
+        };
+        left.is_empty().then_some(())
+    })
+    .await;
+    settled.map_err(|_| Unsettled { waited: timeout, left })
+}
+
+const LEFT: &str = "
+    SELECT what, number FROM (
+        SELECT 1 AS place, 'leads not decided' AS what,
+            (SELECT count(*) FROM unnest($1::uuid[]) AS t (lead_id)
+             WHERE NOT EXISTS (SELECT 1 FROM distribution.leads l WHERE l.lead_id = t.lead_id)) AS number
+        UNION ALL SELECT 2, 'rows in accounts.outbox', (SELECT count(*) FROM accounts.outbox)
+        UNION ALL SELECT 3, 'rows in distribution.outbox', (SELECT count(*) FROM distribution.outbox)
+        UNION ALL SELECT 4, 'rows in billing.outbox', (SELECT count(*) FROM billing.outbox)
+        UNION ALL SELECT 5, 'open holds', (SELECT count(*) FROM billing.holds WHERE state = 'held')
+        UNION ALL SELECT 6, 'assignments not paid',
+            (SELECT count(*) FROM distribution.assignments a
+             WHERE NOT EXISTS (SELECT 1 FROM billing.holds h WHERE h.hold_id = a.assignment_id AND h.state = 'captured'))
+    ) AS work WHERE number > 0 ORDER BY place";
+
+async fn remaining(pool: &PgPool, leads: &[Uuid]) -> Result<Vec<String>, sqlx::Error> {
+    let rows: Vec<(String, i64)> = sqlx::query_as(LEFT).bind(leads).fetch_all(pool).await?;
+    Ok(rows.into_iter().map(|(what, number)| format!("{number} {what}")).collect())
+}

@@ -1,0 +1,81 @@
+//! A small database in which everything is right: one seller, two buyers, a round-robin and a
+//! broadcast campaign, and one lead of every fate.
+
+use std::path::Path;
+
+use leadflow_kernel::{Id, Kind, LeadId};
+use rust_decimal::Decimal;
+use sqlx::migrate::Migrator;
+
+use crate::{
+    TestDb,
+    books::{Answer, Answered, Expectations},
+};
+
+/// The same made-up id every time; SQL of the fixture writes it as `'<noun>-<number>'`.
+pub(super) trait Made {
+    fn made(noun: &str, number: u32) -> Self;
+}
+
+impl<K: Kind> Made for Id<K> {
+    fn made(noun: &str, number: u32) -> Self {
+        Self::from_uuid(uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, format!("{noun}-{number}").as_bytes()))
+    }
+}
+
+pub(super) fn id<I: Made>(noun: &str, number: u32) -> I {
+    I::made(noun, number)
+}
+
+/// A migrated database with right books.
+pub(super) async fn books() -> TestDb {
+    let mut migrators = Vec::new();
+    for schema in ["accounts", "billing", "distribution"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations").join(schema);
+        let mut migrator = Migrator::new(folder.as_path()).await.unwrap();
+        migrator.dangerous_set_table_name(format!("{schema}._sqlx_migrations"));
+        migrator.create_schema(schema);
+        migrators.push(migrator);
+    }
+    let db = TestDb::create(&migrators.iter().collect::<Vec<_>>()).await.unwrap();
+    run(db.pool(), include_str!("right.sql")).await;
+    db
+}
+
+/// Runs SQL in which `'lead-1'` and the like stand for made-up ids.
+pub(super) async fn run(pool: &sqlx::PgPool, sql: &str) {
+    let mut text = String::new();
+    for (place, part) in sql.split('\'').enumerate() {
+        // Every second part is a quoted text.
+        let made = part.split_once('-').filter(|(noun, number)| {
+            place % 2 == 1 && noun.bytes().all(|b| b.is_ascii_lowercase()) && number.parse::<u32>().is_ok()
+        });
+        if place > 0 {
+            text.push('\'');
+        }
+        match made {
+            Some((noun, number)) => {
+                text.push_str(&id::<LeadId>(noun, number.parse().unwrap()).uuid().to_string());
+            }
+            None => text.push_str(part),
+        }
+    }
+    sqlx::raw_sql(sqlx::AssertSqlSafe(text)).execute(pool).await.unwrap();
+}
+
+/// What was answered for the leads of the fixture.
+pub(super) fn expectations() -> Expectations {
+    let price = |cents| Decimal::new(cents, 2);
+    let answers = [
+        (1, Answered::Distributed { buyers: 1, price: price(2500) }),
+        (2, Answered::Distributed { buyers: 2, price: price(2000) }),
+        (3, Answered::Unsold),
+        (4, Answered::Rejected { reason: "duplicate".into() }),
+        (5, Answered::Unsold),
+        (6, Answered::Test),
+        (7, Answered::Pending),
+    ];
+    let answers =
+        answers.into_iter().map(|(number, answered)| Answer { lead_id: id("lead", number), answered }).collect();
+    Expectations { answers, ..Expectations::settled() }
+}

@@ -1,0 +1,264 @@
+//! Errors to plant, each with the invariants that must be seen to break by it, and no others.
+
+use sqlx::{AssertSqlSafe, PgPool};
+
+use super::fixture::run;
+
+pub(super) struct Plant {
+    pub(super) what: &'static str,
+    pub(super) breaks: &'static [&'static str],
+    sql: &'static str,
+}
+
+impl Plant {
+    /// Plants it, past every constraint and trigger that would refuse it.
+    pub(super) async fn carry_out(&self, pool: &PgPool) {
+        let constraints: Vec<String> = sqlx::query_scalar(
+            "SELECT format('ALTER TABLE %s DROP CONSTRAINT %I CASCADE', conrelid::regclass, conname) FROM pg_constraint \
+             WHERE connamespace::regnamespace::text IN ('billing', 'distribution', 'notifier') AND contype IN ('c', 'u', 'f', 'p') \
+             UNION ALL SELECT format('DROP INDEX %s', indexrelid::regclass) FROM pg_index i \
+             WHERE indisunique AND NOT EXISTS (SELECT 1 FROM pg_constraint c WHERE c.conindid = i.indexrelid) \
+               AND indrelid::regclass::text ~ '^(billing|distribution|notifier)[.]' \
+             UNION ALL SELECT format('ALTER TABLE %s DISABLE TRIGGER USER', tgrelid::regclass) FROM pg_trigger \
+             WHERE NOT tgisinternal",
+        )
+        .fetch_all(pool)
+        .await
+        .unwrap();
+        for statement in constraints {
+            // CASCADE of one may have taken another.
+            let _ = sqlx::raw_sql(AssertSqlSafe(statement)).execute(pool).await;
+        }
+        run(pool, self.sql).await;
+    }
+}
+
+const fn plant(what: &'static str, breaks: &'static [&'static str], sql: &'static str) -> Plant {
+    Plant { what, breaks, sql }
+}
+
+pub(super) const ALL: &[Plant] = &[
+    // What suppliers were told.
+    plant("a lost lead", &["answered_lead_is_stored"], "DELETE FROM distribution.leads WHERE lead_id = 'lead-3'"),
+    plant(
+        "a rejected lead sells after all",
+        &["answer_was_true"],
+        "UPDATE distribution.leads SET outcome = 5 WHERE lead_id = 'lead-4'",
+    ),
+    // Leads and assignments.
+    plant(
+        "an unsold lead with an outcome of sold",
+        &["lead_outcome_matches_assignments"],
+        "UPDATE distribution.leads SET outcome = 2, buyers_assigned = 1, price = 25 WHERE lead_id = 'lead-5'",
+    ),
+    plant(
+        "a sale that its lead does not know of",
+        &["lead_outcome_matches_assignments", "answer_was_true"],
+        "UPDATE distribution.leads SET outcome = 3, expires_at = now() WHERE lead_id = 'lead-1'",
+    ),
+    plant(
+        "a lead that counts too many buyers",
+        &["lead_outcome_matches_assignments"],
+        "UPDATE distribution.leads SET buyers_assigned = 2 WHERE lead_id = 'lead-7'",
+    ),
+    plant(
+        "a lead for sale for ever",
+        &["lead_for_sale_expires"],
+        "UPDATE distribution.leads SET expires_at = NULL WHERE lead_id = 'lead-3'",
+    ),
+    plant(
+        "an assignment of another campaign's subscription",
+        &["assignment_belongs_together", "sold_today_is_counted_right"],
+        "UPDATE distribution.assignments SET subscription_id = 'sub-2' WHERE assignment_id = 'asg-1'",
+    ),
+    plant(
+        "an assignment to another tenant's buyer",
+        &["assignment_belongs_together"],
+        "UPDATE distribution.buyers SET seller_id = 'seller-2' WHERE buyer_id = 'buyer-1'",
+    ),
+    plant(
+        "a lead sold twice to one buyer, and paid twice",
+        &["buyer_gets_a_lead_once", "assignment_belongs_together", "sold_today_is_counted_right"],
+        "UPDATE distribution.assignments SET buyer_id = 'buyer-1', subscription_id = 'sub-2' WHERE assignment_id = 'asg-3';
+         UPDATE distribution.subscriptions SET buyer_id = 'buyer-3' WHERE subscription_id = 'sub-2';
+         UPDATE billing.holds SET buyer_id = 'buyer-1', amount = 10 WHERE hold_id = 'asg-3';
+         UPDATE billing.entries SET account_id = 'wallet-1', number = 4, balance_after = 55 WHERE posting_id = 'post-5' AND line = 1;
+         UPDATE billing.entries SET number = 2, balance_after = 40 WHERE posting_id = 'post-6' AND line = 1;
+         UPDATE billing.wallets SET balance = 55, lines = 4, spent_week = 45, spent_month = 45 WHERE buyer_id = 'buyer-1';
+         UPDATE billing.wallets SET balance = 40, lines = 2, spent_week = 10, spent_month = 10 WHERE buyer_id = 'buyer-2'",
+    ),
+    plant(
+        "two buyers without a broadcast",
+        &["one_buyer_unless_broadcast"],
+        "UPDATE distribution.campaigns SET logic = 'waterfall' WHERE campaign_id = 'camp-2'",
+    ),
+    plant(
+        "one lead more than the cap",
+        &["daily_cap_is_kept"],
+        "UPDATE distribution.subscriptions SET daily_cap = 1 WHERE subscription_id = 'sub-3'",
+    ),
+    plant(
+        "a sale not counted today",
+        &["sold_today_is_counted_right"],
+        "UPDATE distribution.subscription_rotation SET sold_today = 1 WHERE subscription_id = 'sub-3'",
+    ),
+    plant(
+        "a lead of a state not asked for",
+        &["state_matches"],
+        "UPDATE distribution.leads SET state = 'NY' WHERE lead_id = 'lead-1'",
+    ),
+    plant(
+        "a lead without a state",
+        &["state_matches"],
+        "UPDATE distribution.leads SET state = '' WHERE lead_id = 'lead-1'",
+    ),
+    plant(
+        "the same person sold twice by one field",
+        &["person_is_sold_once"],
+        "UPDATE distribution.campaigns SET duplicate_match = 'any' WHERE campaign_id = 'camp-2'",
+    ),
+    plant(
+        "the same person sold twice by all fields",
+        &["person_is_sold_once"],
+        "UPDATE distribution.leads SET received_at = received_at + interval '29 days',
+             data = '{\"email\": \"A@example.com \", \"phone\": \"+12025550101\"}' WHERE lead_id = 'lead-7'",
+    ),
+    // Between selling and paying.
+    plant(
+        "a lead given away",
+        &["assignment_is_covered", "assignment_is_paid_once", "captured_hold_has_its_posting"],
+        "DELETE FROM billing.entries WHERE posting_id = 'post-6'; DELETE FROM billing.postings WHERE posting_id = 'post-6';
+         UPDATE billing.holds SET state = 'released', posting_id = NULL WHERE hold_id = 'asg-4';
+         UPDATE billing.holds SET posting_id = NULL WHERE hold_id = 'asg-1';
+         UPDATE billing.wallets SET balance = 40, lines = 2, spent_week = 10, spent_month = 10 WHERE buyer_id = 'buyer-2'",
+    ),
+    plant(
+        "a price that the wallet did not pay",
+        &["assignment_is_covered", "assignment_is_paid_once", "lead_outcome_matches_assignments"],
+        "UPDATE distribution.assignments SET price = 30 WHERE assignment_id = 'asg-1'",
+    ),
+    plant(
+        "a debit without a lead",
+        &["debit_has_its_assignment", "lead_outcome_matches_assignments", "answer_was_true", "sold_today_is_counted_right"],
+        "DELETE FROM distribution.assignments WHERE assignment_id = 'asg-1';
+         UPDATE distribution.leads SET outcome = 4 WHERE lead_id = 'lead-1';
+         UPDATE distribution.leads SET buyers_assigned = 9 WHERE lead_id = 'lead-7'",
+    ),
+    plant(
+        "a test lead that costs money",
+        &["test_lead_costs_nothing", "no_hold_is_left"],
+        "INSERT INTO billing.holds VALUES ('asg-8', 'buyer-1', 'seller-1', 'lead-6', 'camp-1', 0, 'held', 1, now(),
+             '2026-03-02', '2026-03-01', NULL, NULL)",
+    ),
+    // The ledger.
+    plant(
+        "money out of nothing",
+        &["posting_sums_to_zero"],
+        "UPDATE billing.entries SET amount = amount + 0.01 WHERE posting_id = 'post-3' AND line = 2",
+    ),
+    plant(
+        "an entry without a posting",
+        &["posting_is_whole"],
+        "INSERT INTO billing.entries VALUES ('post-9', 1, 'account-3', 1, NULL, NULL), ('post-9', 2, 'account-4', -1, NULL, NULL)",
+    ),
+    plant(
+        "a posting without entries",
+        &["posting_is_whole", "credit_has_its_posting"],
+        "INSERT INTO billing.postings VALUES ('post-9', 'credit', 'seller-1', NULL, now(), '')",
+    ),
+    plant(
+        "another tenant's account",
+        &["posting_is_whole"],
+        "UPDATE billing.accounts SET seller_id = 'seller-2' WHERE account_id = 'account-4'",
+    ),
+    plant(
+        "a lost update of a balance",
+        &["balance_is_the_sum_of_entries", "statement_is_a_chain"],
+        "UPDATE billing.wallets SET balance = 75 WHERE buyer_id = 'buyer-1'",
+    ),
+    plant(
+        "money set aside for nothing",
+        &["held_is_the_sum_of_open_holds"],
+        "UPDATE billing.wallets SET held = 5 WHERE buyer_id = 'buyer-1'",
+    ),
+    plant(
+        "a hold on no wallet",
+        &["held_is_the_sum_of_open_holds"],
+        "INSERT INTO billing.holds VALUES ('asg-8', 'buyer-9', 'seller-1', 'lead-3', 'camp-1', 5, 'released', 1, now(),
+             '2026-03-02', '2026-03-01', now(), NULL)",
+    ),
+    plant(
+        "more set aside than there is",
+        &["available_is_never_negative", "held_is_the_sum_of_open_holds"],
+        "UPDATE billing.wallets SET held = 66 WHERE buyer_id = 'buyer-1'",
+    ),
+    plant(
+        "a statement that does not continue",
+        &["statement_is_a_chain"],
+        "UPDATE billing.entries SET balance_after = 76 WHERE posting_id = 'post-3' AND line = 1",
+    ),
+    plant(
+        "a gap in a statement",
+        &["statement_is_a_chain"],
+        "UPDATE billing.entries SET number = 4 WHERE posting_id = 'post-4' AND line = 1;
+         UPDATE billing.wallets SET lines = 4 WHERE buyer_id = 'buyer-1'",
+    ),
+    plant(
+        "a line of a statement on the seller's account",
+        &["wallet_entry_is_on_a_statement"],
+        "UPDATE billing.entries SET number = 1, balance_after = 23.75 WHERE posting_id = 'post-3' AND line = 2",
+    ),
+    plant(
+        "a hold that says captured and was not",
+        &["captured_hold_has_its_posting", "spending_is_counted_right"],
+        "UPDATE billing.holds SET state = 'captured', posting_id = 'post-9' WHERE hold_id = 'asg-9'",
+    ),
+    plant(
+        "a posting that took too much",
+        &["captured_hold_has_its_posting", "assignment_is_paid_once", "statement_is_a_chain", "balance_is_the_sum_of_entries"],
+        "UPDATE billing.entries SET amount = amount - 1 WHERE posting_id = 'post-3' AND line = 1;
+         UPDATE billing.entries SET amount = amount + 1 WHERE posting_id = 'post-3' AND line = 2",
+    ),
+    plant(
+        "an assignment paid twice",
+        &["captured_hold_has_its_posting", "assignment_is_paid_once"],
+        "INSERT INTO billing.postings VALUES ('post-9', 'lead_purchase', 'seller-1', 'asg-1', now(), '');
+         INSERT INTO billing.entries VALUES ('post-9', 1, 'wallet-1', -25, 4, 40), ('post-9', 2, 'account-3', 25, NULL, NULL);
+         UPDATE billing.wallets SET balance = 40, lines = 4 WHERE buyer_id = 'buyer-1'",
+    ),
+    plant(
+        "a credit entered twice",
+        &["credit_has_its_posting"],
+        "INSERT INTO billing.postings VALUES ('post-9', 'credit', 'seller-1', NULL, now(), '');
+         INSERT INTO billing.entries VALUES ('post-9', 1, 'wallet-1', 100, 4, 165), ('post-9', 2, 'account-5', -100, NULL, NULL);
+         UPDATE billing.wallets SET balance = 165, lines = 4 WHERE buyer_id = 'buyer-1'",
+    ),
+    plant(
+        "a credit that never arrived",
+        &["credit_has_its_posting"],
+        "INSERT INTO billing.credits VALUES ('seller-1', 'third', 'buyer-1', 100, 'post-9', now())",
+    ),
+    plant(
+        "spending not counted",
+        &["spending_is_counted_right"],
+        "UPDATE billing.wallets SET spent_week = 25 WHERE buyer_id = 'buyer-1'",
+    ),
+    // At rest.
+    plant(
+        "a hold left behind",
+        &["no_hold_is_left"],
+        "INSERT INTO billing.holds VALUES ('asg-8', 'buyer-1', 'seller-1', 'lead-3', 'camp-1', 5, 'held', 1, now(),
+             '2026-03-02', '2026-03-01', NULL, NULL);
+         UPDATE billing.wallets SET held = 5, spent_week = 40, spent_month = 40 WHERE buyer_id = 'buyer-1'",
+    ),
+    plant(
+        "an event that was not published",
+        &["outboxes_are_empty"],
+        "INSERT INTO distribution.outbox (id, ordered, batch, retry_at) VALUES ('evt-1', false, '', now())",
+    ),
+    plant(
+        "a service that did not hear of a change",
+        &["copies_are_current"],
+        "UPDATE accounts.buyers SET version = 2 WHERE buyer_id = 'buyer-2'",
+    ),
+];

@@ -1,0 +1,75 @@
+-- Records.
+INSERT INTO accounts.sellers VALUES
+    ('seller-1', 1, 'Acme', 'ACTIVE', 'America/New_York', 'USD', 5, 0, sha256('x'), now(), now());
+INSERT INTO accounts.buyers VALUES
+    ('buyer-1', 'seller-1', 1, 'One', 'ACTIVE', 5, NULL, NULL, sha256('x'), now(), now()),
+    ('buyer-2', 'seller-1', 1, 'Two', 'ACTIVE', 5, NULL, NULL, sha256('x'), now(), now());
+INSERT INTO distribution.sellers VALUES ('seller-1', 1, 'Acme', 'active', 'America/New_York', 'USD');
+INSERT INTO distribution.buyers VALUES
+    ('buyer-1', 'seller-1', 1, 'One', 'active', 5), ('buyer-2', 'seller-1', 1, 'Two', 'active', 5);
+INSERT INTO billing.sellers VALUES ('seller-1', 1, 'USD', 'America/New_York', 5);
+
+-- A round robin with duplicates, and a broadcast.
+INSERT INTO distribution.categories VALUES ('cat-1', 'seller-1', 1, 'Medicare', 'active', '[]');
+INSERT INTO distribution.campaigns VALUES
+    ('camp-1', 'seller-1', 'cat-1', 1, 'One each', '', 'active', 'round_robin', 25, 'USD', true, 30, '{email}', 'any', 72, now()),
+    ('camp-2', 'seller-1', 'cat-1', 1, 'For all', '', 'active', 'broadcast', 10, 'USD', true, 30, '{email,phone}', 'all', 72, now());
+INSERT INTO distribution.subscriptions VALUES
+    ('sub-1', 'camp-1', 'buyer-1', 'seller-1', 1, 'active', 2, '{CA}', NULL, NULL, now()),
+    ('sub-2', 'camp-2', 'buyer-1', 'seller-1', 1, 'active', NULL, '{}', NULL, NULL, now()),
+    ('sub-3', 'camp-2', 'buyer-2', 'seller-1', 1, 'active', 5, '{}', NULL, NULL, now());
+INSERT INTO distribution.campaign_routing (campaign_id, seller_id) VALUES ('camp-1', 'seller-1'), ('camp-2', 'seller-1');
+
+-- Leads: 1 sold to one, 2 sold to two, 3 for sale, 4 rejected, 5 expired, 6 a test, 7 sold later.
+INSERT INTO distribution.leads
+    (lead_id, seller_id, supplier_id, campaign_id, category_id, received_at, decided_at, expires_at, outcome, test, buyers_assigned,
+     price, currency, reason, state, quality, reference, body_hash, data, trace)
+SELECT l.lead_id::uuid, 'seller-1', 'supplier-1', l.campaign_id::uuid, 'cat-1', '2026-03-02 15:00Z', '2026-03-02 15:00Z', l.expires_at::timestamptz,
+    l.outcome, l.test, l.buyers, l.price, 'USD', l.reason, 'CA', '', '', '', l.data::json, ''
+FROM (VALUES
+    ('lead-1', 'camp-1', NULL, 2, false, 1, 25.00, '', '{"email": "a@example.com"}'),
+    ('lead-2', 'camp-2', NULL, 2, false, 2, 20.00, '', '{"email": "a@example.com", "phone": "+12025550101"}'),
+    ('lead-3', 'camp-1', '2026-03-05 15:00Z', 3, false, 0, NULL, 'no_eligible_buyer', '{"email": "b@example.com"}'),
+    ('lead-4', 'camp-1', NULL, 4, false, 0, NULL, 'duplicate', '{"email": "a@example.com"}'),
+    ('lead-5', 'camp-1', NULL, 5, false, 0, NULL, 'no_eligible_buyer', '{"email": "c@example.com"}'),
+    ('lead-6', 'camp-1', NULL, 7, true, 1, 25.00, '', '{"email": "d@example.com"}'),
+    ('lead-7', 'camp-2', NULL, 2, false, 1, 10.00, '', '{"email": "a@example.com", "phone": "+12025550102"}')
+) AS l (lead_id, campaign_id, expires_at, outcome, test, buyers, price, reason, data);
+INSERT INTO distribution.assignments VALUES
+    ('asg-1', 'lead-1', 'buyer-1', 'sub-1', 'camp-1', 'seller-1', 25, 'USD', '2026-03-02 15:00Z'),
+    ('asg-2', 'lead-2', 'buyer-1', 'sub-2', 'camp-2', 'seller-1', 10, 'USD', '2026-03-02 15:00Z'),
+    ('asg-3', 'lead-2', 'buyer-2', 'sub-3', 'camp-2', 'seller-1', 10, 'USD', '2026-03-02 15:00Z'),
+    ('asg-4', 'lead-7', 'buyer-2', 'sub-3', 'camp-2', 'seller-1', 10, 'USD', '2026-03-03 04:59Z');
+INSERT INTO distribution.subscription_rotation VALUES
+    ('camp-1', 'sub-1', 1, 0, '2026-03-02', 1), ('camp-2', 'sub-2', 1, 0, '2026-03-02', 1), ('camp-2', 'sub-3', 2, 0, '2026-03-02', 2);
+
+-- Money: 100.00 and 50.00 put in, 35.00 and 20.00 spent.
+INSERT INTO billing.wallets (buyer_id, seller_id, version, balance, held, spent_week, week_start, spent_month, month_start, lines) VALUES
+    ('buyer-1', 'seller-1', 1, 65, 0, 35, '2026-03-02', 35, '2026-03-01', 3),
+    ('buyer-2', 'seller-1', 1, 30, 0, 20, '2026-03-02', 20, '2026-03-01', 3);
+INSERT INTO billing.accounts (account_id, kind, seller_id, buyer_id, currency) VALUES
+    ('wallet-1', 'buyer_wallet', 'seller-1', 'buyer-1', 'USD'), ('wallet-2', 'buyer_wallet', 'seller-1', 'buyer-2', 'USD'),
+    ('account-3', 'seller_earnings', 'seller-1', NULL, 'USD'), ('account-4', 'platform_fees', 'seller-1', NULL, 'USD'),
+    ('account-5', 'external_funding', 'seller-1', NULL, 'USD');
+INSERT INTO billing.postings VALUES
+    ('post-1', 'credit', 'seller-1', NULL, '2026-03-02 14:00Z', ''), ('post-2', 'credit', 'seller-1', NULL, '2026-03-02 14:00Z', ''),
+    ('post-3', 'lead_purchase', 'seller-1', 'asg-1', '2026-03-02 15:00Z', ''),
+    ('post-4', 'lead_purchase', 'seller-1', 'asg-2', '2026-03-02 15:00Z', ''),
+    ('post-5', 'lead_purchase', 'seller-1', 'asg-3', '2026-03-02 15:00Z', ''),
+    ('post-6', 'lead_purchase', 'seller-1', 'asg-4', '2026-03-03 04:59Z', '');
+INSERT INTO billing.entries VALUES
+    ('post-1', 1, 'wallet-1', 100, 1, 100), ('post-1', 2, 'account-5', -100, NULL, NULL),
+    ('post-2', 1, 'wallet-2', 50, 1, 50), ('post-2', 2, 'account-5', -50, NULL, NULL),
+    ('post-3', 1, 'wallet-1', -25, 2, 75), ('post-3', 2, 'account-3', 23.75, NULL, NULL), ('post-3', 3, 'account-4', 1.25, NULL, NULL),
+    ('post-4', 1, 'wallet-1', -10, 3, 65), ('post-4', 2, 'account-3', 9.50, NULL, NULL), ('post-4', 3, 'account-4', 0.50, NULL, NULL),
+    ('post-5', 1, 'wallet-2', -10, 2, 40), ('post-5', 2, 'account-3', 9.50, NULL, NULL), ('post-5', 3, 'account-4', 0.50, NULL, NULL),
+    ('post-6', 1, 'wallet-2', -10, 3, 30), ('post-6', 2, 'account-3', 9.50, NULL, NULL), ('post-6', 3, 'account-4', 0.50, NULL, NULL);
+INSERT INTO billing.credits VALUES
+    ('seller-1', 'first', 'buyer-1', 100, 'post-1', now()), ('seller-1', 'second', 'buyer-2', 50, 'post-2', now());
+INSERT INTO billing.holds VALUES
+    ('asg-1', 'buyer-1', 'seller-1', 'lead-1', 'camp-1', 25, 'captured', 1, now(), '2026-03-02', '2026-03-01', now(), 'post-3'),
+    ('asg-2', 'buyer-1', 'seller-1', 'lead-2', 'camp-2', 10, 'captured', 2, now(), '2026-03-02', '2026-03-01', now(), 'post-4'),
+    ('asg-3', 'buyer-2', 'seller-1', 'lead-2', 'camp-2', 10, 'captured', 1, now(), '2026-03-02', '2026-03-01', now(), 'post-5'),
+    ('asg-4', 'buyer-2', 'seller-1', 'lead-7', 'camp-2', 10, 'captured', 1, now(), '2026-03-02', '2026-03-01', now(), 'post-6'),
+    -- Of a decision that was not committed.
+    ('asg-9', 'buyer-2', 'seller-1', 'lead-3', 'camp-1', 25, 'released', 1, now(), '2026-03-02', '2026-03-01', now(), NULL);
