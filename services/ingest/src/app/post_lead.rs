@@ -99,7 +99,10 @@ impl App {
         let lead_id = key.map_or_else(LeadId::new, |key| lead_id_of(caller.supplier.id, key));
         let keyed = key.is_some();
         if keyed && self.recent.get(lead_id).is_some_and(|known| known.body_hash != body_hash) {
-            return Err(PostRefused::KeyReused);
+            // What was accepted here may have lost against another gateway's: distribution knows.
+            let known = self.known_decision(caller, lead_id, body_hash).await?.ok_or(PostRefused::KeyReused)?;
+            self.remember(caller, lead_id, body_hash, true);
+            return Ok(Posted::Decided(known));
         }
         let reference = lead.reference.clone().unwrap_or_default();
 

@@ -1,1 +1,12 @@
+//! The gateway over HTTP, with a real nats-server and a distribution of the test's own.
 
+mod answers;
+mod callers;
+mod client;
+mod fake;
+mod hostile;
+mod idempotency;
+mod limits;
+mod looking_up;
+mod outages;
+mod world;
