@@ -4,8 +4,8 @@
 //!
 //! Nothing here knows a service or speaks NATS: it only starts processes and talks SQL.
 
-pub mod cluster;
 pub mod books;
+pub mod cluster;
 mod db;
 mod guard;
 mod nats;

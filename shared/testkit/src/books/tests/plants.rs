@@ -13,22 +13,21 @@ pub(super) struct Plant {
 impl Plant {
     /// Plants it, past every constraint and trigger that would refuse it.
     pub(super) async fn carry_out(&self, pool: &PgPool) {
-        let constraints: Vec<String> = sqlx::query_scalar(
-            "SELECT format('ALTER TABLE %s DROP CONSTRAINT %I CASCADE', conrelid::regclass, conname) FROM pg_constraint \
-             WHERE connamespace::regnamespace::text IN ('billing', 'distribution', 'notifier') AND contype IN ('c', 'u', 'f', 'p') \
-             UNION ALL SELECT format('DROP INDEX %s', indexrelid::regclass) FROM pg_index i \
-             WHERE indisunique AND NOT EXISTS (SELECT 1 FROM pg_constraint c WHERE c.conindid = i.indexrelid) \
-               AND indrelid::regclass::text ~ '^(billing|distribution|notifier)[.]' \
-             UNION ALL SELECT format('ALTER TABLE %s DISABLE TRIGGER USER', tgrelid::regclass) FROM pg_trigger \
-             WHERE NOT tgisinternal",
+        let constraints: String = sqlx::query_scalar(
+            "SELECT string_agg(statement, '; ') FROM ( \
+               SELECT format('ALTER TABLE %s DROP CONSTRAINT IF EXISTS %I CASCADE', conrelid::regclass, conname) AS statement \
+               FROM pg_constraint \
+               WHERE connamespace::regnamespace::text IN ('billing', 'distribution', 'notifier') AND contype IN ('c', 'u', 'f') \
+               UNION ALL SELECT format('DROP INDEX IF EXISTS %s', indexrelid::regclass) FROM pg_index i \
+               WHERE indisunique AND NOT EXISTS (SELECT 1 FROM pg_constraint c WHERE c.conindid = i.indexrelid) \
+                 AND indrelid::regclass::text ~ '^(billing|distribution|notifier)[.]' \
+               UNION ALL SELECT format('ALTER TABLE %s DISABLE TRIGGER USER', tgrelid::regclass) FROM pg_trigger \
+               WHERE NOT tgisinternal) AS all_statements",
         )
-        .fetch_all(pool)
+        .fetch_one(pool)
         .await
         .unwrap();
-        for statement in constraints {
-            // CASCADE of one may have taken another.
-            let _ = sqlx::raw_sql(AssertSqlSafe(statement)).execute(pool).await;
-        }
+        sqlx::raw_sql(AssertSqlSafe(constraints)).execute(pool).await.unwrap();
         run(pool, self.sql).await;
     }
 }
@@ -205,7 +204,7 @@ pub(super) const ALL: &[Plant] = &[
     ),
     plant(
         "a line of a statement on the seller's account",
-        &["wallet_entry_is_on_a_statement"],
+        &["wallet_entry_is_on_a_statement", "captured_hold_has_its_posting"],
         "UPDATE billing.entries SET number = 1, balance_after = 23.75 WHERE posting_id = 'post-3' AND line = 2",
     ),
     plant(
