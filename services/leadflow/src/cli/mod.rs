@@ -1,7 +1,10 @@
 //! The command line: one file per subcommand.
 
+mod bus;
+mod dlq;
 mod doctor;
 mod down;
+mod events;
 mod logs;
 mod migrate;
 mod serve;
@@ -31,6 +34,12 @@ enum Command {
     Doctor,
     /// Bring every service's schema up to date
     Migrate,
+    /// Watch events as they are published
+    #[command(subcommand)]
+    Events(events::Command),
+    /// Messages that a service could not process: list, show, send again
+    #[command(subcommand)]
+    Dlq(dlq::Command),
     /// Run services in this process until SIGTERM
     Serve(serve::Args),
 }
@@ -46,6 +55,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Logs(args) => logs::run(&args).await,
         Command::Doctor => doctor::run().await,
         Command::Migrate => migrate::run().await,
+        Command::Events(command) => events::run(command).await,
+        Command::Dlq(command) => dlq::run(command).await,
         Command::Serve(args) => serve::run(args).await,
     }
 }

@@ -16,7 +16,7 @@ async fn all_at_once(world: &World, posts: Vec<(Value, Option<&str>)>) -> Vec<Va
         answer.body
     }))
     .await;
-    books::wait_until_settled(&world.books, PATIENCE).await.unwrap();
+    world.settled(&answers).await;
     answers
 }
 
@@ -39,8 +39,11 @@ async fn money_for_forty_buys_forty_and_leaves_nothing() {
     books_are_right(&world).await;
     // The other 160 are for sale still: money for three more sells three more.
     world.credit(buyer, "75.00", "three more").await;
-    leadflow_testkit::wait::until("three more are sold", PATIENCE, async || world.sold(campaign).await == [(buyer, 43)]).await;
-    books::wait_until_settled(&world.books, PATIENCE).await.unwrap();
+    leadflow_testkit::wait::until("three more are sold", PATIENCE, async || {
+        world.sold(campaign).await == [(buyer, 43)]
+    })
+    .await;
+    world.settled(&[]).await;
     books_are_right(&world).await;
 }
 

@@ -9,9 +9,12 @@ use leadflow_contracts::{
     distribution::{self, distribution_client::DistributionClient},
     notifier::{self, notifier_client::NotifierClient},
 };
-use leadflow_kernel::{ApiKeyId, BuyerId, CampaignId, CategoryId, EndpointId, SellerId, SubscriptionId, SupplierId};
+use leadflow_kernel::{
+    ApiKeyId, BuyerId, CampaignId, CategoryId, EndpointId, LeadId, SellerId, SubscriptionId, SupplierId,
+};
 use leadflow_platform::grpc::{self, Caller, ServiceToken};
 use leadflow_testkit::{
+    books,
     cluster::{Cluster, ClusterOptions, SERVICE_TOKEN},
     wait,
 };
@@ -115,8 +118,10 @@ impl World {
             posts_per_second: 10_000,
         };
         accounts.create_supplier(self.request(supplier)).await.unwrap();
-        let key =
-            accounts::CreateApiKeyRequest { supplier_id: self.supplier.to_string(), key_id: ApiKeyId::new().to_string() };
+        let key = accounts::CreateApiKeyRequest {
+            supplier_id: self.supplier.to_string(),
+            key_id: ApiKeyId::new().to_string(),
+        };
         self.api_key = accounts.create_api_key(self.request(key)).await.unwrap().into_inner().api_key;
     }
 
@@ -215,13 +220,20 @@ impl World {
     pub async fn sold(&self, campaign: CampaignId) -> Vec<(BuyerId, i64)> {
         let rows: Vec<(sqlx::types::Uuid, i64)> = sqlx::query_as(
             "SELECT a.buyer_id, count(*) FROM distribution.assignments a \
-             JOIN distribution.leads l ON l.id = a.lead_id WHERE l.campaign_id = $1 GROUP BY 1 ORDER BY 1",
+             JOIN distribution.leads l ON l.lead_id = a.lead_id WHERE l.campaign_id = $1 GROUP BY 1 ORDER BY 1",
         )
         .bind(campaign.uuid())
         .fetch_all(&self.books)
         .await
         .unwrap();
         rows.into_iter().map(|(buyer, count)| (BuyerId::from_uuid(buyer), count)).collect()
+    }
+
+    /// Waits until these answered leads are decided and everything that follows from decisions is done.
+    pub async fn settled(&self, answers: &[Value]) {
+        let leads: Vec<LeadId> =
+            answers.iter().map(|answer| answer["leadId"].as_str().unwrap().parse().unwrap()).collect();
+        books::wait_until_settled(&self.books, &leads, PATIENCE).await.unwrap();
     }
 
     pub fn request<T>(&self, message: T) -> tonic::Request<T> {

@@ -1,0 +1,286 @@
+//! Faults at seeded random moments under load, then the books.
+//!
+//! Every role, nats-server and PostgreSQL are killed with SIGKILL, and connections to the servers
+//! are cut, dropped and stalled, while suppliers post. Afterwards: nothing answered 2xx is lost,
+//! nothing is sold or charged twice, no cap is exceeded, no hold is left behind, every webhook came.
+//!
+//! `CHAOS_FAULTS` is how many faults (default 10), `CHAOS_SEED` replays a run's decisions. The
+//! moments themselves depend on the machine.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use leadflow_contracts::common::Logic;
+use leadflow_kernel::CampaignId;
+use leadflow_testkit::{
+    books::{self, Answer, Answered},
+    cluster::Cluster,
+    wait,
+};
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use serde_json::Value;
+
+use crate::{
+    client::Client,
+    world::{PATIENCE, Terms, World, doubled, lead},
+};
+
+/// Suppliers posting at once.
+const POSTERS: usize = 8;
+/// After faults everything pending must come to rest within this.
+const SETTLE_WITHIN: Duration = Duration::from_secs(180);
+
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fault {
+    KillRole(&'static str),
+    KillNats,
+    KillPostgres,
+    CutNats,
+    CutPostgres,
+    DropNats,
+    DropPostgres,
+    StallNats,
+    StallPostgres,
+}
+
+const FAULTS: [Fault; 14] = [
+    Fault::KillRole("distribution"),
+    Fault::KillRole("billing"),
+    Fault::KillRole("notifier"),
+    Fault::KillRole("ingest"),
+    Fault::KillRole("accounts"),
+    Fault::KillRole("distribution"),
+    Fault::KillNats,
+    Fault::KillPostgres,
+    Fault::CutNats,
+    Fault::CutPostgres,
+    Fault::DropNats,
+    Fault::DropPostgres,
+    Fault::StallNats,
+    Fault::StallPostgres,
+];
+
+/// What the posters share.
+struct Load {
+    client: Client,
+    url: String,
+    api_key: String,
+    campaigns: Vec<CampaignId>,
+    next: AtomicUsize,
+    stop: AtomicBool,
+    /// The last 2xx answer of each lead.
+    answers: Mutex<HashMap<String, Value>>,
+    refused: AtomicUsize,
+    unanswered: AtomicUsize,
+}
+
+impl Load {
+    /// Posts leads until told to stop. A post that gets no 2xx is repeated with its key a few times,
+    /// as a careful supplier does; every third lead has no key and is posted once.
+    async fn run(&self) {
+        while !self.stop.load(Ordering::Relaxed) {
+            let n = self.next.fetch_add(1, Ordering::Relaxed);
+            let body = lead(self.campaigns[n % self.campaigns.len()], n);
+            let key = (n % 3 != 0).then(|| format!("order-{n}"));
+            let tries = if key.is_some() { 20 } else { 1 };
+            for _ in 0..tries {
+                let mut headers = vec![("x-api-key", self.api_key.as_str())];
+                headers.extend(key.iter().map(|key| ("idempotency-key", key.as_str())));
+                if n % 5 == 0 {
+                    headers.push(("prefer", "respond-async"));
+                }
+                match self.client.send(http::Method::POST, &self.url, &headers, Some(&body)).await {
+                    Ok(answer) if answer.status.is_success() => {
+                        let id = answer.body["leadId"].as_str().expect("a lead has an id").to_owned();
+                        self.answers.lock().unwrap().insert(id, answer.body);
+                        break;
+                    }
+                    Ok(answer) => {
+                        assert_eq!(answer.status, 503, "only \"try again\" may be refused here: {answer:?}");
+                        self.refused.fetch_add(1, Ordering::Relaxed);
+                    }
+                    Err(_) => {
+                        self.unanswered.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+                // A supplier's own pace between tries.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_dies_nothing_is_lost_sold_twice_or_charged_twice() {
+    let seed = setting("CHAOS_SEED").unwrap_or_else(|| rand::random::<u32>().into());
+    let faults = usize::try_from(setting("CHAOS_FAULTS").unwrap_or(10)).unwrap();
+    println!("chaos: {faults} faults with CHAOS_SEED={seed}");
+    let mut options = doubled();
+    options.proxied = true;
+    options.env.push(("BILLING_HOLD_TTL_MS".into(), "5000".into()));
+    let mut world = World::start(options).await;
+
+    let mut campaigns = Vec::new();
+    for (logic, name) in [
+        (Logic::RoundRobin, "rr"),
+        (Logic::WeightedRoundRobin, "wrr"),
+        (Logic::Waterfall, "fall"),
+        (Logic::Broadcast, "all"),
+    ] {
+        let campaign = world.campaign(logic, "2.00", 30).await;
+        for n in 1..=3_u32 {
+            // One of the three runs out of money, one has a cap.
+            let funds = if n == 2 { "40.00" } else { "100000.00" };
+            let buyer = world.buyer(&format!("{name}{n}"), n * 2, funds).await;
+            let terms = Terms { waterfall: n, daily_cap: (n == 1).then_some(60), ..Terms::default() };
+            world.subscribe(campaign, buyer, terms).await;
+        }
+        campaigns.push(campaign);
+    }
+
+    let load = Arc::new(Load {
+        client: world.client.clone(),
+        url: format!("{}/api/leads/ingest", world.cluster.http_urls("ingest")[0]),
+        api_key: world.api_key.clone(),
+        campaigns,
+        next: AtomicUsize::new(0),
+        stop: AtomicBool::new(false),
+        answers: Mutex::default(),
+        refused: AtomicUsize::new(0),
+        unanswered: AtomicUsize::new(0),
+    });
+    let posters: Vec<_> = (0..POSTERS)
+        .map(|_| {
+            let load = load.clone();
+            tokio::spawn(async move { load.run().await })
+        })
+        .collect();
+
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut done: BTreeMap<Fault, usize> = BTreeMap::new();
+    for number in 0..faults {
+        // The first round meets every kind once; after that they are drawn.
+        let fault = if number < FAULTS.len() { FAULTS[number] } else { FAULTS[rng.random_range(0..FAULTS.len())] };
+        let (before, lasting) = (rng.random_range(100..900), rng.random_range(50..1_500));
+        tokio::time::sleep(Duration::from_millis(before)).await;
+        let which: usize = rng.random_range(0..1_000);
+        inflict(&mut world.cluster, fault, which, Duration::from_millis(lasting)).await;
+        *done.entry(fault).or_default() += 1;
+    }
+    for index in 0..world.cluster.replicas.len() {
+        world.cluster.ready(index).await.unwrap();
+    }
+    // The whole works again while posts still come in.
+    let until_now = load.answers.lock().unwrap().len();
+    wait::until("posts are answered again", PATIENCE, async || load.answers.lock().unwrap().len() > until_now + 50)
+        .await;
+    load.stop.store(true, Ordering::Relaxed);
+    for poster in posters {
+        poster.await.unwrap();
+    }
+
+    let answers = load.answers.lock().unwrap().clone();
+    println!(
+        "chaos: {} leads answered, {} posts refused with 503, {} without an answer; faults: {done:?}",
+        answers.len(),
+        load.refused.load(Ordering::Relaxed),
+        load.unanswered.load(Ordering::Relaxed)
+    );
+    let answers: Vec<Answer> = answers.into_iter().map(|(id, body)| answer(&id, &body)).collect();
+    let leads: Vec<_> = answers.iter().map(|answer| answer.lead_id).collect();
+    if let Err(error) = books::wait_until_settled(&world.books, &leads, SETTLE_WITHIN).await {
+        panic!("CHAOS_SEED={seed}: {error}");
+    }
+    let expectations = books::Expectations { answers, ..books::Expectations::settled() };
+    let report = books::check(&world.books, &expectations).await.unwrap();
+    assert!(report.is_clean(), "CHAOS_SEED={seed}\n{report}");
+    webhooks_arrived(&world, seed).await;
+}
+
+/// Does the fault, lets it last, and undoes it. What was killed is started again without waiting
+/// until it is ready: the next fault may meet it while it starts.
+async fn inflict(cluster: &mut Cluster, fault: Fault, which: usize, lasting: Duration) {
+    let proxies = "this cluster has proxies";
+    match fault {
+        Fault::KillRole(role) => {
+            let indices = cluster.indices(role);
+            let index = indices[which % indices.len()];
+            cluster.replicas[index].kill9();
+            tokio::time::sleep(lasting).await;
+            cluster.replicas[index].spawn().unwrap();
+        }
+        Fault::KillNats => {
+            cluster.nats.kill9();
+            tokio::time::sleep(lasting).await;
+            cluster.nats.restart().await.unwrap();
+        }
+        Fault::KillPostgres => {
+            cluster.postgres.kill9();
+            tokio::time::sleep(lasting).await;
+            cluster.postgres.restart().await.unwrap();
+        }
+        Fault::DropNats => cluster.nats_proxy.as_ref().expect(proxies).drop_connections(),
+        Fault::DropPostgres => cluster.postgres_proxy.as_ref().expect(proxies).drop_connections(),
+        Fault::CutNats | Fault::StallNats | Fault::CutPostgres | Fault::StallPostgres => {
+            let nats = matches!(fault, Fault::CutNats | Fault::StallNats);
+            let proxy = if nats { &cluster.nats_proxy } else { &cluster.postgres_proxy };
+            let proxy = proxy.as_ref().expect(proxies);
+            if matches!(fault, Fault::CutNats | Fault::CutPostgres) {
+                proxy.cut().await;
+            } else {
+                proxy.blackhole();
+            }
+            tokio::time::sleep(lasting).await;
+            proxy.restore().await.unwrap();
+        }
+    }
+    // A role whose server was away at its start gives up after a while, as it would in production,
+    // where it is started again.
+    for replica in &mut cluster.replicas {
+        if !replica.is_running() {
+            replica.spawn().unwrap();
+        }
+    }
+}
+
+fn answer(id: &str, body: &Value) -> Answer {
+    let reason = body["reason"].as_str().unwrap_or_default().to_owned();
+    let answered = match (body["outcome"].as_str().unwrap_or_default(), body["distributed"].as_bool()) {
+        ("pending", _) => Answered::Pending,
+        ("rejected", _) => Answered::Rejected { reason },
+        ("accepted", Some(true)) => Answered::Distributed {
+            buyers: u32::try_from(body["buyersAssigned"].as_u64().unwrap_or_default()).unwrap(),
+            price: body["price"].to_string().parse().unwrap(),
+        },
+        ("accepted", _) => Answered::Unsold,
+        other => panic!("an answer that the contract does not know: {other:?}"),
+    };
+    Answer { lead_id: id.parse().unwrap(), answered }
+}
+
+/// Every assignment's webhook was answered 2xx at least once, with one id however often it was sent.
+async fn webhooks_arrived(world: &World, seed: u64) {
+    let undelivered: i64 = sqlx::query_scalar("SELECT count(*) FROM notifier.deliveries WHERE status <> 'DELIVERED'")
+        .fetch_one(&world.books)
+        .await
+        .unwrap();
+    assert_eq!(undelivered, 0, "CHAOS_SEED={seed}: deliveries that did not arrive");
+    let missing: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM distribution.assignments a \
+         WHERE NOT EXISTS (SELECT 1 FROM notifier.deliveries d WHERE d.assignment_id = a.assignment_id)",
+    )
+    .fetch_one(&world.books)
+    .await
+    .unwrap();
+    assert_eq!(missing, 0, "CHAOS_SEED={seed}: assignments without a delivery");
+}
