@@ -42,7 +42,7 @@ impl Config {
             token: settings::service_token(env),
             distribution_url: env.or(
                 "DISTRIBUTION_GRPC_URL",
-                "http://127.0.0.1:50052".to_owned(),
+                "http://127.0.0.1:7103".to_owned(),
                 "gRPC address of distribution, or several, comma-separated",
             ),
             public_url: env
