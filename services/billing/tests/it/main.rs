@@ -1,1 +1,13 @@
 //! Tests on real PostgreSQL and NATS.
+
+mod captures;
+mod credits;
+mod directory;
+mod events;
+mod holds;
+mod ledger;
+mod limits;
+mod releases;
+mod service;
+mod support;
+mod tenants;

@@ -1,0 +1,98 @@
+//! What billing tells.
+
+use leadflow_billing_domain::Price;
+use leadflow_contracts::{
+    Event,
+    common::Status,
+    events::{WalletCredited, WalletLimitsChanged, WalletLowBalance},
+    subjects,
+};
+use leadflow_messaging::CoreMessages;
+use leadflow_testkit::wait;
+
+use crate::support::*;
+
+/// The next event on a subject.
+async fn next<E: Event>(messages: &mut CoreMessages) -> E {
+    let payload = tokio::time::timeout(PATIENCE, messages.next()).await.expect("an event").unwrap();
+    E::decode(payload).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_credit_is_told_once_with_what_is_available_then() {
+    let world = World::new().await;
+    let billing = world.replica();
+    let mut credited = world.bus.subscribe_core(subjects::WALLET_CREDITED).await.unwrap();
+    let (seller, buyer) = world.tenant(&billing, "100.00").await;
+    let event: WalletCredited = next(&mut credited).await;
+    assert_eq!((event.buyer_id, event.seller_id), (buyer.to_string(), seller.to_string()));
+    assert_eq!((event.amount, event.available), (proto_usd("100.00"), proto_usd("100.00")));
+    billing.place_holds(seller, &[request(seller, buyer, "30.00")]).await.unwrap();
+    credit(&billing, seller, buyer, "5.00").await;
+    let event: WalletCredited = next(&mut credited).await;
+    assert_eq!((event.amount, event.available), (proto_usd("5.00"), proto_usd("75.00")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_low_balance_is_told_once_for_each_crossing() {
+    let world = World::new().await;
+    let billing = world.replica();
+    let (seller, buyer) = world.tenant(&billing, "100.00").await;
+    let mut low = world.bus.subscribe_core(subjects::WALLET_LOW_BALANCE).await.unwrap();
+    billing.set_low_balance_threshold(seller, buyer, Price::new(usd("50.00")).unwrap()).await.unwrap();
+    let hold = request(seller, buyer, "60.00");
+    billing.place_holds(seller, std::slice::from_ref(&hold)).await.unwrap();
+    let event: WalletLowBalance = next(&mut low).await;
+    assert_eq!((event.available, event.threshold), (proto_usd("40.00"), proto_usd("50.00")));
+    // None of these crosses: further down, captured, a little more.
+    billing.place_holds(seller, &[request(seller, buyer, "10.00")]).await.unwrap();
+    capture(&billing, &[message(&assigned(&[&hold]))]).await.unwrap();
+    credit(&billing, seller, buyer, "1.00").await;
+    // Above, and down again.
+    credit(&billing, seller, buyer, "29.00").await;
+    billing.place_holds(seller, &[request(seller, buyer, "11.00")]).await.unwrap();
+    let event: WalletLowBalance = next(&mut low).await;
+    assert_eq!(event.available, proto_usd("49.00"), "the next event is of the next crossing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_raised_limit_and_another_status_are_told_a_lowered_limit_and_a_new_buyer_are_not() {
+    let world = World::new().await;
+    let billing = world.replica();
+    let mut changed = world.bus.subscribe_core(subjects::WALLET_LIMITS_CHANGED).await.unwrap();
+    let (seller, silent) = world.tenant(&billing, "0.00").await;
+    let loud = world.buyer(&billing, seller, "0.00").await;
+    let record = |buyer, version, limit: Option<&str>, status: Status| {
+        let mut record = buyer_changed(seller, buyer, version);
+        record.weekly_spending_limit = limit.and_then(proto_usd);
+        record.status = status.into();
+        message(&record)
+    };
+    apply(&billing, &[record(silent, 2, Some("50.00"), Status::Active)]).await.unwrap();
+    apply(&billing, &[record(silent, 3, Some("40.00"), Status::Active)]).await.unwrap();
+    for (version, limit, status) in [
+        (2, Some("10.00"), Status::Paused),
+        (3, Some("11.00"), Status::Paused),
+        (4, None, Status::Paused),
+        (5, None, Status::Active),
+    ] {
+        apply(&billing, &[record(loud, version, limit, status)]).await.unwrap();
+        let event: WalletLimitsChanged = next(&mut changed).await;
+        assert_eq!((event.buyer_id, event.seller_id), (loud.to_string(), seller.to_string()), "{version}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_written_while_nats_is_away_are_published_when_it_returns() {
+    let mut world = World::new().await;
+    let billing = world.replica();
+    let (seller, buyer) = world.tenant(&billing, "0.00").await;
+    world.nats.kill9();
+    credit(&billing, seller, buyer, "5.00").await;
+    assert_eq!(world.count("SELECT count(*) FROM billing.outbox").await, 1);
+    world.nats.restart().await.unwrap();
+    wait::until("the outbox is empty", std::time::Duration::from_secs(40), async || {
+        world.count("SELECT count(*) FROM billing.outbox").await == 0
+    })
+    .await;
+}
