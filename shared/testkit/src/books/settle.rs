@@ -18,8 +18,8 @@ pub struct Unsettled {
     pub left: Vec<String>,
 }
 
-/// Waits until every one of `leads` is decided, every outbox empty, every assignment paid and no hold
-/// open.
+/// Waits until every one of `leads` is decided, every outbox empty, every assignment paid and handed
+/// to its buyer's endpoint, and no hold open. Deliveries may still be pending.
 ///
 /// # Errors
 /// [`Unsettled`] when that takes longer than `timeout`, or the database cannot be read.
@@ -45,10 +45,17 @@ const LEFT: &str = "
         UNION ALL SELECT 2, 'rows in accounts.outbox', (SELECT count(*) FROM accounts.outbox)
         UNION ALL SELECT 3, 'rows in distribution.outbox', (SELECT count(*) FROM distribution.outbox)
         UNION ALL SELECT 4, 'rows in billing.outbox', (SELECT count(*) FROM billing.outbox)
-        UNION ALL SELECT 5, 'open holds', (SELECT count(*) FROM billing.holds WHERE state = 'held')
-        UNION ALL SELECT 6, 'assignments not paid',
+        UNION ALL SELECT 5, 'rows in notifier.outbox', (SELECT count(*) FROM notifier.outbox)
+        UNION ALL SELECT 6, 'open holds', (SELECT count(*) FROM billing.holds WHERE state = 'held')
+        UNION ALL SELECT 7, 'assignments not paid',
             (SELECT count(*) FROM distribution.assignments a
              WHERE NOT EXISTS (SELECT 1 FROM billing.holds h WHERE h.hold_id = a.assignment_id AND h.state = 'captured'))
+        UNION ALL SELECT 8, 'deliveries not written',
+            (SELECT count(*) FROM distribution.assignments a
+             JOIN notifier.endpoints e ON e.seller_id = a.seller_id AND e.buyer_id = a.buyer_id AND e.enabled
+                 AND e.created_at < a.assigned_at
+             WHERE NOT EXISTS (SELECT 1 FROM notifier.deliveries d
+                               WHERE d.assignment_id = a.assignment_id AND d.endpoint_id = e.endpoint_id))
     ) AS work WHERE number > 0 ORDER BY place";
 
 async fn remaining(pool: &PgPool, leads: &[Uuid]) -> Result<Vec<String>, sqlx::Error> {

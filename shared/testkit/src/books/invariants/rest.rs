@@ -15,10 +15,11 @@ pub(super) const ALL: &[Invariant] = &[
         name: "outboxes_are_empty",
         sentence: "At rest every event has been published.",
         only_when_settled: true,
-        checked: "SELECT 1 FROM (VALUES ('accounts'), ('billing'), ('distribution')) AS schemas",
+        checked: "SELECT 1 FROM (VALUES ('accounts'), ('billing'), ('distribution'), ('notifier')) AS schemas",
         broken: "SELECT format('accounts.outbox: %s', id) FROM accounts.outbox
                  UNION ALL SELECT format('billing.outbox: %s', id) FROM billing.outbox
-                 UNION ALL SELECT format('distribution.outbox: %s', id) FROM distribution.outbox",
+                 UNION ALL SELECT format('distribution.outbox: %s', id) FROM distribution.outbox
+                 UNION ALL SELECT format('notifier.outbox: %s', id) FROM notifier.outbox",
     },
     Invariant {
         name: "copies_are_current",

@@ -5,7 +5,10 @@ use std::path::Path;
 
 use leadflow_kernel::{Id, Kind, LeadId};
 use rust_decimal::Decimal;
-use sqlx::migrate::Migrator;
+use sqlx::{
+    AssertSqlSafe, SqlSafeStr as _,
+    migrate::{Migration, MigrationType, Migrator},
+};
 
 use crate::{
     TestDb,
@@ -29,21 +32,46 @@ pub(super) fn id<I: Made>(noun: &str, number: u32) -> I {
 
 /// A migrated database with right books.
 pub(super) async fn books() -> TestDb {
+    let mut migrators = migrators().await;
+    migrators.push(step("right", &with_ids(include_str!("right.sql"))));
+    TestDb::create(&migrators.iter().collect::<Vec<_>>()).await.unwrap()
+}
+
+/// The same, without the constraints and triggers that would refuse what is planted.
+pub(super) async fn loose_books() -> TestDb {
+    let mut migrators = migrators().await;
+    migrators.push(step("right", &with_ids(include_str!("right.sql"))));
+    migrators.push(step("loose", include_str!("loose.sql")));
+    TestDb::create(&migrators.iter().collect::<Vec<_>>()).await.unwrap()
+}
+
+async fn migrators() -> Vec<Migrator> {
     let mut migrators = Vec::new();
-    for schema in ["accounts", "billing", "distribution"] {
+    for schema in ["accounts", "billing", "distribution", "notifier"] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations").join(schema);
         let mut migrator = Migrator::new(folder.as_path()).await.unwrap();
         migrator.dangerous_set_table_name(format!("{schema}._sqlx_migrations"));
         migrator.create_schema(schema);
         migrators.push(migrator);
     }
-    let db = TestDb::create(&migrators.iter().collect::<Vec<_>>()).await.unwrap();
-    run(db.pool(), include_str!("right.sql")).await;
-    db
+    migrators
+}
+
+/// SQL as a migration, so that it is part of the template that databases are copied from.
+fn step(name: &'static str, sql: &str) -> Migrator {
+    let sql = AssertSqlSafe(sql.to_owned()).into_sql_str();
+    let mut migrator =
+        Migrator::with_migrations(vec![Migration::new(1, name.into(), MigrationType::Simple, sql, false)]);
+    migrator.dangerous_set_table_name(format!("public.books_{name}"));
+    migrator
 }
 
 /// Runs SQL in which `'lead-1'` and the like stand for made-up ids.
 pub(super) async fn run(pool: &sqlx::PgPool, sql: &str) {
+    sqlx::raw_sql(AssertSqlSafe(with_ids(sql))).execute(pool).await.unwrap();
+}
+
+fn with_ids(sql: &str) -> String {
     let mut text = String::new();
     for (place, part) in sql.split('\'').enumerate() {
         // Every second part is a quoted text.
@@ -60,7 +88,7 @@ pub(super) async fn run(pool: &sqlx::PgPool, sql: &str) {
             None => text.push_str(part),
         }
     }
-    sqlx::raw_sql(sqlx::AssertSqlSafe(text)).execute(pool).await.unwrap();
+    text
 }
 
 /// What was answered for the leads of the fixture.

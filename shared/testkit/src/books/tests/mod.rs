@@ -10,7 +10,7 @@ use leadflow_kernel::{LeadId, SubscriptionId};
 use rust_decimal::Decimal;
 
 use super::{Answer, Answered, Expectations, check, invariants, wait_until_settled};
-use fixture::{books, expectations, id};
+use fixture::{books, expectations, id, loose_books};
 
 #[tokio::test]
 async fn right_books_are_clean() {
@@ -34,7 +34,7 @@ async fn every_invariant_is_seen_to_break() {
     }
     let mut surprises = Vec::new();
     for plant in plants::ALL {
-        let db = books().await;
+        let db = loose_books().await;
         plant.carry_out(db.pool()).await;
         let report = check(db.pool(), &expectations()).await.unwrap();
         let mut broken: Vec<&str> = report.broken().map(|finding| finding.invariant.name).collect();
@@ -88,7 +88,7 @@ async fn a_cap_that_was_lowered_since_is_no_violation_when_the_caller_says_so() 
 
 #[tokio::test]
 async fn work_that_is_left_is_a_violation_only_at_rest() {
-    let db = books().await;
+    let db = loose_books().await;
     let hold = plants::ALL.iter().find(|plant| plant.what == "a hold left behind").unwrap();
     hold.carry_out(db.pool()).await;
     assert!(check(db.pool(), &Expectations::default()).await.unwrap().is_clean());

@@ -1,6 +1,6 @@
 //! Errors to plant, each with the invariants that must be seen to break by it, and no others.
 
-use sqlx::{AssertSqlSafe, PgPool};
+use sqlx::PgPool;
 
 use super::fixture::run;
 
@@ -11,23 +11,8 @@ pub(super) struct Plant {
 }
 
 impl Plant {
-    /// Plants it, past every constraint and trigger that would refuse it.
+    /// Plants it; needs loose books.
     pub(super) async fn carry_out(&self, pool: &PgPool) {
-        let constraints: String = sqlx::query_scalar(
-            "SELECT string_agg(statement, '; ') FROM ( \
-               SELECT format('ALTER TABLE %s DROP CONSTRAINT IF EXISTS %I CASCADE', conrelid::regclass, conname) AS statement \
-               FROM pg_constraint \
-               WHERE connamespace::regnamespace::text IN ('billing', 'distribution', 'notifier') AND contype IN ('c', 'u', 'f') \
-               UNION ALL SELECT format('DROP INDEX IF EXISTS %s', indexrelid::regclass) FROM pg_index i \
-               WHERE indisunique AND NOT EXISTS (SELECT 1 FROM pg_constraint c WHERE c.conindid = i.indexrelid) \
-                 AND indrelid::regclass::text ~ '^(billing|distribution|notifier)[.]' \
-               UNION ALL SELECT format('ALTER TABLE %s DISABLE TRIGGER USER', tgrelid::regclass) FROM pg_trigger \
-               WHERE NOT tgisinternal) AS all_statements",
-        )
-        .fetch_one(pool)
-        .await
-        .unwrap();
-        sqlx::raw_sql(AssertSqlSafe(constraints)).execute(pool).await.unwrap();
         run(pool, self.sql).await;
     }
 }
@@ -80,6 +65,7 @@ pub(super) const ALL: &[Plant] = &[
         &["buyer_gets_a_lead_once", "assignment_belongs_together", "sold_today_is_counted_right"],
         "UPDATE distribution.assignments SET buyer_id = 'buyer-1', subscription_id = 'sub-2' WHERE assignment_id = 'asg-3';
          UPDATE distribution.subscriptions SET buyer_id = 'buyer-3' WHERE subscription_id = 'sub-2';
+         UPDATE notifier.deliveries SET buyer_id = 'buyer-1', endpoint_id = 'ep-1' WHERE assignment_id = 'asg-3';
          UPDATE billing.holds SET buyer_id = 'buyer-1', amount = 10 WHERE hold_id = 'asg-3';
          UPDATE billing.entries SET account_id = 'wallet-1', number = 4, balance_after = 55 WHERE posting_id = 'post-5' AND line = 1;
          UPDATE billing.entries SET number = 2, balance_after = 40 WHERE posting_id = 'post-6' AND line = 1;
@@ -138,7 +124,13 @@ pub(super) const ALL: &[Plant] = &[
     ),
     plant(
         "a debit without a lead",
-        &["debit_has_its_assignment", "lead_outcome_matches_assignments", "answer_was_true", "sold_today_is_counted_right"],
+        &[
+            "debit_has_its_assignment",
+            "lead_outcome_matches_assignments",
+            "answer_was_true",
+            "sold_today_is_counted_right",
+            "delivery_has_its_assignment",
+        ],
         "DELETE FROM distribution.assignments WHERE assignment_id = 'asg-1';
          UPDATE distribution.leads SET outcome = 4 WHERE lead_id = 'lead-1';
          UPDATE distribution.leads SET buyers_assigned = 9 WHERE lead_id = 'lead-7'",
@@ -241,6 +233,40 @@ pub(super) const ALL: &[Plant] = &[
         "spending not counted",
         &["spending_is_counted_right"],
         "UPDATE billing.wallets SET spent_week = 25 WHERE buyer_id = 'buyer-1'",
+    ),
+    // Deliveries.
+    plant("an assignment that was not delivered", &["assignment_is_delivered"], "DELETE FROM notifier.deliveries WHERE delivery_id = 'dlv-4'"),
+    plant(
+        "a delivery to somebody else's endpoint",
+        &["delivery_has_its_assignment", "assignment_is_delivered"],
+        "UPDATE notifier.deliveries SET endpoint_id = 'ep-2' WHERE delivery_id = 'dlv-1'",
+    ),
+    plant(
+        "a delivery of what was not sold",
+        &["delivery_has_its_assignment", "delivery_ends_visibly"],
+        "INSERT INTO notifier.deliveries VALUES
+             ('dlv-9', 'seller-1', 'buyer-1', 'lead-6', 'asg-9', 'ep-1', '', NULL, 'DELIVERED', 0, NULL, NULL, '', now(), now())",
+    ),
+    plant(
+        "a delivery that says received and was not",
+        &["delivery_ends_visibly"],
+        "UPDATE notifier.attempts SET status_code = 500 WHERE delivery_id = 'dlv-1'",
+    ),
+    plant(
+        "a delivery given up without a reason",
+        &["delivery_ends_visibly"],
+        "UPDATE notifier.deliveries SET error = '' WHERE delivery_id = 'dlv-2'",
+    ),
+    plant("a lost attempt", &["delivery_ends_visibly"], "DELETE FROM notifier.attempts WHERE delivery_id = 'dlv-1' AND number = 1"),
+    plant(
+        "a delivery without a next attempt",
+        &["delivery_ends_visibly"],
+        "UPDATE notifier.deliveries SET due_at = NULL WHERE delivery_id = 'dlv-3'",
+    ),
+    plant(
+        "a delivery that nobody takes",
+        &["pending_delivery_is_not_forgotten"],
+        "UPDATE notifier.deliveries SET due_at = now() - interval '6 minutes' WHERE delivery_id = 'dlv-3'",
     ),
     // At rest.
     plant(

@@ -73,3 +73,17 @@ INSERT INTO billing.holds VALUES
     ('asg-4', 'buyer-2', 'seller-1', 'lead-7', 'camp-2', 10, 'captured', 1, now(), '2026-03-02', '2026-03-01', now(), 'post-6'),
     -- Of a decision that was not committed.
     ('asg-9', 'buyer-2', 'seller-1', 'lead-3', 'camp-1', 25, 'released', 1, now(), '2026-03-02', '2026-03-01', now(), NULL);
+
+-- Deliveries: one received at the second attempt, one given up, one that waits.
+INSERT INTO notifier.buyers VALUES ('buyer-1', 'seller-1'), ('buyer-2', 'seller-1');
+INSERT INTO notifier.endpoints VALUES
+    ('ep-1', 'seller-1', 'buyer-1', 'http://localhost/1', '', '', true, '', NULL, '2026-01-01', now()),
+    ('ep-2', 'seller-1', 'buyer-2', 'http://localhost/2', '', '', true, '', NULL, '2026-01-01', now());
+INSERT INTO notifier.deliveries VALUES
+    ('dlv-1', 'seller-1', 'buyer-1', 'lead-1', 'asg-1', 'ep-1', '', NULL, 'DELIVERED', 2, NULL, NULL, '', now(), now()),
+    ('dlv-2', 'seller-1', 'buyer-1', 'lead-2', 'asg-2', 'ep-1', '', NULL, 'GAVE_UP', 1, NULL, NULL, 'HTTP 410', now(), now()),
+    ('dlv-3', 'seller-1', 'buyer-2', 'lead-2', 'asg-3', 'ep-2', '', NULL, 'PENDING', 1, now() + interval '1 hour', NULL, '', now(), NULL),
+    ('dlv-4', 'seller-1', 'buyer-2', 'lead-7', 'asg-4', 'ep-2', '', NULL, 'DELIVERED', 1, NULL, NULL, '', now(), now());
+INSERT INTO notifier.attempts VALUES
+    ('dlv-1', 1, now(), 3, 503, '', ''), ('dlv-1', 2, now(), 3, 200, '', ''), ('dlv-2', 1, now(), 3, 410, '', ''),
+    ('dlv-3', 1, now(), 3, 0, 'time-out', ''), ('dlv-4', 1, now(), 3, 204, '', '');
