@@ -28,6 +28,21 @@ pub fn set_parent(span: &tracing::Span, traceparent: Option<&str>) {
     }
 }
 
+/// A span for one message that a consumer works on, as a child of what caused the message, and the
+/// text that what it causes shall carry. Nothing at all unless spans are exported: its target is
+/// switched on only then.
+pub(crate) fn processing(consumer: &'static str, message: &crate::Message) -> Option<(tracing::Span, String)> {
+    let span = tracing::trace_span!(
+        target: "leadflow::trace", "process", otel.name = format!("{consumer} {}", message.subject), event_id = %message.id
+    );
+    if span.is_disabled() {
+        return None;
+    }
+    set_parent(&span, message.traceparent.as_deref());
+    let text = span.in_scope(current)?;
+    Some((span, text))
+}
+
 /// A new random `traceparent` (not sampled), for a request that came without one.
 #[must_use]
 pub fn fresh() -> String {

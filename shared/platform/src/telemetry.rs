@@ -54,8 +54,12 @@ impl Drop for Telemetry {
 /// When the exporter cannot be built or logging has been started before.
 pub fn start(settings: &TelemetrySettings, service: &str) -> anyhow::Result<Telemetry> {
     global::set_text_map_propagator(TraceContextPropagator::new());
-    let filter =
-        EnvFilter::try_new(&settings.filter).map_err(|error| anyhow::anyhow!("RUST_LOG cannot be read: {error}"))?;
+    let mut filter = EnvFilter::try_new(&settings.filter)
+        .map_err(|error| anyhow::anyhow!("RUST_LOG cannot be read: {error}"))?;
+    if settings.otlp_endpoint.is_some() {
+        // A span for every message costs something, so they are made only when somebody wants them.
+        filter = filter.add_directive("leadflow::trace=trace".parse()?);
+    }
     let lines = if settings.json {
         tracing_subscriber::fmt::layer()
             .json()

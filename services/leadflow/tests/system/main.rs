@@ -5,4 +5,5 @@ mod chaos;
 mod client;
 mod races;
 mod story;
+mod traces;
 mod world;
