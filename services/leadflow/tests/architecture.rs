@@ -1,0 +1,169 @@
+//! The rules of the layout, so that a reader can trust a path.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
+}
+
+/// Every crate of the workspace with what it depends on, tests apart, and what its tests depend on.
+struct Crate {
+    folder: String,
+    uses: BTreeSet<String>,
+    tests_use: BTreeSet<String>,
+}
+
+fn crates() -> BTreeMap<String, Crate> {
+    let cargo = env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let output = Command::new(cargo)
+        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let folder = |manifest: &str| {
+        let path = Path::new(manifest).parent().unwrap();
+        path.strip_prefix(root()).unwrap_or(path).to_str().unwrap().to_owned()
+    };
+    metadata["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|package| {
+            let of_kind = |test: bool| {
+                package["dependencies"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .filter(|dependency| (dependency["kind"] == "dev") == test)
+                    .map(|dependency| dependency["name"].as_str().unwrap().to_owned())
+                    .collect()
+            };
+            let value = Crate {
+                folder: folder(package["manifest_path"].as_str().unwrap()),
+                uses: of_kind(false),
+                tests_use: of_kind(true),
+            };
+            (package["name"].as_str().unwrap().to_owned(), value)
+        })
+        .collect()
+}
+
+/// Which crates of ours a crate may use, by its folder.
+fn allowed(folder: &str) -> Option<Vec<String>> {
+    let names = |names: &[&str]| names.iter().map(|name| format!("leadflow-{name}")).collect::<Vec<_>>();
+    Some(match folder.split('/').collect::<Vec<_>>()[..] {
+        ["shared", "kernel"] | ["shared", "outbound-http"] => names(&[]),
+        ["proto"] | ["shared", "testkit"] => names(&["kernel"]),
+        ["shared", "messaging"] | ["shared", "platform"] => names(&["kernel", "contracts"]),
+        ["services", _, "domain"] => names(&["kernel"]),
+        // Only the executable knows all.
+        ["services", "leadflow"] => return None,
+        ["services", "sandbox"] => names(&["kernel", "platform"]),
+        ["services", service] => {
+            let mut list = names(&["kernel", "contracts", "messaging", "platform", "outbound-http"]);
+            list.push(format!("leadflow-{service}-domain"));
+            list
+        }
+        _ => panic!("{folder} is no place for a crate"),
+    })
+}
+
+#[test]
+fn arrows_between_crates_point_down() {
+    for (name, it) in crates() {
+        let Some(allowed) = allowed(&it.folder) else { continue };
+        for used in it.uses.iter().filter(|used| used.starts_with("leadflow-")) {
+            assert!(allowed.contains(used), "{name} must not use {used}");
+        }
+        for used in it.tests_use.iter().filter(|used| used.starts_with("leadflow-")) {
+            // Tests may start servers, and look at what the sandbox received.
+            let fine = allowed.contains(used) || used == "leadflow-testkit" || used == "leadflow-sandbox";
+            assert!(fine, "tests of {name} must not use {used}");
+        }
+    }
+}
+
+#[test]
+fn one_crate_knows_each_client() {
+    for (name, it) in crates() {
+        for (library, owner) in [("async-nats", "leadflow-messaging"), ("reqwest", "leadflow-outbound-http")] {
+            assert!(name == owner || !it.uses.contains(library), "{name} must not use {library}: that is {owner}'s");
+        }
+    }
+}
+
+#[test]
+fn rules_are_pure() {
+    let impure =
+        ["tokio", "sqlx", "tonic", "axum", "async-nats", "reqwest", "futures", "rand", "tracing", "async-trait"];
+    for (name, it) in crates().iter().filter(|(_, it)| it.folder.ends_with("/domain")) {
+        for library in impure {
+            assert!(!it.uses.contains(library), "{name} is pure and must not use {library}");
+        }
+    }
+}
+
+/// Every Rust file below `services/*/src`, with the service's name.
+fn sources() -> Vec<(String, PathBuf, String)> {
+    fn walk(folder: &Path, into: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                walk(&path, into);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                into.push(path);
+            }
+        }
+    }
+    let mut files = Vec::new();
+    for service in ["accounts", "billing", "distribution", "ingest", "notifier"] {
+        let mut paths = Vec::new();
+        walk(&root().join("services").join(service).join("src"), &mut paths);
+        assert!(!paths.is_empty(), "{service} has no sources");
+        files.extend(paths.into_iter().map(|path| {
+            let text = fs::read_to_string(&path).unwrap();
+            (service.to_owned(), path, text)
+        }));
+    }
+    files
+}
+
+#[test]
+fn sql_is_in_store_and_of_the_services_own_schema() {
+    let schemas = ["accounts", "billing", "distribution", "notifier"];
+    for (service, path, text) in sources() {
+        let in_store = path.components().any(|part| part.as_os_str() == "store");
+        assert!(in_store || !text.contains("sqlx::query"), "{}: SQL outside store/", path.display());
+        if !in_store {
+            continue;
+        }
+        for schema in schemas.iter().filter(|schema| **schema != service) {
+            for word in ["FROM ", "JOIN ", "INTO ", "UPDATE ", "LOCK TABLE "] {
+                let foreign = format!("{word}{schema}.");
+                assert!(!text.contains(&foreign), "{}: {service} must not touch {schema}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn http_and_grpc_are_at_the_edges() {
+    for (_, path, text) in sources() {
+        let inner =
+            ["app", "store", "workers"].iter().any(|room| path.components().any(|part| part.as_os_str() == *room));
+        if inner {
+            assert!(!text.contains("axum::"), "{}: HTTP belongs to inbound/", path.display());
+        }
+        let store = path.components().any(|part| part.as_os_str() == "store");
+        assert!(!(store && text.contains("tonic::")), "{}: gRPC belongs to inbound/ and outbound/", path.display());
+    }
+}
