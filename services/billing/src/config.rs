@@ -34,7 +34,7 @@ impl Config {
             token: settings::service_token(env),
             distribution_url: env.or(
                 "DISTRIBUTION_GRPC_URL",
-                "http://127.0.0.1:7103".to_owned(),
+                "http://127.0.0.1:9103".to_owned(),
                 "gRPC address or addresses of distribution, comma-separated",
             ),
             release_after: seconds(

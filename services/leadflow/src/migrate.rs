@@ -4,7 +4,7 @@
 use std::str::FromStr as _;
 
 use anyhow::Context as _;
-use leadflow_platform::{Env, db::DbSettings};
+use leadflow_platform::{Env, db::DbSettings, settings};
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, migrate::Migrator, postgres::PgConnectOptions,
 };
@@ -23,14 +23,24 @@ pub struct Schema {
 
 /// Reads where every service's schema is; problems are collected in `env`.
 pub fn schemas(env: &mut Env) -> Vec<Schema> {
-    vec![Schema {
-        name: leadflow_accounts::SCHEMA,
-        role: leadflow_accounts::ROLE,
-        migrator: &leadflow_accounts::MIGRATOR,
-        database: leadflow_accounts::Config::read(env).database,
-    }]
+    vec![
+        Schema {
+            name: leadflow_accounts::SCHEMA,
+            role: leadflow_accounts::ROLE,
+            migrator: &leadflow_accounts::MIGRATOR,
+            database: settings::database(env, "ACCOUNTS_DATABASE_URL", leadflow_accounts::ROLE, APPLICATION),
+        },
+        Schema {
+            name: leadflow_billing::SCHEMA,
+            role: leadflow_billing::ROLE,
+            migrator: &leadflow_billing::MIGRATOR,
+            database: settings::database(env, "BILLING_DATABASE_URL", leadflow_billing::ROLE, APPLICATION),
+        },
+    ]
 }
 
+/// As PostgreSQL shows the connection.
+const APPLICATION: &str = "leadflow-migrate";
 /// One lock for the whole of a schema's migration, roles included: sqlx's own covers only its part.
 const LOCK: &str = "SELECT pg_advisory_lock(hashtextextended('leadflow migrate', 0))";
 const RIGHTS_TRIES: u32 = 5;
@@ -86,7 +96,7 @@ pub async fn missing(schema: &Schema) -> anyhow::Result<Option<usize>> {
 async fn connect(database: &DbSettings) -> anyhow::Result<PgConnection> {
     let options = PgConnectOptions::from_str(&database.url)
         .context("the database URL cannot be read")?
-        .application_name("leadflow-migrate")
+        .application_name(APPLICATION)
         .disable_statement_logging();
     PgConnection::connect_with(&options).await.context("cannot reach PostgreSQL (setting DATABASE_URL)")
 }

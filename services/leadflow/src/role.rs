@@ -9,6 +9,12 @@ use leadflow_platform::Env;
 pub enum Role {
     /// Sellers, buyers, suppliers, keys.
     Accounts,
+    /// Wallets, holds, the ledger.
+    Billing,
+    /// The gateway of suppliers.
+    Ingest,
+    /// Stand-ins for what is outside; not in production.
+    Sandbox,
 }
 
 /// One of a role's ports.
@@ -22,63 +28,102 @@ pub struct PortSetting {
     pub help: &'static str,
 }
 
+/// What is known of a role before it runs.
+struct Facts {
+    name: &'static str,
+    purpose: &'static str,
+    page: &'static str,
+    http: PortSetting,
+    grpc: Option<PortSetting>,
+}
+
+const ACCOUNTS: Facts = Facts {
+    name: "accounts",
+    purpose: "tenants and keys",
+    page: "/readyz",
+    http: PortSetting { name: "ACCOUNTS_HTTP_PORT", default: 8101, help: "port of accounts' /healthz and /readyz" },
+    grpc: Some(PortSetting { name: "ACCOUNTS_GRPC_PORT", default: 9101, help: "port of accounts' gRPC" }),
+};
+const BILLING: Facts = Facts {
+    name: "billing",
+    purpose: "wallets and ledger",
+    page: "/readyz",
+    http: PortSetting { name: "BILLING_HTTP_PORT", default: 8102, help: "port of billing's /healthz and /readyz" },
+    grpc: Some(PortSetting { name: "BILLING_GRPC_PORT", default: 9102, help: "port of billing's gRPC" }),
+};
+const INGEST: Facts = Facts {
+    name: "ingest",
+    purpose: "leads come in here",
+    page: "/api/leads/ingest",
+    http: PortSetting { name: "INGEST_HTTP_PORT", default: 8080, help: "port that suppliers post to" },
+    grpc: None,
+};
+const SANDBOX: Facts = Facts {
+    name: "sandbox",
+    purpose: "webhooks that arrived",
+    page: "/",
+    http: PortSetting { name: "SANDBOX_HTTP_PORT", default: 8090, help: "port of the sandbox's page and receivers" },
+    grpc: None,
+};
+
 impl Role {
     /// All, in the order of starting: who is asked comes before who asks.
-    pub const ALL: &'static [Self] = &[Self::Accounts];
+    pub const ALL: &'static [Self] = &[Self::Accounts, Self::Billing, Self::Ingest, Self::Sandbox];
 
     /// Settings that name where a role's gRPC is, for those who call it.
-    pub const ADDRESSES: &'static [(&'static str, Self)] = &[];
+    pub const ADDRESSES: &'static [(&'static str, Self)] =
+        &[("ACCOUNTS_GRPC_URL", Self::Accounts), ("BILLING_GRPC_URL", Self::Billing)];
 
     /// What `up` sets on a machine of one's own unless the caller set it.
-    pub const LOCAL_DEFAULTS: &'static [(&'static str, &'static str)] = &[];
+    pub const LOCAL_DEFAULTS: &'static [(&'static str, &'static str)] =
+        &[("LOG_FORMAT", "text"), ("WEBHOOK_ALLOW_LOOPBACK", "true")];
 
-    /// Secrets that `up` makes up unless the caller set them.
-    pub const SECRETS: &'static [&'static str] = &["SERVICE_TOKEN"];
+    /// Secrets that `up` makes up unless the caller set them: base64 of 32 random bytes each.
+    pub const SECRETS: &'static [&'static str] = &["SERVICE_TOKEN", "SECRETS_KEY"];
+
+    const fn facts(self) -> &'static Facts {
+        match self {
+            Self::Accounts => &ACCOUNTS,
+            Self::Billing => &BILLING,
+            Self::Ingest => &INGEST,
+            Self::Sandbox => &SANDBOX,
+        }
+    }
 
     /// As on the command line, in logs and in file names.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Accounts => "accounts",
-        }
+        self.facts().name
     }
 
-    /// For people, in two or three words.
+    /// For people, in a few words.
     #[must_use]
     pub const fn purpose(self) -> &'static str {
-        match self {
-            Self::Accounts => "tenants and keys",
-        }
+        self.facts().purpose
     }
 
     /// The path worth opening.
     #[must_use]
     pub const fn page(self) -> &'static str {
-        match self {
-            Self::Accounts => "/readyz",
-        }
+        self.facts().page
     }
 
     /// Where it serves HTTP: its own API if it has one, and `/healthz` and `/readyz`.
     #[must_use]
     pub const fn http(self) -> PortSetting {
-        match self {
-            Self::Accounts => PortSetting {
-                name: "ACCOUNTS_HTTP_PORT",
-                default: 8101,
-                help: "port of accounts' /healthz and /readyz",
-            },
-        }
+        self.facts().http
     }
 
     /// Where it serves gRPC, if it does.
     #[must_use]
     pub const fn grpc(self) -> Option<PortSetting> {
-        match self {
-            Self::Accounts => {
-                Some(PortSetting { name: "ACCOUNTS_GRPC_PORT", default: 9101, help: "port of accounts' gRPC commands" })
-            }
-        }
+        self.facts().grpc
+    }
+
+    /// Whether it belongs to a deployment: stand-ins run only when they are named.
+    #[must_use]
+    pub const fn is_product(self) -> bool {
+        !matches!(self, Self::Sandbox)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Runs roles in this process: reads all settings, binds all ports, then starts each service.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, pin::Pin, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use leadflow_kernel::{Clock, SystemClock};
@@ -23,18 +23,27 @@ pub struct Settings {
 
 enum RoleConfig {
     Accounts(leadflow_accounts::Config),
+    Billing(leadflow_billing::Config),
+    Ingest(leadflow_ingest::Config),
+    Sandbox(leadflow_sandbox::Config),
 }
 
 impl RoleConfig {
     fn read(env: &mut Env, role: Role) -> Self {
         match role {
             Role::Accounts => Self::Accounts(leadflow_accounts::Config::read(env)),
+            Role::Billing => Self::Billing(leadflow_billing::Config::read(env)),
+            Role::Ingest => Self::Ingest(leadflow_ingest::Config::read(env)),
+            Role::Sandbox => Self::Sandbox(leadflow_sandbox::Config::read(env)),
         }
     }
 
     const fn role(&self) -> Role {
         match self {
             Self::Accounts(_) => Role::Accounts,
+            Self::Billing(_) => Role::Billing,
+            Self::Ingest(_) => Role::Ingest,
+            Self::Sandbox(_) => Role::Sandbox,
         }
     }
 }
@@ -85,16 +94,18 @@ pub async fn run(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()> {
     let mut buses = Vec::new();
     for (config, http, grpc) in bound {
         let role = config.role();
-        let bus = connect(&settings.nats_url, role).await?;
-        if buses.is_empty() {
-            topology::ensure(&bus, settings.topology).await.context("streams and consumers")?;
-        }
-        buses.push(bus.clone());
-        let (clock, shutdown) = (Arc::clone(&clock), shutdown.clone());
-        services.spawn(async move {
-            let outcome = start(config, bus, clock, http, grpc, shutdown).await;
-            (role, outcome)
-        });
+        let service: Service = if let RoleConfig::Sandbox(config) = config {
+            // Outside of LeadFlow: it has no business on the bus.
+            Box::pin(leadflow_sandbox::run(config, http, shutdown.clone()))
+        } else {
+            let bus = connect(&settings.nats_url, role).await?;
+            if buses.is_empty() {
+                topology::ensure(&bus, settings.topology).await.context("streams and consumers")?;
+            }
+            buses.push(bus.clone());
+            start(config, bus, Arc::clone(&clock), http, grpc, shutdown.clone())?
+        };
+        services.spawn(async move { (role, service.await) });
     }
     let mut failed = None;
     while let Some(ended) = services.join_next().await {
@@ -115,23 +126,34 @@ pub async fn run(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()> {
     failed.map_or(Ok(()), Err)
 }
 
-async fn start(
+/// A service at work.
+type Service = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
+
+fn start(
     config: RoleConfig,
     bus: Bus,
     clock: Arc<dyn Clock>,
     http: TcpListener,
     grpc: Option<TcpListener>,
     shutdown: Shutdown,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Service> {
     let role = config.role();
     let grpc = || grpc.with_context(|| format!("{role} has no gRPC port"));
-    match config {
+    Ok(match config {
         RoleConfig::Accounts(config) => {
-            let deps = leadflow_accounts::Deps { bus, clock };
             let listeners = leadflow_accounts::Listeners { grpc: grpc()?, http };
-            leadflow_accounts::run(config, deps, listeners, shutdown).await
+            Box::pin(leadflow_accounts::run(config, leadflow_accounts::Deps { bus, clock }, listeners, shutdown))
         }
-    }
+        RoleConfig::Billing(config) => {
+            let listeners = leadflow_billing::Listeners { grpc: grpc()?, http };
+            Box::pin(leadflow_billing::run(config, leadflow_billing::Deps { bus, clock }, listeners, shutdown))
+        }
+        RoleConfig::Ingest(config) => {
+            let publisher = Arc::new(bus.clone());
+            Box::pin(leadflow_ingest::run(config, leadflow_ingest::Deps { bus, publisher, clock }, http, shutdown))
+        }
+        RoleConfig::Sandbox(config) => Box::pin(leadflow_sandbox::run(config, http, shutdown)),
+    })
 }
 
 async fn bind(address: IpAddr, port: u16, role: Role, setting: &str) -> anyhow::Result<TcpListener> {

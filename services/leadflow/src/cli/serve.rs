@@ -9,7 +9,7 @@ use crate::{local::environment, role::Role, serve};
 /// `leadflow serve`'s arguments.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Roles to run; none, or "all": every role
+    /// Roles to run; none, or "all": every role but the sandbox
     roles: Vec<String>,
 }
 
@@ -27,14 +27,14 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 /// Each role once, in the order of starting.
 fn roles(names: &[String]) -> Result<Vec<Role>, String> {
-    if names.is_empty() || names.iter().any(|name| name == "all") {
-        return Ok(Role::ALL.to_vec());
-    }
+    let all = names.is_empty() || names.iter().any(|name| name == "all");
     let wanted = names
         .iter()
+        .filter(|name| *name != "all")
         .map(|name| name.parse::<Role>().map_err(|error| format!("\"{name}\" is {error}")))
         .collect::<Result<Vec<_>, _>>()?;
-    Ok(Role::ALL.iter().copied().filter(|role| wanted.contains(role)).collect())
+    let runs = |role: &Role| (all && role.is_product()) || wanted.contains(role);
+    Ok(Role::ALL.iter().copied().filter(runs).collect())
 }
 
 #[cfg(test)]
@@ -46,10 +46,16 @@ mod tests {
     }
 
     #[test]
-    fn roles_by_name_each_once() {
-        assert_eq!(parse(&[]).as_deref(), Ok(Role::ALL));
-        assert_eq!(parse(&["accounts", "all"]).as_deref(), Ok(Role::ALL));
-        assert_eq!(parse(&["accounts", "accounts"]).as_deref(), Ok([Role::Accounts].as_slice()));
+    fn roles_by_name_each_once_in_the_order_of_starting() {
+        assert_eq!(parse(&["billing", "accounts", "billing"]), Ok(vec![Role::Accounts, Role::Billing]));
         assert!(parse(&["bff"]).unwrap_err().contains("the roles are accounts"));
+    }
+
+    #[test]
+    fn the_sandbox_runs_only_when_it_is_named() {
+        let all = parse(&[]).expect("all");
+        assert_eq!(parse(&["all"]), Ok(all.clone()));
+        assert!(all.contains(&Role::Ingest) && !all.contains(&Role::Sandbox));
+        assert_eq!(parse(&["all", "sandbox"]).as_deref(), Ok(Role::ALL));
     }
 }

@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
 use anyhow::Context as _;
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use leadflow_platform::Env;
 use leadflow_testkit::servers::{Nats, Postgres};
 
@@ -52,7 +53,6 @@ pub fn compose(layout: &Layout, settings: &LocalSettings, own: &Variables) -> an
     let mut set = |name: &str, value: String| variables.insert(name.to_owned(), value);
     set("DATABASE_URL", settings.database_url.clone().unwrap_or_else(|| private_database(settings.postgres_port)));
     set("NATS_URL", settings.nats_url.clone().unwrap_or_else(|| Nats::url_at(settings.nats_port)));
-    set("LOG_FORMAT", "text".to_owned());
     for (role, ports) in &settings.roles {
         set(role.http().name, ports.http.to_string());
         if let (Some(setting), Some(port)) = (role.grpc(), ports.grpc) {
@@ -100,7 +100,7 @@ fn secrets(layout: &Layout) -> anyhow::Result<Variables> {
     let mut variables = read(&path)?;
     let before = variables.len();
     for name in Role::SECRETS {
-        variables.entry((*name).to_owned()).or_insert_with(|| hex::encode(rand::random::<[u8; 32]>()));
+        variables.entry((*name).to_owned()).or_insert_with(|| BASE64_STANDARD.encode(rand::random::<[u8; 32]>()));
     }
     if variables.len() != before {
         let text = format!("# Made up by `leadflow up`. Belongs to the data in this folder.\n{}", text(&variables));
