@@ -13,7 +13,7 @@ use async_nats::{
 use bytes::Bytes;
 use futures::StreamExt;
 
-use crate::envelope::Envelope;
+use crate::{bundle, envelope::Envelope};
 
 /// How to reach NATS.
 #[derive(Debug, Clone)]
@@ -136,22 +136,25 @@ impl Bus {
     }
 
     /// Publishes all of `events`, one after the other on the wire without waiting in between, and
-    /// returns when the stream has acknowledged every one.
+    /// returns when the stream has acknowledged every one. Neighbours on the same subject travel as
+    /// one message: they are stored, synced and acknowledged together.
     ///
     /// # Errors
     /// [`BusError::Publish`] for the first that was not acknowledged; others may have been stored.
     pub async fn publish(&self, events: &[Envelope]) -> Result<(), BusError> {
-        let mut acks = Vec::with_capacity(events.len());
-        for event in events {
+        let mut acks = Vec::new();
+        for run in bundle::runs(events) {
+            let subject = &run[0].subject;
+            let (headers, payload) = bundle::pack(run, &self.source);
             let ack = self
                 .jetstream
-                .publish_with_headers(event.subject.clone(), event.headers(&self.source), event.payload.clone())
+                .publish_with_headers(subject.clone(), headers, payload)
                 .await
-                .map_err(|error| unpublished(&event.subject, error))?;
-            acks.push(ack);
+                .map_err(|error| unpublished(subject, error))?;
+            acks.push((ack, subject));
         }
-        for (ack, event) in acks.into_iter().zip(events) {
-            ack.await.map_err(|error| unpublished(&event.subject, error))?;
+        for (ack, subject) in acks {
+            ack.await.map_err(|error| unpublished(subject, error))?;
         }
         Ok(())
     }

@@ -1,20 +1,21 @@
 //! The batch loop of a durable consumer.
 //!
-//! A batch is whatever waits, up to a limit; it never waits to fill. The handler does all of it in
-//! one transaction or none. A transient failure (a dependency is away) keeps the batch and retries
-//! with back-off while the stream is told that work goes on; a permanent one is narrowed down
-//! message by message, and the message that fails alone goes to the dead letters with its error.
-//! Acknowledging happens after the handler's commit, so a crash in between repeats the batch: every
+//! Events stored together (a bundle) arrive and are acknowledged together; the handler sees each as
+//! a message of its own. A batch is whatever waits, up to a limit; it never waits to fill. The
+//! handler does all of it in one transaction or none. A transient failure (a dependency is away)
+//! keeps the batch and retries with back-off while the stream is told that work goes on; a permanent
+//! one is narrowed down event by event, and the one that fails alone goes to the dead letters with
+//! its error. Acknowledging happens after the handler's commit, so a crash in between repeats the batch: every
 //! handler must be idempotent.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{collections::VecDeque, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use async_nats::jetstream::{self, AckKind, consumer::pull};
 use futures::{FutureExt, StreamExt};
 use leadflow_kernel::Backoff;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Bus, Message, dlq, topology};
+use crate::{Bus, Message, bundle, dlq, topology, trace};
 
 /// Deliveries after which a message is handled alone: it may be what crashes the process.
 const SUSPECT_AFTER: u64 = 5;
@@ -73,7 +74,8 @@ pub struct ConsumerSettings {
     pub stream: &'static str,
     /// The durable consumer's name.
     pub consumer: &'static str,
-    /// The most messages a batch holds.
+    /// The most events a batch holds. Events stored together are handled together, so a bundle that
+    /// is larger (256 at most) is a batch all the same.
     pub max_batch: usize,
 }
 
@@ -134,6 +136,29 @@ async fn follow(
     }
 }
 
+/// A delivery with the events in it: one, or those of a bundle. It is acknowledged as a whole.
+struct Item {
+    messages: Vec<Message>,
+    delivery: Delivery,
+}
+
+impl Item {
+    fn open(delivery: Delivery) -> Self {
+        Self { messages: bundle::open(Message::from_nats(&delivery)), delivery }
+    }
+
+    fn delivered(&self) -> u64 {
+        self.messages.first().map_or(1, |message| message.delivered)
+    }
+}
+
+/// How a batch ended at its handler.
+enum Ended {
+    Done,
+    Refused(String),
+    Stopped,
+}
+
 struct Work<'a> {
     bus: &'a Bus,
     settings: ConsumerSettings,
@@ -143,30 +168,108 @@ struct Work<'a> {
 
 impl Work<'_> {
     async fn process(&self, deliveries: Vec<Delivery>) {
-        let (suspects, rest): (Vec<_>, Vec<_>) = deliveries
-            .into_iter()
-            .map(|delivery| (Message::from_nats(&delivery), delivery))
-            .partition(|(message, _)| message.delivered >= SUSPECT_AFTER);
-        if !rest.is_empty() {
-            self.attempt(rest).await;
+        let (suspects, rest): (Vec<_>, Vec<_>) =
+            deliveries.into_iter().map(Item::open).partition(|item| item.delivered() >= SUSPECT_AFTER);
+        let mut waiting = VecDeque::from(rest);
+        while let Some(portion) = self.portion(&mut waiting) {
+            if self.shutdown.is_cancelled() {
+                waiting.extend(portion);
+                let given_back: Vec<&Delivery> = waiting.iter().map(|item| &item.delivery).collect();
+                acknowledge(&given_back, AckKind::Nak(None)).await;
+                break;
+            }
+            self.attempt(portion, waiting.make_contiguous()).await;
         }
-        for (message, delivery) in suspects {
-            if message.delivered >= DEAD_AFTER {
-                self.bury(&message, &delivery, "delivered 50 times without an end").await;
+        for item in suspects {
+            if item.delivered() >= DEAD_AFTER {
+                let mut settled = true;
+                for message in &item.messages {
+                    settled &= self.bury(message, &item.delivery, "delivered 50 times without an end").await;
+                }
+                settle(&item.delivery, settled).await;
             } else {
-                self.attempt(vec![(message, delivery)]).await;
+                self.one_by_one(&item.messages, &item.delivery, &[&item.delivery]).await;
             }
         }
     }
 
-    /// Handles a batch until it is done, narrowed down, or the process stops.
-    async fn attempt(&self, batch: Vec<(Message, Delivery)>) {
-        let (messages, deliveries): (Vec<Message>, Vec<Delivery>) = batch.into_iter().unzip();
+    /// The next items that fit into a batch together; one bundle is taken whatever its size.
+    fn portion(&self, waiting: &mut VecDeque<Item>) -> Option<Vec<Item>> {
+        let first = waiting.pop_front()?;
+        let mut events = first.messages.len();
+        let mut portion = vec![first];
+        while let Some(next) = waiting.pop_front_if(|next| events + next.messages.len() <= self.settings.max_batch) {
+            events += next.messages.len();
+            portion.push(next);
+        }
+        Some(portion)
+    }
+
+    /// Handles a batch until it is done, narrowed down, or the process stops, while the stream
+    /// hears that those `waiting` behind it are not forgotten either.
+    async fn attempt(&self, items: Vec<Item>, waiting: &[Item]) {
+        let mut messages = Vec::new();
+        let mut parts = Vec::with_capacity(items.len());
+        for item in items {
+            parts.push((item.delivery, item.messages.len()));
+            messages.extend(item.messages);
+        }
+        // Held until the batch has ended; empty unless spans are exported.
+        let mut spans = Vec::new();
+        for message in &mut messages {
+            if let Some((span, traceparent)) = trace::processing(self.settings.consumer, message) {
+                message.traceparent = Some(traceparent);
+                spans.push(span);
+            }
+        }
+        let mut kept: Vec<&Delivery> = Vec::with_capacity(parts.len() + waiting.len());
+        kept.extend(parts.iter().map(|(delivery, _)| delivery));
+        kept.extend(waiting.iter().map(|item| &item.delivery));
+        let own = &kept[..parts.len()];
+        let error = match self.carry_out(&messages, &kept).await {
+            Ended::Done => return acknowledge(own, AckKind::Ack).await,
+            Ended::Stopped => return acknowledge(own, AckKind::Nak(None)).await,
+            Ended::Refused(error) => error,
+        };
+        if let ([message], [(delivery, _)]) = (&messages[..], &parts[..]) {
+            let buried = self.bury(message, delivery, &error).await;
+            return settle(delivery, buried).await;
+        }
+        tracing::warn!(
+            stream = self.settings.stream,
+            consumer = self.settings.consumer,
+            messages = messages.len(),
+            error,
+            "batch refused; trying its messages one by one"
+        );
+        let mut rest = &messages[..];
+        for (at, (delivery, length)) in parts.iter().enumerate() {
+            let (events, others) = rest.split_at(*length);
+            rest = others;
+            self.one_by_one(events, delivery, &kept[at..]).await;
+        }
+    }
+
+    /// Handles each event of a delivery alone; what fails alone is put aside.
+    async fn one_by_one(&self, events: &[Message], delivery: &Delivery, kept: &[&Delivery]) {
+        let mut settled = true;
+        for message in events {
+            match self.carry_out(std::slice::from_ref(message), kept).await {
+                Ended::Done => {}
+                Ended::Refused(error) => settled &= self.bury(message, delivery, &error).await,
+                Ended::Stopped => return acknowledge(&[delivery], AckKind::Nak(None)).await,
+            }
+        }
+        settle(delivery, settled).await;
+    }
+
+    /// Gives `messages` to the handler until it has carried them out or refused them for good.
+    async fn carry_out(&self, messages: &[Message], kept: &[&Delivery]) -> Ended {
         let mut failures = 0_u32;
         loop {
-            let handled = self.handle_telling_progress(&messages, &deliveries).await;
-            match handled {
-                Ok(()) => return acknowledge(&deliveries, AckKind::Ack).await,
+            match self.handle_telling_progress(messages, kept).await {
+                Ok(()) => return Ended::Done,
+                Err(HandleError::Permanent(error)) => return Ended::Refused(chain(error.as_ref())),
                 Err(HandleError::Transient(error)) => {
                     failures += 1;
                     if failures.is_power_of_two() {
@@ -177,28 +280,15 @@ impl Work<'_> {
                     }
                     pause(RETRY.delay(failures, rand::random()), self.shutdown).await;
                     if self.shutdown.is_cancelled() {
-                        return acknowledge(&deliveries, AckKind::Nak(None)).await;
+                        return Ended::Stopped;
                     }
-                    acknowledge(&deliveries, AckKind::Progress).await;
-                }
-                Err(HandleError::Permanent(error)) => {
-                    if let ([message], [delivery]) = (&messages[..], &deliveries[..]) {
-                        return self.bury(message, delivery, &chain(error.as_ref())).await;
-                    }
-                    tracing::warn!(
-                        stream = self.settings.stream, consumer = self.settings.consumer,
-                        messages = messages.len(), error = %chain(error.as_ref()), "batch refused; trying its messages one by one"
-                    );
-                    for pair in messages.into_iter().zip(deliveries) {
-                        Box::pin(self.attempt(vec![pair])).await;
-                    }
-                    return;
+                    acknowledge(kept, AckKind::Progress).await;
                 }
             }
         }
     }
 
-    async fn handle_telling_progress(&self, messages: &[Message], deliveries: &[Delivery]) -> Result<(), HandleError> {
+    async fn handle_telling_progress(&self, messages: &[Message], kept: &[&Delivery]) -> Result<(), HandleError> {
         let mut handling = std::pin::pin!(AssertUnwindSafe(self.handler.handle(messages)).catch_unwind());
         loop {
             tokio::select! {
@@ -208,29 +298,34 @@ impl Work<'_> {
                         .unwrap_or_else(|| "unknown panic".to_owned());
                     Err(HandleError::permanent(format!("handler panicked: {text}")))
                 }),
-                () = tokio::time::sleep(topology::ACK_WAIT / 3) => acknowledge(deliveries, AckKind::Progress).await,
+                () = tokio::time::sleep(topology::ACK_WAIT / 3) => acknowledge(kept, AckKind::Progress).await,
             }
         }
     }
 
-    /// Puts a message aside with its error. If that fails, the message stays for another delivery.
-    async fn bury(&self, message: &Message, delivery: &Delivery, error: &str) {
+    /// Puts a message aside with its error. False if that fails: it must be delivered again.
+    async fn bury(&self, message: &Message, delivery: &Delivery, error: &str) -> bool {
         tracing::error!(
             stream = self.settings.stream, consumer = self.settings.consumer,
             event_id = %message.id, kind = %message.kind, delivered = message.delivered, error, "message goes to the dead letters"
         );
         match dlq::bury(self.bus, self.settings, message, delivery, error).await {
-            Ok(()) => acknowledge(std::slice::from_ref(delivery), AckKind::Ack).await,
+            Ok(()) => true,
             Err(error) => {
                 tracing::error!(event_id = %message.id, error = %chain(&error), "dead letter could not be stored; the message stays");
-                acknowledge(std::slice::from_ref(delivery), AckKind::Nak(Some(Duration::from_secs(5)))).await;
+                false
             }
         }
     }
 }
 
+async fn settle(delivery: &Delivery, settled: bool) {
+    let kind = if settled { AckKind::Ack } else { AckKind::Nak(Some(Duration::from_secs(5))) };
+    acknowledge(&[delivery], kind).await;
+}
+
 /// A lost acknowledgement only means another delivery, which handlers must bear anyway.
-async fn acknowledge(deliveries: &[Delivery], kind: AckKind) {
+async fn acknowledge(deliveries: &[&Delivery], kind: AckKind) {
     for delivery in deliveries {
         if let Err(error) = delivery.ack_with(kind).await {
             tracing::debug!(%error, "acknowledgement not sent");

@@ -44,8 +44,14 @@ pub(crate) async fn bury(
 ) -> Result<(), BusError> {
     let mut map = delivery.headers.clone().unwrap_or_default();
     // The same event can fail at two consumers; each burial is its own message, once.
-    let id = format!("{}/{}/{}", settings.stream, settings.consumer, message.sequence);
+    let id = format!("{}/{}/{}/{}", settings.stream, settings.consumer, message.sequence, message.id);
     map.insert(headers::MSG_ID, id.as_str());
+    // The delivery may be a bundle of which this event is one.
+    map.insert(headers::ID, message.id.to_string().as_str());
+    map.insert(headers::TYPE, message.kind.as_str());
+    if let Some(traceparent) = &message.traceparent {
+        map.insert(headers::TRACEPARENT, traceparent.as_str());
+    }
     map.insert(headers::DLQ_SUBJECT, message.subject.as_str());
     map.insert(headers::DLQ_STREAM, settings.stream);
     map.insert(headers::DLQ_CONSUMER, settings.consumer);

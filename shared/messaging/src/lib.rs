@@ -1,6 +1,7 @@
 //! Messages between services over NATS JetStream: the only crate that knows async-nats.
 //!
 //! - [`Bus`]: the connection, publishing with acknowledgement, core (unstored) messages.
+//! - [`GroupCommitPublisher`]: events of many callers at once, stored and synced together.
 //! - [`topology`]: the streams and durable consumers, declared once, created, read back, compared.
 //! - [`outbox`]: events written in the transaction that makes them true, published after it commits.
 //! - [`inbox`]: events recorded in the transaction of their effect, so a repeat has none.
@@ -8,11 +9,13 @@
 //! - [`directory`]: the current state of all records, loaded and then followed.
 //! - [`trace`]: W3C trace context through all of it.
 
+mod bundle;
 mod bus;
 pub mod consumer;
 pub mod directory;
 pub mod dlq;
 mod envelope;
+mod group_commit;
 mod headers;
 pub mod inbox;
 pub mod outbox;
@@ -22,3 +25,4 @@ pub mod trace;
 
 pub use bus::{Bus, BusError, BusSettings, CoreMessages};
 pub use envelope::{Envelope, Message};
+pub use group_commit::{GroupCommitPublisher, GroupCommitSettings, PublishError};

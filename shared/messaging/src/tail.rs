@@ -1,11 +1,16 @@
 //! Events as they pass, for people.
 
+use std::collections::VecDeque;
+
 use futures::StreamExt;
 
-use crate::{Bus, BusError, Message};
+use crate::{Bus, BusError, Message, bundle};
 
 /// Everything that is published on `subject` (NATS wildcards allowed) from now on.
-pub struct Tail(async_nats::Subscriber);
+pub struct Tail {
+    subscriber: async_nats::Subscriber,
+    opened: VecDeque<Message>,
+}
 
 impl Tail {
     /// Listens.
@@ -16,13 +21,17 @@ impl Tail {
         let subscriber =
             bus.client().subscribe(subject.to_owned()).await.map_err(|error| BusError::Core(error.to_string()))?;
         bus.client().flush().await.map_err(|error| BusError::Core(error.to_string()))?;
-        Ok(Self(subscriber))
+        Ok(Self { subscriber, opened: VecDeque::new() })
     }
 
     /// The next event; messages that are not events are passed over. `None` when the connection ended.
     pub async fn next(&mut self) -> Option<(Message, Option<serde_json::Value>)> {
         loop {
-            let raw = self.0.next().await?;
+            if let Some(message) = self.opened.pop_front() {
+                let json = leadflow_contracts::to_json(&message.kind, &message.payload);
+                return Some((message, json));
+            }
+            let raw = self.subscriber.next().await?;
             let header =
                 |name: &str| raw.headers.as_ref().and_then(|map| map.get(name)).map(|value| value.as_str().to_owned());
             let Some(kind) = header(crate::headers::TYPE) else {
@@ -31,8 +40,7 @@ impl Tail {
             let Some(id) = header(crate::headers::ID).and_then(|text| text.parse().ok()) else {
                 continue;
             };
-            let json = leadflow_contracts::to_json(&kind, &raw.payload);
-            let message = Message {
+            self.opened.extend(bundle::open(Message {
                 id,
                 subject: raw.subject.to_string(),
                 kind,
@@ -40,8 +48,7 @@ impl Tail {
                 payload: raw.payload,
                 delivered: 1,
                 sequence: 0,
-            };
-            return Some((message, json));
+            }));
         }
     }
 }

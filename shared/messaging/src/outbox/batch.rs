@@ -29,7 +29,7 @@ struct StoredEvent {
     payload: bytes::Bytes,
 }
 
-pub(super) fn encode(events: &[Envelope]) -> Vec<u8> {
+pub(crate) fn encode(events: &[Envelope]) -> Vec<u8> {
     let events = events
         .iter()
         .map(|event| StoredEvent {
@@ -44,7 +44,7 @@ pub(super) fn encode(events: &[Envelope]) -> Vec<u8> {
     StoredBatch { events }.encode_to_vec()
 }
 
-pub(super) fn decode(bytes: &[u8]) -> Result<Vec<Envelope>, prost::DecodeError> {
+pub(crate) fn decode(bytes: &[u8]) -> Result<Vec<Envelope>, prost::DecodeError> {
     let batch = StoredBatch::decode(bytes)?;
     Ok(batch
         .events

@@ -15,5 +15,6 @@ mod batch;
 mod relay;
 mod store;
 
+pub(crate) use batch::{decode, encode};
 pub use relay::Relay;
 pub use store::{Outbox, Pending};

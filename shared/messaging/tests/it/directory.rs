@@ -9,8 +9,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{PATIENCE, bus_with_streams};
 
+/// The records seen, each with its version, and whether the current state is complete.
+type Seen = (Vec<(String, u64)>, bool);
+
 #[derive(Default, Clone)]
-struct Known(Arc<Mutex<(Vec<(String, u64)>, bool)>>);
+struct Known(Arc<Mutex<Seen>>);
 
 impl directory::Sink for Known {
     fn apply(&mut self, message: &Message) {

@@ -2,6 +2,7 @@
 
 mod consumer;
 mod directory;
+mod group_commit;
 mod outbox;
 mod topology;
 
