@@ -58,8 +58,11 @@ pub enum AppError {
     Database(#[from] sqlx::Error),
 }
 
-/// Shorter than the caller's deadline, so that a transaction never waits for somebody who has left.
-const BEGIN: &str = "BEGIN; SET LOCAL lock_timeout = '2500ms'; SET LOCAL statement_timeout = '5s'";
+/// Waits are shorter than the caller's deadline, so that a transaction never waits for somebody who has
+/// left. Every row is found by its key: a plan made while a table was still empty, and kept by the
+/// connection, must not read the whole table once it is full.
+const BEGIN: &str = "BEGIN; SET LOCAL lock_timeout = '2500ms'; SET LOCAL statement_timeout = '5s'; \
+                     SET LOCAL enable_seqscan = off";
 
 impl Billing {
     /// Commands on the wallets in `pool`; events go through `relay`.

@@ -6,8 +6,10 @@ use leadflow_contracts::billing::{
     PlaceHoldsRequest, PlaceHoldsResponse, ReleaseHoldsRequest, ReleaseHoldsResponse, SetLowBalanceThresholdRequest,
     Wallet, billing_server,
 };
-use leadflow_platform::grpc::tenant;
+use leadflow_messaging::trace;
+use leadflow_platform::grpc::{tenant, traceparent};
 use tonic::{Request, Response, Status};
+use tracing::Instrument as _;
 
 use super::convert::{self, invalid, read_id, refused};
 use crate::app::{Billing, SeenHold};
@@ -41,7 +43,10 @@ impl billing_server::Billing for Service {
         let holds = &request.get_ref().holds;
         at_most_holds(holds.len())?;
         let asked = holds.iter().map(|hold| convert::hold_request(tenant, hold)).collect::<Result<Vec<_>, Status>>()?;
-        let outcomes = self.billing.place_holds(tenant, &asked).await.map_err(|error| refused(&error))?;
+        let span = tracing::info_span!("place_holds", holds = asked.len());
+        trace::set_parent(&span, traceparent(&request));
+        let outcomes =
+            self.billing.place_holds(tenant, &asked).instrument(span).await.map_err(|error| refused(&error))?;
         let outcomes = outcomes.into_iter().map(|outcome| convert::outcome_to_proto(outcome).into()).collect();
         Ok(Response::new(PlaceHoldsResponse { outcomes }))
     }
