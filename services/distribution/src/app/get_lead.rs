@@ -1,0 +1,60 @@
+//! A lead with the reasons for where it went, for its seller.
+
+use std::collections::HashMap;
+
+use leadflow_contracts::common::{Decision, DecisionTrace};
+use leadflow_distribution_domain::explain;
+use leadflow_kernel::{BuyerId, LeadId, SellerId};
+use prost::Message as _;
+
+use super::{App, AppError, outcome, trace_from_proto};
+use crate::store::{
+    columns, leads, projections,
+    show::{self, LeadRow, SaleRow},
+};
+
+/// What a seller sees of a lead.
+#[derive(Debug)]
+pub struct LeadView {
+    /// What its supplier is told.
+    pub decision: Decision,
+    /// As stored.
+    pub lead: LeadRow,
+    /// To whom it was sold.
+    pub sales: Vec<SaleRow>,
+    /// How it was decided.
+    pub trace: DecisionTrace,
+    /// The same in sentences.
+    pub explanation: Vec<String>,
+}
+
+impl App {
+    /// A tenant's lead.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`] when the tenant has no such lead.
+    pub async fn get_lead(&self, seller: SellerId, id: LeadId) -> Result<LeadView, AppError> {
+        let mut connection = self.pool.acquire().await?;
+        let missing = AppError::NotFound("lead");
+        let Some(lead) = show::lead(&mut connection, seller, id).await? else { return Err(missing) };
+        let Some(verdict) = leads::known_of(&mut connection, seller, id).await? else { return Err(missing) };
+        let sales = show::sales(&mut connection, seller, id).await?;
+        let trace = DecisionTrace::decode(lead.trace.as_slice())
+            .map_err(|_| AppError::Database(columns::impossible("trace")))?;
+        let routed = trace_from_proto(&trace);
+        let buyers: Vec<BuyerId> =
+            routed.iter().flat_map(|routed| routed.candidates.iter().map(|one| one.buyer)).collect();
+        let names: HashMap<BuyerId, String> =
+            projections::buyer_names(&mut connection, seller, &buyers).await?.into_iter().collect();
+        let mut explanation = Vec::new();
+        if !trace.duplicate_of.is_empty() {
+            explanation.push(format!("It repeats {} (same {}).", trace.duplicate_of, trace.duplicate_field));
+        } else if !verdict.reason.is_empty() && routed.is_none() {
+            explanation.push(format!("It was refused: {}.", verdict.reason.replace('_', " ")));
+        }
+        if let Some(routed) = &routed {
+            explanation.extend(explain(routed, |buyer| names.get(&buyer).cloned()));
+        }
+        Ok(LeadView { decision: outcome::decision(&verdict), lead, sales, trace, explanation })
+    }
+}

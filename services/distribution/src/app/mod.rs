@@ -1,0 +1,137 @@
+//! What can be done, one file per use case.
+
+mod answers;
+mod cache;
+mod confirm_assignments;
+mod decide_batch;
+mod duplicates;
+mod expire_unsold;
+mod get_campaign;
+mod get_decision;
+mod get_lead;
+mod hold_rounds;
+mod outcome;
+mod posted;
+mod project_directory;
+mod put_campaign;
+mod put_category;
+mod put_subscription;
+mod retry_unsold;
+mod trace;
+mod wallet_changes;
+
+use std::sync::Arc;
+
+use leadflow_contracts::Event;
+use leadflow_distribution_domain::configure::Invalid;
+use leadflow_kernel::{Clock, EventId};
+use leadflow_messaging::{
+    Bus, Envelope,
+    outbox::{Outbox, Relay},
+};
+use sqlx::{PgPool, Postgres, Transaction};
+use tokio::sync::Notify;
+
+use crate::outbound::billing::{Holds, HoldsError};
+
+pub use confirm_assignments::MAX_CONFIRMED;
+pub use get_campaign::CampaignView;
+pub use get_lead::LeadView;
+pub use posted::Posted;
+pub use trace::{logic_from_proto, logic_to_proto, trace_from_proto};
+
+/// Carries out everything distribution does. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    pool: PgPool,
+    outbox: Outbox,
+    relay: Relay,
+    bus: Bus,
+    clock: Arc<dyn Clock>,
+    holds: Arc<dyn Holds>,
+    cache: Arc<cache::Cache>,
+    retry_wanted: Arc<Notify>,
+}
+
+/// Why something was not carried out; nothing of it was.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The tenant has no such record (another one may).
+    #[error("no such {0}")]
+    NotFound(&'static str),
+    /// A part of the request breaks a rule.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// The id or name is in use.
+    #[error("{sentence}")]
+    Taken {
+        /// Stable code.
+        code: &'static str,
+        /// For people.
+        sentence: &'static str,
+    },
+    /// The state of things does not allow it.
+    #[error("{sentence}")]
+    Refused {
+        /// Stable code.
+        code: &'static str,
+        /// For people.
+        sentence: &'static str,
+    },
+    /// PostgreSQL.
+    #[error("database")]
+    Database(#[from] sqlx::Error),
+    /// Billing did not say whether there is money.
+    #[error("holds")]
+    Holds(#[from] HoldsError),
+    /// The program contradicts itself.
+    #[error("internal: {0}")]
+    Internal(String),
+}
+
+impl App {
+    /// Works on the tables in `pool`; events go through `relay`, answers to gateways over `bus`,
+    /// and money is asked for from `holds`.
+    #[must_use]
+    pub fn new(pool: PgPool, relay: Relay, bus: Bus, clock: Arc<dyn Clock>, holds: Arc<dyn Holds>) -> Self {
+        Self {
+            pool,
+            outbox: Outbox::new(crate::SCHEMA),
+            relay,
+            bus,
+            clock,
+            holds,
+            cache: Arc::default(),
+            retry_wanted: Arc::default(),
+        }
+    }
+
+    /// Told whenever this process marked a campaign for another look at its unsold leads.
+    #[must_use]
+    pub fn retry_wanted(&self) -> Arc<Notify> {
+        self.retry_wanted.clone()
+    }
+
+    /// Commits `transaction` together with the event that tells what it changed.
+    async fn commit<E: Event>(
+        &self,
+        mut transaction: Transaction<'static, Postgres>,
+        event: &E,
+    ) -> Result<(), AppError> {
+        let envelope = Envelope::new(EventId::new(), event, self.clock.now());
+        let pending = self.outbox.append(&mut transaction, vec![envelope]).await?;
+        transaction.commit().await?;
+        self.relay.send(pending);
+        self.retry_wanted.notify_one();
+        Ok(())
+    }
+}
+
+/// Turns a unique violation into a refusal.
+fn taken(error: sqlx::Error, code: &'static str, sentence: &'static str) -> AppError {
+    if error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation) {
+        AppError::Taken { code, sentence }
+    } else {
+        AppError::Database(error)
+    }
+}

@@ -1,0 +1,55 @@
+//! Setting up a campaign.
+
+use leadflow_distribution_domain::{Status, configure};
+use leadflow_kernel::SellerId;
+
+use super::{App, AppError, put_category::SELLER_UNKNOWN};
+use crate::{
+    outbound::directory,
+    store::{
+        configuration::{self, Campaign},
+        projections, routing,
+    },
+};
+
+impl App {
+    /// Creates or replaces a campaign by its id. The same content again changes nothing.
+    ///
+    /// # Errors
+    /// [`AppError::Invalid`], [`AppError::NotFound`] when the id or the category is another
+    /// tenant's, [`AppError::Refused`] for a change of an archived one, an inactive category or
+    /// while the tenant is not known.
+    pub async fn put_campaign(&self, seller: SellerId, mut wanted: Campaign) -> Result<Campaign, AppError> {
+        wanted.name = configure::name("name", &wanted.name)?;
+        configure::description("description", &wanted.description)?;
+        configure::duplicate_rule(&wanted.duplicates)?;
+        wanted.lead_ttl_hours = configure::ttl_hours(wanted.lead_ttl_hours)?;
+        let mut transaction = self.pool.begin().await?;
+        let currency = projections::hold_seller(&mut transaction, seller).await?.ok_or(SELLER_UNKNOWN)?;
+        configure::price(wanted.price, currency)?;
+        let category = configuration::hold_category(&mut transaction, seller, wanted.category)
+            .await?
+            .ok_or(AppError::NotFound("category"))?;
+        routing::create(&mut transaction, seller, wanted.id).await?;
+        // Somebody else's id: nothing is said of it.
+        routing::lock_one(&mut transaction, seller, wanted.id).await?.ok_or(AppError::NotFound("campaign"))?;
+        let known = configuration::get_campaign(&mut transaction, seller, wanted.id).await?;
+        if let Some(known) = &known {
+            configure::status_change(known.status, wanted.status)?;
+            wanted.version = known.version;
+            if wanted == *known {
+                return Ok(wanted);
+            }
+        }
+        let new_category = known.is_none_or(|known| known.category != wanted.category);
+        if category != Status::Active && (new_category || wanted.status == Status::Active) {
+            return Err(AppError::Refused { code: "category_inactive", sentence: "the category is not active" });
+        }
+        wanted.version += 1;
+        configuration::put_campaign(&mut transaction, &wanted, self.clock.now()).await?;
+        routing::bump(&mut transaction, &[wanted.id]).await?;
+        self.look_again(&mut transaction, &[wanted.id]).await?;
+        self.commit(transaction, &directory::campaign_changed(&wanted)).await?;
+        Ok(wanted)
+    }
+}

@@ -1,0 +1,54 @@
+//! Setting up a kind of lead.
+
+use leadflow_distribution_domain::configure;
+use leadflow_kernel::SellerId;
+
+use super::{App, AppError, taken};
+use crate::{
+    outbound::directory,
+    store::{
+        configuration::{self, Category},
+        projections, routing,
+    },
+};
+
+const NAME_TAKEN: &str = "category_name_taken";
+
+impl App {
+    /// Creates or replaces a category by its id. The same content again changes nothing.
+    ///
+    /// # Errors
+    /// [`AppError::Invalid`], [`AppError::NotFound`] when the id is another tenant's,
+    /// [`AppError::Taken`] when another category has the name, [`AppError::Refused`] for a change
+    /// of an archived one or while the tenant is not known.
+    pub async fn put_category(&self, seller: SellerId, mut wanted: Category) -> Result<Category, AppError> {
+        wanted.name = configure::name("name", &wanted.name)?;
+        let mut transaction = self.pool.begin().await?;
+        projections::hold_seller(&mut transaction, seller).await?.ok_or(SELLER_UNKNOWN)?;
+        let known = configuration::lock_category(&mut transaction, wanted.id).await?;
+        if let Some(known) = known {
+            if known.seller != seller {
+                return Err(AppError::NotFound("category"));
+            }
+            configure::status_change(known.status, wanted.status)?;
+            wanted.version = known.version;
+            if wanted == known {
+                return Ok(known);
+            }
+        }
+        wanted.version += 1;
+        let name_taken = "another category has this name";
+        configuration::put_category(&mut transaction, &wanted)
+            .await
+            .map_err(|error| taken(error, NAME_TAKEN, name_taken))?;
+        let campaigns = configuration::campaigns_of_category(&mut transaction, wanted.id).await?;
+        routing::bump(&mut transaction, &campaigns).await?;
+        self.look_again(&mut transaction, &campaigns).await?;
+        self.commit(transaction, &directory::category_changed(&wanted)).await?;
+        Ok(wanted)
+    }
+}
+
+/// Nothing is known of the tenant: its record is on its way from accounts.
+pub(super) const SELLER_UNKNOWN: AppError =
+    AppError::Refused { code: "seller_unknown", sentence: "the seller is not known here (yet): try again" };

@@ -1,0 +1,72 @@
+//! Setting up a subscription.
+
+use leadflow_distribution_domain::{Status, configure};
+use leadflow_kernel::SellerId;
+
+use super::{App, AppError, taken};
+use crate::{
+    outbound::directory,
+    store::{
+        configuration::{self, Subscription},
+        projections, routing,
+    },
+};
+
+impl App {
+    /// Creates or replaces a subscription by its id; gives it back with what it sold today. The
+    /// same content again changes nothing.
+    ///
+    /// # Errors
+    /// [`AppError::Invalid`] (states need the campaign's leave), [`AppError::NotFound`] when
+    /// campaign, buyer or id are another tenant's, [`AppError::Taken`] when the id is of another
+    /// campaign or buyer, or the buyer has another subscription there, [`AppError::Refused`] for
+    /// a change of an archived one or in an archived campaign.
+    pub async fn put_subscription(
+        &self,
+        seller: SellerId,
+        mut wanted: Subscription,
+    ) -> Result<(Subscription, u32), AppError> {
+        configure::daily_cap(wanted.daily_cap)?;
+        let mut transaction = self.pool.begin().await?;
+        if !projections::hold_buyer(&mut transaction, seller, wanted.buyer).await? {
+            return Err(AppError::NotFound("buyer"));
+        }
+        routing::lock_one(&mut transaction, seller, wanted.campaign).await?.ok_or(AppError::NotFound("campaign"))?;
+        let campaign = configuration::get_campaign(&mut transaction, seller, wanted.campaign)
+            .await?
+            .ok_or(AppError::NotFound("campaign"))?;
+        let known = configuration::get_subscription(&mut transaction, wanted.id).await?;
+        if let Some(known) = &known {
+            if known.seller != seller {
+                return Err(AppError::NotFound("subscription"));
+            }
+            if (known.campaign, known.buyer) != (wanted.campaign, wanted.buyer) {
+                let sentence = "this id is a subscription of another campaign or buyer";
+                return Err(AppError::Taken { code: "subscription_differs", sentence });
+            }
+            configure::status_change(known.status, wanted.status)?;
+            wanted.version = known.version;
+        }
+        let sold = self.sold_today(&mut transaction, seller, wanted.campaign).await?;
+        let sold = sold.get(&wanted.id).copied().unwrap_or(0);
+        if known.as_ref() == Some(&wanted) {
+            return Ok((wanted, sold));
+        }
+        if !wanted.states.is_empty() && !campaign.allow_state_selection {
+            let codes: Vec<String> = wanted.states.codes().map(str::to_owned).collect();
+            configure::states(&codes, false)?;
+        }
+        if campaign.status == Status::Archived && wanted.status != Status::Archived {
+            return Err(AppError::Refused { code: "campaign_archived", sentence: "the campaign is archived" });
+        }
+        wanted.version += 1;
+        let sentence = "the buyer has another subscription to this campaign";
+        configuration::put_subscription(&mut transaction, &wanted, self.clock.now())
+            .await
+            .map_err(|error| taken(error, "already_subscribed", sentence))?;
+        routing::bump(&mut transaction, &[wanted.campaign]).await?;
+        self.look_again(&mut transaction, &[wanted.campaign]).await?;
+        self.commit(transaction, &directory::subscription_changed(&wanted)).await?;
+        Ok((wanted, sold))
+    }
+}

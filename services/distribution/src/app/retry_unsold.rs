@@ -1,0 +1,198 @@
+//! Looking again at leads that nobody bought, because something changed that may sell them.
+
+use chrono::{NaiveDate, TimeDelta};
+use leadflow_distribution_domain::{Batch, Lead, LeadResult, State, day_in};
+use leadflow_kernel::{CampaignId, SellerId};
+use prost::Message as _;
+use sqlx::PgConnection;
+
+use super::{
+    App, AppError,
+    cache::Campaign,
+    decide_batch::note_moves,
+    duplicates::prints,
+    hold_rounds::CampaignBatch,
+    outcome::{self, Assigned},
+    trace::trace_to_proto,
+};
+use crate::store::{
+    leads, projections, retry,
+    routing::{self, Moved},
+    sale_later::{self, Sold, Unsold},
+};
+
+/// Leads looked at in one transaction.
+const LEADS: i64 = 256;
+/// Campaigns looked at in one step.
+const CAMPAIGNS: i64 = 16;
+/// When to try again after more buyers were without money than could be asked.
+const UNFINISHED_PAUSE: TimeDelta = TimeDelta::minutes(1);
+
+impl App {
+    /// One batch of each campaign that is due, the oldest leads first. Returns whether there was
+    /// anything to do. Any number of replicas may do this at once.
+    ///
+    /// # Errors
+    /// What was not committed is done by a later step.
+    pub async fn retry_unsold(&self) -> Result<bool, AppError> {
+        let mut connection = self.pool.acquire().await?;
+        let due = retry::due(&mut connection, self.clock.now(), CAMPAIGNS).await?;
+        drop(connection);
+        for &campaign in &due {
+            self.retry_campaign(campaign).await?;
+        }
+        Ok(!due.is_empty())
+    }
+
+    async fn retry_campaign(&self, id: CampaignId) -> Result<(), AppError> {
+        let now = self.clock.now();
+        let mut transaction = self.pool.begin().await?;
+        let locked = routing::lock(&mut transaction, &[id]).await?;
+        let Some(mut pass) = retry::lock(&mut transaction, id, now).await? else { return Ok(()) };
+        let current = self.cache.current(&mut transaction, &locked).await?;
+        let open = current.get(&id).filter(|campaign| outcome::closed(&campaign.configuration).is_none());
+        let Some(campaign) = open else {
+            // Whatever opens it asks for a pass.
+            retry::clear(&mut transaction, id).await?;
+            return Ok(transaction.commit().await?);
+        };
+        if pass.pass == 0 {
+            (pass.pass, pass.cursor) = (pass.wanted, None);
+        }
+        let unsold = sale_later::lock_after(&mut transaction, id, pass.cursor, now, LEADS).await?;
+        let batch = batch(campaign, &unsold, now);
+        let traceparent = unsold.first().and_then(|lead| lead.traceparent.as_deref());
+        let (decided, surplus) = self.ask_for_money(vec![batch], traceparent).await?;
+
+        let mut moved = Moved::default();
+        let (mut sold, mut traces, mut sales, mut events) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut unfinished, mut kept) = (false, Vec::new());
+        for (campaign, _, decided) in decided {
+            let configuration = &campaign.configuration;
+            note_moves(&mut moved, campaign, &decided);
+            for (lead, (result, trace)) in unsold.iter().zip(&decided.leads) {
+                unfinished |= *result == LeadResult::Unfinished;
+                let trace = trace_to_proto(trace).encode_to_vec();
+                let made = outcome::sales(configuration, lead.id, result);
+                if made.is_empty() {
+                    if trace != lead.trace {
+                        traces.push((lead.id, trace));
+                    }
+                    continue;
+                }
+                let price = outcome::total(configuration.rules.price, made.len())?;
+                let buyers_assigned = u32::try_from(made.len()).unwrap_or(u32::MAX);
+                sold.push(Sold { lead: lead.id, buyers_assigned, price, trace });
+                events.push(outcome::assigned_event(configuration, assigned(lead), &made, now));
+                sales.extend(made);
+            }
+            kept.push(campaign.moved_to(decided.rotations));
+        }
+        sale_later::update(&mut transaction, &sold, &traces, now).await?;
+        leads::insert_sales(&mut transaction, &sales, now).await?;
+        routing::save(&mut transaction, &moved).await?;
+        let more = i64::try_from(unsold.len()).unwrap_or(LEADS) >= LEADS;
+        match unsold.last().filter(|_| more) {
+            Some(last) => pass.cursor = Some((last.received_at, last.id)),
+            None => (pass.pass, pass.cursor) = (if pass.wanted > pass.pass { 0 } else { -1 }, None),
+        }
+        if pass.pass < 0 {
+            retry::clear(&mut transaction, id).await?;
+        } else {
+            retry::save(&mut transaction, id, pass, now).await?;
+        }
+        if unfinished {
+            retry::mark(&mut transaction, &[id], now + UNFINISHED_PAUSE).await?;
+        }
+        let pending = self.outbox.append(&mut transaction, events).await?;
+        transaction.commit().await?;
+        for campaign in kept {
+            self.cache.keep(campaign);
+        }
+        self.relay.send(pending);
+        self.release(surplus).await;
+        Ok(())
+    }
+
+    /// Asks for another look at the leads of tenants whose day has begun: caps and spending limits
+    /// are new. Returns how many tenants.
+    ///
+    /// # Errors
+    /// Those of PostgreSQL.
+    pub async fn begin_days(&self) -> Result<usize, AppError> {
+        let now = self.clock.now();
+        let mut transaction = self.pool.begin().await?;
+        let begun: Vec<(SellerId, NaiveDate)> = retry::seller_days(&mut transaction)
+            .await?
+            .into_iter()
+            .filter_map(|(seller, zone, last)| {
+                let today = day_in(zone, now);
+                last.is_none_or(|last| last < today).then_some((seller, today))
+            })
+            .collect();
+        if begun.is_empty() {
+            return Ok(0);
+        }
+        let sellers = retry::begin_days(&mut transaction, &begun).await?;
+        let campaigns = projections::campaigns_of(&mut transaction, &sellers, &[]).await?;
+        retry::mark(&mut transaction, &campaigns, now).await?;
+        transaction.commit().await?;
+        self.retry_wanted.notify_one();
+        Ok(sellers.len())
+    }
+
+    /// Asks for another look at everything for sale: for what no event tells, such as money that
+    /// billing released. Returns how many campaigns.
+    ///
+    /// # Errors
+    /// Those of PostgreSQL.
+    pub async fn retry_everything(&self) -> Result<usize, AppError> {
+        let mut connection = self.pool.acquire().await?;
+        let campaigns = retry::campaigns_with_unsold(&mut connection).await?;
+        self.look_again(&mut connection, &campaigns).await?;
+        Ok(campaigns.len())
+    }
+
+    /// Asks for another look at the unsold leads of these campaigns.
+    pub(super) async fn look_again(
+        &self,
+        connection: &mut PgConnection,
+        campaigns: &[CampaignId],
+    ) -> Result<(), sqlx::Error> {
+        retry::mark(connection, campaigns, self.clock.now()).await?;
+        self.retry_wanted.notify_one();
+        Ok(())
+    }
+}
+
+fn batch<'a>(campaign: &'a Campaign, unsold: &[Unsold], now: chrono::DateTime<chrono::Utc>) -> CampaignBatch<'a> {
+    let configuration = &campaign.configuration;
+    let leads = unsold
+        .iter()
+        .map(|lead| Lead {
+            state: State::parse(&lead.state),
+            // The rule may be younger than the leads.
+            fingerprints: prints(configuration, &lead.data).iter().map(|print| print.hash.to_string()).collect(),
+            ..Lead::default()
+        })
+        .collect();
+    let today = day_in(configuration.zone, now);
+    let rotations = campaign.rotations.clone();
+    CampaignBatch {
+        campaign,
+        leads: unsold.iter().map(|lead| lead.id).collect(),
+        batch: Batch::new(&configuration.rules, &configuration.candidates, rotations, today, leads),
+    }
+}
+
+fn assigned(lead: &Unsold) -> Assigned<'_> {
+    Assigned {
+        lead: lead.id,
+        supplier: lead.supplier,
+        state: &lead.state,
+        quality: &lead.quality,
+        data: &lead.data,
+        received_at: lead.received_at,
+        traceparent: lead.traceparent.as_deref(),
+    }
+}

@@ -1,0 +1,54 @@
+//! Settings.
+
+use std::time::Duration;
+
+use leadflow_platform::{
+    Env,
+    db::DbSettings,
+    grpc::ServiceToken,
+    settings::{self, seconds},
+};
+
+/// What distribution needs to know.
+#[derive(Clone)]
+pub struct Config {
+    /// Its database.
+    pub database: DbSettings,
+    /// The secret that callers show, and that it shows billing.
+    pub token: ServiceToken,
+    /// Where billing answers gRPC.
+    pub billing_url: String,
+    /// The most leads decided in one transaction.
+    pub max_batch: usize,
+    /// How often everything for sale is looked at again although nothing told of a change.
+    pub retry_everything_every: Duration,
+}
+
+impl Config {
+    /// Reads the settings; problems are collected in `env`.
+    pub fn read(env: &mut Env) -> Self {
+        let config = Self {
+            database: settings::database(env, "DISTRIBUTION_DATABASE_URL", crate::ROLE, "leadflow-distribution"),
+            token: settings::service_token(env),
+            billing_url: env.or(
+                "BILLING_GRPC_URL",
+                "http://127.0.0.1:9102".to_owned(),
+                "gRPC address or addresses of billing, comma-separated",
+            ),
+            max_batch: env.or("DISTRIBUTION_MAX_BATCH", 256_usize, "leads decided in one transaction at most"),
+            retry_everything_every: seconds(
+                env,
+                "DISTRIBUTION_RETRY_EVERYTHING_SECONDS",
+                900,
+                "seconds between looks at every unsold lead, for changes that no event tells of",
+            ),
+        };
+        if config.max_batch == 0 {
+            env.problem("DISTRIBUTION_MAX_BATCH must be at least 1");
+        }
+        if config.retry_everything_every.is_zero() {
+            env.problem("DISTRIBUTION_RETRY_EVERYTHING_SECONDS must be at least 1");
+        }
+        config
+    }
+}

@@ -1,0 +1,4 @@
+//! What distribution calls, and what it tells.
+
+pub mod billing;
+pub mod directory;

@@ -1,0 +1,424 @@
+//! Categories, campaigns and subscriptions as records.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use leadflow_distribution_domain::{Logic, State, StateSet, Status, duplicates::DuplicateRule};
+use leadflow_kernel::{BuyerId, CampaignId, CategoryId, Money, SellerId, SubscriptionId};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use sqlx::{FromRow, PgConnection, types::Json};
+use uuid::Uuid;
+
+use super::columns::{self, logic_text, match_text, signed, status_text, unsigned};
+
+/// A field of a category, as stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Field {
+    /// Key in the lead's data.
+    pub name: String,
+    /// Number of `leadflow.common.v1.FieldType`.
+    #[serde(rename = "type")]
+    pub kind: i32,
+    /// Whether a lead must have it.
+    pub required: bool,
+    /// For people.
+    pub description: String,
+    /// Of a select field.
+    pub options: Vec<String>,
+}
+
+/// A kind of lead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Category {
+    /// Its id.
+    pub id: CategoryId,
+    /// Its tenant.
+    pub seller: SellerId,
+    /// Moves with every change; 0 before it is stored.
+    pub version: u64,
+    /// Unique in the tenant.
+    pub name: String,
+    /// Whether leads of it are taken.
+    pub status: Status,
+    /// Its fields.
+    pub fields: Vec<Field>,
+}
+
+/// A campaign.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Campaign {
+    /// Its id.
+    pub id: CampaignId,
+    /// Its tenant.
+    pub seller: SellerId,
+    /// What it sells.
+    pub category: CategoryId,
+    /// Moves with every change; 0 before it is stored.
+    pub version: u64,
+    /// For people.
+    pub name: String,
+    /// For people.
+    pub description: String,
+    /// Whether it takes leads.
+    pub status: Status,
+    /// How it chooses.
+    pub logic: Logic,
+    /// What each buyer pays.
+    pub price: Money,
+    /// Whether subscriptions may be restricted to states.
+    pub allow_state_selection: bool,
+    /// When a lead repeats another.
+    pub duplicates: DuplicateRule,
+    /// How long a lead stays for sale.
+    pub lead_ttl_hours: u32,
+}
+
+/// A subscription.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscription {
+    /// Its id.
+    pub id: SubscriptionId,
+    /// Its campaign.
+    pub campaign: CampaignId,
+    /// Who buys.
+    pub buyer: BuyerId,
+    /// The tenant.
+    pub seller: SellerId,
+    /// Moves with every change; 0 before it is stored.
+    pub version: u64,
+    /// Whether it buys.
+    pub status: Status,
+    /// Leads a day.
+    pub daily_cap: Option<u32>,
+    /// Empty: every state.
+    pub states: StateSet,
+    /// The place the buyer asks for.
+    pub waterfall_priority: Option<u32>,
+    /// The place the seller fixed.
+    pub seller_waterfall_priority: Option<u32>,
+}
+
+#[derive(FromRow)]
+struct CategoryRow {
+    category_id: Uuid,
+    seller_id: Uuid,
+    version: i64,
+    name: String,
+    status: String,
+    fields: Json<Vec<Field>>,
+}
+
+#[derive(FromRow)]
+struct CampaignRow {
+    campaign_id: Uuid,
+    seller_id: Uuid,
+    category_id: Uuid,
+    version: i64,
+    name: String,
+    description: String,
+    status: String,
+    logic: String,
+    price: Decimal,
+    currency: String,
+    allow_state_selection: bool,
+    duplicate_window_days: i32,
+    duplicate_fields: Vec<String>,
+    duplicate_match: String,
+    lead_ttl_hours: i32,
+}
+
+#[derive(FromRow)]
+struct SubscriptionRow {
+    subscription_id: Uuid,
+    campaign_id: Uuid,
+    buyer_id: Uuid,
+    seller_id: Uuid,
+    version: i64,
+    status: String,
+    daily_cap: Option<i32>,
+    states: Vec<String>,
+    waterfall_priority: Option<i32>,
+    seller_waterfall_priority: Option<i32>,
+}
+
+/// Locks a category, in whatever tenant it is; a category that does not exist locks nothing.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn lock_category(connection: &mut PgConnection, id: CategoryId) -> Result<Option<Category>, sqlx::Error> {
+    let row: Option<CategoryRow> = sqlx::query_as(
+        "SELECT category_id, seller_id, version, name, status, fields FROM distribution.categories \
+         WHERE category_id = $1 FOR UPDATE",
+    )
+    .bind(id.uuid())
+    .fetch_optional(connection)
+    .await?;
+    row.map(category).transpose()
+}
+
+/// The status of a tenant's category, kept from changing until the transaction ends.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn hold_category(
+    connection: &mut PgConnection,
+    seller: SellerId,
+    id: CategoryId,
+) -> Result<Option<Status>, sqlx::Error> {
+    let text: Option<String> = sqlx::query_scalar(
+        "SELECT status FROM distribution.categories WHERE category_id = $1 AND seller_id = $2 FOR SHARE",
+    )
+    .bind(id.uuid())
+    .bind(seller.uuid())
+    .fetch_optional(connection)
+    .await?;
+    text.map(|text| columns::status(&text)).transpose()
+}
+
+/// Writes a category, new or locked.
+///
+/// # Errors
+/// Those of PostgreSQL; a unique violation when the name is taken.
+pub async fn put_category(connection: &mut PgConnection, category: &Category) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO distribution.categories (category_id, seller_id, version, name, status, fields) \
+         VALUES ($1, $2, $3, $4, $5, $6) \
+         ON CONFLICT (category_id) DO UPDATE SET version = excluded.version, name = excluded.name, \
+           status = excluded.status, fields = excluded.fields",
+    )
+    .bind(category.id.uuid())
+    .bind(category.seller.uuid())
+    .bind(stored(category.version))
+    .bind(&category.name)
+    .bind(status_text(category.status))
+    .bind(Json(&category.fields))
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
+/// Campaigns of a category.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn campaigns_of_category(
+    connection: &mut PgConnection,
+    id: CategoryId,
+) -> Result<Vec<CampaignId>, sqlx::Error> {
+    let ids: Vec<Uuid> = sqlx::query_scalar("SELECT campaign_id FROM distribution.campaigns WHERE category_id = $1")
+        .bind(id.uuid())
+        .fetch_all(connection)
+        .await?;
+    Ok(ids.into_iter().map(CampaignId::from).collect())
+}
+
+/// A tenant's campaign.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn get_campaign(
+    connection: &mut PgConnection,
+    seller: SellerId,
+    id: CampaignId,
+) -> Result<Option<Campaign>, sqlx::Error> {
+    let row: Option<CampaignRow> =
+        sqlx::query_as("SELECT * FROM distribution.campaigns WHERE campaign_id = $1 AND seller_id = $2")
+            .bind(id.uuid())
+            .bind(seller.uuid())
+            .fetch_optional(connection)
+            .await?;
+    row.map(campaign).transpose()
+}
+
+/// Writes a campaign. Its routing row must be locked.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn put_campaign(
+    connection: &mut PgConnection,
+    campaign: &Campaign,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO distribution.campaigns (campaign_id, seller_id, category_id, version, name, description, status, \
+           logic, price, currency, allow_state_selection, duplicate_window_days, duplicate_fields, duplicate_match, \
+           lead_ttl_hours, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
+         ON CONFLICT (campaign_id) DO UPDATE SET category_id = excluded.category_id, version = excluded.version, \
+           name = excluded.name, description = excluded.description, status = excluded.status, \
+           logic = excluded.logic, price = excluded.price, currency = excluded.currency, \
+           allow_state_selection = excluded.allow_state_selection, \
+           duplicate_window_days = excluded.duplicate_window_days, duplicate_fields = excluded.duplicate_fields, \
+           duplicate_match = excluded.duplicate_match, lead_ttl_hours = excluded.lead_ttl_hours",
+    )
+    .bind(campaign.id.uuid())
+    .bind(campaign.seller.uuid())
+    .bind(campaign.category.uuid())
+    .bind(stored(campaign.version))
+    .bind(&campaign.name)
+    .bind(&campaign.description)
+    .bind(status_text(campaign.status))
+    .bind(logic_text(campaign.logic))
+    .bind(campaign.price.amount())
+    .bind(campaign.price.currency().code())
+    .bind(campaign.allow_state_selection)
+    .bind(signed(campaign.duplicates.window_days))
+    .bind(&campaign.duplicates.fields)
+    .bind(match_text(campaign.duplicates.matching))
+    .bind(signed(campaign.lead_ttl_hours))
+    .bind(now)
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
+/// A subscription, in whatever tenant and campaign it is.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn get_subscription(
+    connection: &mut PgConnection,
+    id: SubscriptionId,
+) -> Result<Option<Subscription>, sqlx::Error> {
+    let row: Option<SubscriptionRow> =
+        sqlx::query_as("SELECT * FROM distribution.subscriptions WHERE subscription_id = $1")
+            .bind(id.uuid())
+            .fetch_optional(connection)
+            .await?;
+    row.map(subscription).transpose()
+}
+
+/// Subscriptions of a campaign, the oldest first.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn subscriptions_of(
+    connection: &mut PgConnection,
+    campaign: CampaignId,
+) -> Result<Vec<Subscription>, sqlx::Error> {
+    let rows: Vec<SubscriptionRow> = sqlx::query_as(
+        "SELECT * FROM distribution.subscriptions WHERE campaign_id = $1 ORDER BY created_at, subscription_id",
+    )
+    .bind(campaign.uuid())
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter().map(subscription).collect()
+}
+
+/// Writes a subscription. Its campaign must be locked; campaign and buyer never change.
+///
+/// # Errors
+/// Those of PostgreSQL; a unique violation when the buyer has another one in the campaign.
+pub async fn put_subscription(
+    connection: &mut PgConnection,
+    subscription: &Subscription,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO distribution.subscriptions (subscription_id, campaign_id, buyer_id, seller_id, version, status, \
+           daily_cap, states, waterfall_priority, seller_waterfall_priority, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
+         ON CONFLICT (subscription_id) DO UPDATE SET version = excluded.version, status = excluded.status, \
+           daily_cap = excluded.daily_cap, states = excluded.states, \
+           waterfall_priority = excluded.waterfall_priority, \
+           seller_waterfall_priority = excluded.seller_waterfall_priority",
+    )
+    .bind(subscription.id.uuid())
+    .bind(subscription.campaign.uuid())
+    .bind(subscription.buyer.uuid())
+    .bind(subscription.seller.uuid())
+    .bind(stored(subscription.version))
+    .bind(status_text(subscription.status))
+    .bind(subscription.daily_cap.map(signed))
+    .bind(subscription.states.codes().collect::<Vec<&str>>())
+    .bind(subscription.waterfall_priority.map(signed))
+    .bind(subscription.seller_waterfall_priority.map(signed))
+    .bind(now)
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
+/// What each subscription of a campaign sold on the last day it sold, with that day.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn sold_days(
+    connection: &mut PgConnection,
+    campaign: CampaignId,
+) -> Result<Vec<(SubscriptionId, NaiveDate, u32)>, sqlx::Error> {
+    let rows: Vec<(Uuid, NaiveDate, i32)> = sqlx::query_as(
+        "SELECT subscription_id, cap_day, sold_today FROM distribution.subscription_rotation \
+         WHERE campaign_id = $1 AND cap_day IS NOT NULL",
+    )
+    .bind(campaign.uuid())
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter().map(|(id, day, sold)| Ok((id.into(), day, unsigned(sold, "sold_today")?))).collect()
+}
+
+/// The name of a tenant's time zone.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn time_zone_of(
+    connection: &mut PgConnection,
+    seller: SellerId,
+) -> Result<Option<chrono_tz::Tz>, sqlx::Error> {
+    let text: Option<String> = sqlx::query_scalar("SELECT time_zone FROM distribution.sellers WHERE seller_id = $1")
+        .bind(seller.uuid())
+        .fetch_optional(connection)
+        .await?;
+    text.map(|text| columns::zone(&text)).transpose()
+}
+
+fn category(row: CategoryRow) -> Result<Category, sqlx::Error> {
+    Ok(Category {
+        id: row.category_id.into(),
+        seller: row.seller_id.into(),
+        version: read(row.version)?,
+        name: row.name,
+        status: columns::status(&row.status)?,
+        fields: row.fields.0,
+    })
+}
+
+fn campaign(row: CampaignRow) -> Result<Campaign, sqlx::Error> {
+    Ok(Campaign {
+        id: row.campaign_id.into(),
+        seller: row.seller_id.into(),
+        category: row.category_id.into(),
+        version: read(row.version)?,
+        name: row.name,
+        description: row.description,
+        status: columns::status(&row.status)?,
+        logic: columns::logic(&row.logic)?,
+        price: columns::money(row.price, &row.currency)?,
+        allow_state_selection: row.allow_state_selection,
+        duplicates: columns::duplicate_rule(row.duplicate_window_days, row.duplicate_fields, &row.duplicate_match)?,
+        lead_ttl_hours: unsigned(row.lead_ttl_hours, "lead_ttl_hours")?,
+    })
+}
+
+fn subscription(row: SubscriptionRow) -> Result<Subscription, sqlx::Error> {
+    let number = |value: Option<i32>, column| value.map(|value| unsigned(value, column)).transpose();
+    Ok(Subscription {
+        id: row.subscription_id.into(),
+        campaign: row.campaign_id.into(),
+        buyer: row.buyer_id.into(),
+        seller: row.seller_id.into(),
+        version: read(row.version)?,
+        status: columns::status(&row.status)?,
+        daily_cap: number(row.daily_cap, "daily_cap")?,
+        states: row.states.iter().filter_map(|code| State::parse(code)).collect(),
+        waterfall_priority: number(row.waterfall_priority, "waterfall_priority")?,
+        seller_waterfall_priority: number(row.seller_waterfall_priority, "seller_waterfall_priority")?,
+    })
+}
+
+fn read(version: i64) -> Result<u64, sqlx::Error> {
+    u64::try_from(version).map_err(|_| columns::impossible("version"))
+}
+
+fn stored(version: u64) -> i64 {
+    i64::try_from(version).unwrap_or(i64::MAX)
+}

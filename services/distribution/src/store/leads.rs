@@ -1,0 +1,308 @@
+//! Leads, their sales and fingerprints.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use leadflow_contracts::common::Outcome;
+use leadflow_kernel::{
+    AssignmentId, BuyerId, CampaignId, CategoryId, LeadId, Money, SellerId, SubscriptionId, SupplierId,
+};
+use rust_decimal::Decimal;
+use sqlx::{FromRow, PgConnection};
+use uuid::Uuid;
+
+use super::columns::{self, signed};
+
+/// What was decided about a lead, as far as its supplier is told.
+#[derive(Debug, Clone)]
+pub struct Verdict {
+    /// The lead.
+    pub lead: LeadId,
+    /// Who posted it.
+    pub supplier: SupplierId,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Stable code, or empty.
+    pub reason: String,
+    /// How many buyers.
+    pub buyers_assigned: u32,
+    /// What they pay together.
+    pub price: Option<Money>,
+    /// A test lead.
+    pub test: bool,
+    /// The supplier's own.
+    pub reference: String,
+    /// What makes two posts the same request.
+    pub body_hash: Vec<u8>,
+}
+
+#[derive(FromRow)]
+struct VerdictRow {
+    lead_id: Uuid,
+    supplier_id: Uuid,
+    outcome: i16,
+    reason: String,
+    buyers_assigned: i32,
+    price: Option<Decimal>,
+    currency: Option<String>,
+    test: bool,
+    reference: String,
+    body_hash: Vec<u8>,
+}
+
+/// What is stored of these leads.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn known(connection: &mut PgConnection, leads: &[LeadId]) -> Result<HashMap<LeadId, Verdict>, sqlx::Error> {
+    let rows: Vec<VerdictRow> = sqlx::query_as(
+        "SELECT lead_id, supplier_id, outcome, reason, buyers_assigned, price, currency, test, reference, body_hash \
+         FROM distribution.leads WHERE lead_id = ANY($1)",
+    )
+    .bind(leads.iter().map(|id| id.uuid()).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter().map(|row| verdict(row).map(|verdict| (verdict.lead, verdict))).collect()
+}
+
+/// What is stored of a tenant's lead.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn known_of(
+    connection: &mut PgConnection,
+    seller: SellerId,
+    lead: LeadId,
+) -> Result<Option<Verdict>, sqlx::Error> {
+    let row: Option<VerdictRow> = sqlx::query_as(
+        "SELECT lead_id, supplier_id, outcome, reason, buyers_assigned, price, currency, test, reference, body_hash \
+         FROM distribution.leads WHERE lead_id = $1 AND seller_id = $2",
+    )
+    .bind(lead.uuid())
+    .bind(seller.uuid())
+    .fetch_optional(connection)
+    .await?;
+    row.map(verdict).transpose()
+}
+
+fn verdict(row: VerdictRow) -> Result<Verdict, sqlx::Error> {
+    Ok(Verdict {
+        lead: row.lead_id.into(),
+        supplier: row.supplier_id.into(),
+        outcome: outcome(row.outcome)?,
+        reason: row.reason,
+        buyers_assigned: columns::unsigned(row.buyers_assigned, "buyers_assigned")?,
+        price: row.price.zip(row.currency).map(|(price, currency)| columns::money(price, &currency)).transpose()?,
+        test: row.test,
+        reference: row.reference,
+        body_hash: row.body_hash,
+    })
+}
+
+fn outcome(number: i16) -> Result<Outcome, sqlx::Error> {
+    Outcome::try_from(i32::from(number)).map_err(|_| columns::impossible("outcome"))
+}
+
+fn stored_outcome(outcome: Outcome) -> i16 {
+    // The enum has eight values.
+    i16::try_from(i32::from(outcome)).unwrap_or_default()
+}
+
+/// Leads that were seen with these fingerprints, by (campaign, fingerprint), with when.
+/// Expired ones count no more.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn seen(
+    connection: &mut PgConnection,
+    fingerprints: &[(CampaignId, Uuid)],
+) -> Result<HashMap<(CampaignId, Uuid), (LeadId, DateTime<Utc>)>, sqlx::Error> {
+    let rows: Vec<(Uuid, Uuid, Uuid, DateTime<Utc>)> = sqlx::query_as(
+        "SELECT f.campaign_id, f.fingerprint, f.lead_id, f.seen_at \
+         FROM unnest($1::uuid[], $2::uuid[]) AS t(campaign_id, fingerprint) \
+         JOIN distribution.lead_fingerprints f USING (campaign_id, fingerprint) \
+         JOIN distribution.leads l ON l.lead_id = f.lead_id WHERE l.outcome <> 5",
+    )
+    .bind(fingerprints.iter().map(|(campaign, _)| campaign.uuid()).collect::<Vec<_>>())
+    .bind(fingerprints.iter().map(|(_, print)| *print).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|(campaign, print, lead, at)| ((campaign.into(), print), (lead.into(), at))).collect())
+}
+
+/// A new lead with its decision.
+#[derive(Debug)]
+pub struct NewLead<'a> {
+    /// Its id.
+    pub id: LeadId,
+    /// Its tenant.
+    pub seller: SellerId,
+    /// Who posted it.
+    pub supplier: SupplierId,
+    /// For which campaign.
+    pub campaign: CampaignId,
+    /// Of which kind.
+    pub category: CategoryId,
+    /// When the gateway took it.
+    pub received_at: DateTime<Utc>,
+    /// Until when it is for sale, if it is.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// A test lead.
+    pub test: bool,
+    /// How many buyers.
+    pub buyers_assigned: u32,
+    /// What they pay together.
+    pub price: Option<Money>,
+    /// Stable code, or empty.
+    pub reason: String,
+    /// USPS code, or empty.
+    pub state: &'a str,
+    /// HOT, WARM, COLD or empty.
+    pub quality: &'a str,
+    /// The supplier's own.
+    pub reference: &'a str,
+    /// What makes two posts the same request.
+    pub body_hash: &'a [u8],
+    /// JSON object.
+    pub data: &'a str,
+    /// JSON object, if there is one.
+    pub raw: Option<&'a str>,
+    /// JSON list, if there is one.
+    pub unknown_fields: Option<String>,
+    /// Encoded.
+    pub trace: Vec<u8>,
+    /// W3C trace context.
+    pub traceparent: Option<&'a str>,
+}
+
+/// A sale.
+#[derive(Debug, Clone)]
+pub struct Sale {
+    /// The assignment; also the hold's id.
+    pub id: AssignmentId,
+    /// What was sold.
+    pub lead: LeadId,
+    /// To whom.
+    pub buyer: BuyerId,
+    /// Through which subscription.
+    pub subscription: SubscriptionId,
+    /// In which campaign.
+    pub campaign: CampaignId,
+    /// By whom.
+    pub seller: SellerId,
+    /// For how much.
+    pub price: Money,
+}
+
+/// Writes new leads, decided at `now`, with the fingerprints they leave.
+///
+/// # Errors
+/// Those of PostgreSQL; a unique violation when one is known by now.
+pub async fn insert(
+    connection: &mut PgConnection,
+    leads: &[NewLead<'_>],
+    fingerprints: &[(CampaignId, Uuid, LeadId)],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    if leads.is_empty() {
+        return Ok(());
+    }
+    macro_rules! column {
+        (|$lead:ident| $value:expr) => {
+            leads.iter().map(|$lead| $value).collect::<Vec<_>>()
+        };
+    }
+    sqlx::query(
+        "WITH prints AS ( \
+           INSERT INTO distribution.lead_fingerprints (campaign_id, fingerprint, lead_id, seen_at) \
+           SELECT t.*, $1 FROM unnest($2::uuid[], $3::uuid[], $4::uuid[]) AS t \
+           ON CONFLICT (campaign_id, fingerprint) DO UPDATE SET lead_id = excluded.lead_id, seen_at = excluded.seen_at) \
+         INSERT INTO distribution.leads (decided_at, lead_id, seller_id, supplier_id, campaign_id, category_id, \
+           received_at, expires_at, outcome, test, buyers_assigned, price, currency, reason, state, quality, \
+           reference, body_hash, data, raw, unknown_fields, trace, traceparent) \
+         SELECT $1, t.a, t.b, t.c, t.d, t.e, t.f, t.g, t.h, t.i, t.j, t.k, t.l, t.m, t.n, t.o, t.p, t.q, t.r::json, \
+           t.s::json, t.t::json, t.u, t.v \
+         FROM unnest($5::uuid[], $6::uuid[], $7::uuid[], $8::uuid[], $9::uuid[], $10::timestamptz[], \
+           $11::timestamptz[], $12::smallint[], $13::bool[], $14::int[], $15::numeric[], $16::text[], $17::text[], \
+           $18::text[], $19::text[], $20::text[], $21::bytea[], $22::text[], $23::text[], $24::text[], $25::bytea[], \
+           $26::text[]) AS t(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v)",
+    )
+    .bind(now)
+    .bind(fingerprints.iter().map(|(campaign, ..)| campaign.uuid()).collect::<Vec<_>>())
+    .bind(fingerprints.iter().map(|(_, print, _)| *print).collect::<Vec<_>>())
+    .bind(fingerprints.iter().map(|(.., lead)| lead.uuid()).collect::<Vec<_>>())
+    .bind(column!(|lead| lead.id.uuid()))
+    .bind(column!(|lead| lead.seller.uuid()))
+    .bind(column!(|lead| lead.supplier.uuid()))
+    .bind(column!(|lead| lead.campaign.uuid()))
+    .bind(column!(|lead| lead.category.uuid()))
+    .bind(column!(|lead| lead.received_at))
+    .bind(column!(|lead| lead.expires_at))
+    .bind(column!(|lead| stored_outcome(lead.outcome)))
+    .bind(column!(|lead| lead.test))
+    .bind(column!(|lead| signed(lead.buyers_assigned)))
+    .bind(column!(|lead| lead.price.map(Money::amount)))
+    .bind(column!(|lead| lead.price.map(|price| price.currency().code().to_owned())))
+    .bind(column!(|lead| lead.reason.as_str()))
+    .bind(column!(|lead| lead.state))
+    .bind(column!(|lead| lead.quality))
+    .bind(column!(|lead| lead.reference))
+    .bind(column!(|lead| lead.body_hash))
+    .bind(column!(|lead| lead.data))
+    .bind(column!(|lead| lead.raw))
+    .bind(column!(|lead| lead.unknown_fields.as_deref()))
+    .bind(column!(|lead| lead.trace.as_slice()))
+    .bind(column!(|lead| lead.traceparent))
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
+/// Writes sales made at `now`.
+///
+/// # Errors
+/// Those of PostgreSQL; a unique violation when a buyer has the lead.
+pub async fn insert_sales(connection: &mut PgConnection, sales: &[Sale], now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    if sales.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "INSERT INTO distribution.assignments \
+           (assigned_at, assignment_id, lead_id, buyer_id, subscription_id, campaign_id, seller_id, price, currency) \
+         SELECT $1, t.* FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::uuid[], \
+           $8::numeric[], $9::text[]) AS t",
+    )
+    .bind(now)
+    .bind(sales.iter().map(|sale| sale.id.uuid()).collect::<Vec<_>>())
+    .bind(sales.iter().map(|sale| sale.lead.uuid()).collect::<Vec<_>>())
+    .bind(sales.iter().map(|sale| sale.buyer.uuid()).collect::<Vec<_>>())
+    .bind(sales.iter().map(|sale| sale.subscription.uuid()).collect::<Vec<_>>())
+    .bind(sales.iter().map(|sale| sale.campaign.uuid()).collect::<Vec<_>>())
+    .bind(sales.iter().map(|sale| sale.seller.uuid()).collect::<Vec<_>>())
+    .bind(sales.iter().map(|sale| sale.price.amount()).collect::<Vec<_>>())
+    .bind(sales.iter().map(|sale| sale.price.currency().code().to_owned()).collect::<Vec<_>>())
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
+/// Of these ids, the assignments that a tenant has.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn existing_sales(
+    connection: &mut PgConnection,
+    seller: SellerId,
+    ids: &[AssignmentId],
+) -> Result<Vec<AssignmentId>, sqlx::Error> {
+    let ids: Vec<Uuid> = sqlx::query_scalar(
+        "SELECT assignment_id FROM distribution.assignments WHERE assignment_id = ANY($1) AND seller_id = $2",
+    )
+    .bind(ids.iter().map(|id| id.uuid()).collect::<Vec<_>>())
+    .bind(seller.uuid())
+    .fetch_all(connection)
+    .await?;
+    Ok(ids.into_iter().map(AssignmentId::from).collect())
+}

@@ -1,0 +1,11 @@
+//! SQL, and nothing else. Every function takes the connection of the caller's transaction.
+
+pub mod columns;
+pub mod configuration;
+pub mod decisions;
+pub mod leads;
+pub mod projections;
+pub mod retry;
+pub mod routing;
+pub mod sale_later;
+pub mod show;

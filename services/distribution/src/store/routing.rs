@@ -1,0 +1,168 @@
+//! The lock under which a campaign's leads are decided, and the rotation it guards.
+
+use std::collections::HashMap;
+
+use chrono::NaiveDate;
+use leadflow_distribution_domain::Rotation;
+use leadflow_kernel::{CampaignId, SellerId, SubscriptionId};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::columns::{impossible, signed, unsigned};
+
+/// A campaign's locked row.
+#[derive(Debug, Clone, Copy)]
+pub struct Locked {
+    /// The tenant.
+    pub seller: SellerId,
+    /// Version of the configuration.
+    pub version: i64,
+    /// Version of the rotation: the number the next lead sold gets.
+    pub next_seq: u64,
+}
+
+/// Locks the routing rows of these campaigns in id order, waiting for whoever has them. Campaigns
+/// that do not exist are left out.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn lock(
+    connection: &mut PgConnection,
+    campaigns: &[CampaignId],
+) -> Result<HashMap<CampaignId, Locked>, sqlx::Error> {
+    let ids: Vec<Uuid> = campaigns.iter().map(|id| id.uuid()).collect();
+    let rows: Vec<(Uuid, Uuid, i64, i64)> = sqlx::query_as(
+        "SELECT campaign_id, seller_id, version, next_seq FROM distribution.campaign_routing \
+         WHERE campaign_id = ANY($1) ORDER BY campaign_id FOR UPDATE",
+    )
+    .bind(ids)
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter()
+        .map(|(id, seller, version, next_seq)| {
+            let next_seq = u64::try_from(next_seq).map_err(|_| impossible("next_seq"))?;
+            Ok((id.into(), Locked { seller: seller.into(), version, next_seq }))
+        })
+        .collect()
+}
+
+/// Locks one campaign of a tenant. `None`: the tenant has no such campaign.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn lock_one(
+    connection: &mut PgConnection,
+    seller: SellerId,
+    campaign: CampaignId,
+) -> Result<Option<Locked>, sqlx::Error> {
+    let locked = lock(connection, &[campaign]).await?.remove(&campaign);
+    Ok(locked.filter(|row| row.seller == seller))
+}
+
+/// Makes the row of a campaign that may be new.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn create(
+    connection: &mut PgConnection,
+    seller: SellerId,
+    campaign: CampaignId,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO distribution.campaign_routing (campaign_id, seller_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+    )
+    .bind(campaign.uuid())
+    .bind(seller.uuid())
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
+/// Tells every replica that what it knows of these campaigns is out of date. Locks them in id order.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn bump(connection: &mut PgConnection, campaigns: &[CampaignId]) -> Result<(), sqlx::Error> {
+    if campaigns.is_empty() {
+        return Ok(());
+    }
+    lock(connection, campaigns).await?;
+    let ids: Vec<Uuid> = campaigns.iter().map(|id| id.uuid()).collect();
+    sqlx::query("UPDATE distribution.campaign_routing SET version = version + 1 WHERE campaign_id = ANY($1)")
+        .bind(ids)
+        .execute(connection)
+        .await
+        .map(|_| ())
+}
+
+type RotationRow = (Uuid, Uuid, i64, i64, Option<NaiveDate>, i32);
+
+/// The rotation of these campaigns, by subscription.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn rotations(
+    connection: &mut PgConnection,
+    campaigns: &[CampaignId],
+) -> Result<HashMap<(CampaignId, SubscriptionId), Rotation>, sqlx::Error> {
+    let ids: Vec<Uuid> = campaigns.iter().map(|id| id.uuid()).collect();
+    let rows: Vec<RotationRow> = sqlx::query_as(
+        "SELECT campaign_id, subscription_id, last_served, wrr_current, cap_day, sold_today \
+         FROM distribution.subscription_rotation WHERE campaign_id = ANY($1)",
+    )
+    .bind(ids)
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter()
+        .map(|(campaign, subscription, last_served, wrr_current, cap_day, sold_today)| {
+            let rotation = Rotation {
+                last_served: u64::try_from(last_served).map_err(|_| impossible("last_served"))?,
+                wrr_current,
+                cap_day,
+                sold_today: unsigned(sold_today, "sold_today")?,
+            };
+            Ok(((campaign.into(), subscription.into()), rotation))
+        })
+        .collect()
+}
+
+/// What a batch moved in the rotation.
+#[derive(Debug, Default)]
+pub struct Moved {
+    /// Campaigns and the number their next lead sold gets.
+    pub campaigns: Vec<(CampaignId, u64)>,
+    /// Subscriptions and their new places.
+    pub rows: Vec<(CampaignId, SubscriptionId, Rotation)>,
+}
+
+/// Writes what moved. The campaigns must be locked.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn save(connection: &mut PgConnection, moved: &Moved) -> Result<(), sqlx::Error> {
+    if moved.campaigns.is_empty() {
+        return Ok(());
+    }
+    let stored = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    sqlx::query(
+        "WITH moved AS ( \
+           INSERT INTO distribution.subscription_rotation AS r \
+             (campaign_id, subscription_id, last_served, wrr_current, cap_day, sold_today) \
+           SELECT * FROM unnest($3::uuid[], $4::uuid[], $5::bigint[], $6::bigint[], $7::date[], $8::int[]) \
+           ON CONFLICT (campaign_id, subscription_id) DO UPDATE SET last_served = excluded.last_served, \
+             wrr_current = excluded.wrr_current, cap_day = excluded.cap_day, sold_today = excluded.sold_today) \
+         UPDATE distribution.campaign_routing r SET next_seq = t.next_seq \
+         FROM unnest($1::uuid[], $2::bigint[]) AS t(campaign_id, next_seq) WHERE r.campaign_id = t.campaign_id",
+    )
+    .bind(moved.campaigns.iter().map(|(id, _)| id.uuid()).collect::<Vec<Uuid>>())
+    .bind(moved.campaigns.iter().map(|(_, seq)| stored(*seq)).collect::<Vec<i64>>())
+    .bind(moved.rows.iter().map(|(id, ..)| id.uuid()).collect::<Vec<Uuid>>())
+    .bind(moved.rows.iter().map(|(_, id, _)| id.uuid()).collect::<Vec<Uuid>>())
+    .bind(moved.rows.iter().map(|(.., row)| stored(row.last_served)).collect::<Vec<i64>>())
+    .bind(moved.rows.iter().map(|(.., row)| row.wrr_current).collect::<Vec<i64>>())
+    .bind(moved.rows.iter().map(|(.., row)| row.cap_day).collect::<Vec<Option<NaiveDate>>>())
+    .bind(moved.rows.iter().map(|(.., row)| signed(row.sold_today)).collect::<Vec<i32>>())
+    .execute(connection)
+    .await
+    .map(|_| ())
+}

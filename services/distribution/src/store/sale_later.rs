@@ -1,0 +1,175 @@
+//! Leads for sale: those to look at again, and those whose time is up.
+
+use chrono::{DateTime, Utc};
+use leadflow_kernel::{CampaignId, LeadId, Money, SupplierId};
+use rust_decimal::Decimal;
+use sqlx::{FromRow, PgConnection};
+use uuid::Uuid;
+
+use super::columns::signed;
+
+/// A lead that nobody bought yet.
+#[derive(Debug, Clone)]
+pub struct Unsold {
+    /// Its id.
+    pub id: LeadId,
+    /// Who posted it.
+    pub supplier: SupplierId,
+    /// When the gateway took it.
+    pub received_at: DateTime<Utc>,
+    /// USPS code, or empty.
+    pub state: String,
+    /// HOT, WARM, COLD or empty.
+    pub quality: String,
+    /// JSON object.
+    pub data: String,
+    /// Encoded.
+    pub trace: Vec<u8>,
+    /// W3C trace context.
+    pub traceparent: Option<String>,
+}
+
+#[derive(FromRow)]
+struct UnsoldRow {
+    lead_id: Uuid,
+    supplier_id: Uuid,
+    received_at: DateTime<Utc>,
+    state: String,
+    quality: String,
+    data: String,
+    trace: Vec<u8>,
+    traceparent: Option<String>,
+}
+
+impl From<UnsoldRow> for Unsold {
+    fn from(row: UnsoldRow) -> Self {
+        Self {
+            id: row.lead_id.into(),
+            supplier: row.supplier_id.into(),
+            received_at: row.received_at,
+            state: row.state,
+            quality: row.quality,
+            data: row.data,
+            trace: row.trace,
+            traceparent: row.traceparent,
+        }
+    }
+}
+
+/// Locks the oldest leads for sale of a campaign that come after `cursor`. Leads that are being
+/// expired at the moment are waited for and then left out.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn lock_after(
+    connection: &mut PgConnection,
+    campaign: CampaignId,
+    cursor: Option<(DateTime<Utc>, LeadId)>,
+    now: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<Unsold>, sqlx::Error> {
+    let (at, id) = cursor.map_or((DateTime::<Utc>::UNIX_EPOCH, Uuid::nil()), |(at, id)| (at, id.uuid()));
+    let rows: Vec<UnsoldRow> = sqlx::query_as(
+        "SELECT lead_id, supplier_id, received_at, state, quality, data::text AS data, trace, traceparent FROM distribution.leads \
+         WHERE campaign_id = $1 AND outcome = 3 AND NOT test AND (received_at, lead_id) > ($2, $3) \
+           AND expires_at > $4 ORDER BY received_at, lead_id LIMIT $5 FOR UPDATE",
+    )
+    .bind(campaign.uuid())
+    .bind(at)
+    .bind(id)
+    .bind(now)
+    .bind(limit)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(Unsold::from).collect())
+}
+
+/// A lead that was sold after all: to how many, for how much together, and why.
+#[derive(Debug)]
+pub struct Sold {
+    /// The lead.
+    pub lead: LeadId,
+    /// How many buyers.
+    pub buyers_assigned: u32,
+    /// What they pay together.
+    pub price: Money,
+    /// Encoded.
+    pub trace: Vec<u8>,
+}
+
+/// Writes what became of locked leads: those sold, and new traces of those that were not.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn update(
+    connection: &mut PgConnection,
+    sold: &[Sold],
+    traces: &[(LeadId, Vec<u8>)],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    if !sold.is_empty() {
+        sqlx::query(
+            "UPDATE distribution.leads l SET outcome = 2, reason = '', decided_at = $1, expires_at = NULL, \
+               buyers_assigned = t.buyers, price = t.price, currency = t.currency, trace = t.trace \
+             FROM unnest($2::uuid[], $3::int[], $4::numeric[], $5::text[], $6::bytea[]) \
+               AS t(lead_id, buyers, price, currency, trace) WHERE l.lead_id = t.lead_id",
+        )
+        .bind(now)
+        .bind(sold.iter().map(|one| one.lead.uuid()).collect::<Vec<_>>())
+        .bind(sold.iter().map(|one| signed(one.buyers_assigned)).collect::<Vec<_>>())
+        .bind(sold.iter().map(|one| one.price.amount()).collect::<Vec<Decimal>>())
+        .bind(sold.iter().map(|one| one.price.currency().code().to_owned()).collect::<Vec<_>>())
+        .bind(sold.iter().map(|one| one.trace.as_slice()).collect::<Vec<_>>())
+        .execute(&mut *connection)
+        .await?;
+    }
+    if !traces.is_empty() {
+        sqlx::query(
+            "UPDATE distribution.leads l SET trace = t.trace FROM unnest($1::uuid[], $2::bytea[]) \
+               AS t(lead_id, trace) WHERE l.lead_id = t.lead_id",
+        )
+        .bind(traces.iter().map(|(lead, _)| lead.uuid()).collect::<Vec<_>>())
+        .bind(traces.iter().map(|(_, trace)| trace.as_slice()).collect::<Vec<_>>())
+        .execute(connection)
+        .await?;
+    }
+    Ok(())
+}
+
+/// A lead whose time was up.
+#[derive(Debug, FromRow)]
+pub struct Expired {
+    /// The lead.
+    pub lead_id: Uuid,
+    /// Its tenant.
+    pub seller_id: Uuid,
+    /// Who posted it.
+    pub supplier_id: Uuid,
+    /// For which campaign.
+    pub campaign_id: Uuid,
+    /// The supplier's own.
+    pub reference: String,
+    /// W3C trace context.
+    pub traceparent: Option<String>,
+}
+
+/// Ends leads whose time is up. Leads that are being looked at by others at the moment wait.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn expire(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<Expired>, sqlx::Error> {
+    sqlx::query_as(
+        "UPDATE distribution.leads SET outcome = 5, reason = 'expired', decided_at = $1 WHERE lead_id IN ( \
+           SELECT lead_id FROM distribution.leads WHERE outcome = 3 AND NOT test AND expires_at <= $1 \
+           ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED) \
+         RETURNING lead_id, seller_id, supplier_id, campaign_id, reference, traceparent",
+    )
+    .bind(now)
+    .bind(limit)
+    .fetch_all(connection)
+    .await
+}

@@ -1,0 +1,68 @@
+//! A lead as its seller sees it.
+
+use chrono::{DateTime, Utc};
+use leadflow_kernel::{LeadId, SellerId};
+use rust_decimal::Decimal;
+use sqlx::{FromRow, PgConnection};
+use uuid::Uuid;
+
+/// A stored lead; the migration describes each column.
+#[derive(Debug, FromRow)]
+pub struct LeadRow {
+    pub lead_id: Uuid,
+    pub seller_id: Uuid,
+    pub supplier_id: Uuid,
+    pub campaign_id: Uuid,
+    pub category_id: Uuid,
+    pub received_at: DateTime<Utc>,
+    pub decided_at: DateTime<Utc>,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub state: String,
+    pub quality: String,
+    pub data: String,
+    pub raw: Option<String>,
+    pub unknown_fields: Option<String>,
+    pub trace: Vec<u8>,
+}
+
+/// A sale of it; the migration describes each column.
+#[derive(Debug, FromRow)]
+pub struct SaleRow {
+    pub assignment_id: Uuid,
+    pub buyer_id: Uuid,
+    pub subscription_id: Uuid,
+    pub price: Decimal,
+    pub currency: String,
+    pub assigned_at: DateTime<Utc>,
+}
+
+/// A tenant's lead.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn lead(connection: &mut PgConnection, seller: SellerId, id: LeadId) -> Result<Option<LeadRow>, sqlx::Error> {
+    sqlx::query_as(
+        "SELECT lead_id, seller_id, supplier_id, campaign_id, category_id, received_at, decided_at, expires_at, state, \
+           quality, data::text AS data, raw::text AS raw, unknown_fields::text AS unknown_fields, trace \
+         FROM distribution.leads WHERE lead_id = $1 AND seller_id = $2",
+    )
+    .bind(id.uuid())
+    .bind(seller.uuid())
+    .fetch_optional(connection)
+    .await
+}
+
+/// Its sales.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn sales(connection: &mut PgConnection, seller: SellerId, id: LeadId) -> Result<Vec<SaleRow>, sqlx::Error> {
+    sqlx::query_as(
+        "SELECT assignment_id, buyer_id, subscription_id, price, currency, assigned_at FROM distribution.assignments \
+         WHERE lead_id = $1 AND seller_id = $2 ORDER BY assignment_id",
+    )
+    .bind(id.uuid())
+    .bind(seller.uuid())
+    .fetch_all(connection)
+    .await
+}
