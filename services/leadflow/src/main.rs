@@ -1,9 +1,12 @@
 //! `leadflow`: every role of the product, and what runs it on one machine, in one executable.
 
 mod cli;
+mod demo;
 mod local;
 mod migrate;
 mod role;
+mod say;
+mod seed;
 mod serve;
 
 use std::process::ExitCode;

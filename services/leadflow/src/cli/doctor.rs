@@ -6,6 +6,7 @@ use leadflow_messaging::{Bus, BusSettings, topology};
 use leadflow_testkit::servers::{nats_server, postgres_bin};
 use sqlx::{Connection as _, PgConnection};
 
+use crate::say::say;
 use crate::{
     local::{
         disk, environment,
@@ -81,13 +82,13 @@ fn print(checks: &[Check]) -> ExitCode {
             [state.to_owned(), check.what.clone(), text]
         })
         .collect();
-    print!("{}", table::columns(&rows));
+    say!("{}", table::columns(&rows).trim_end());
     let wrong = checks.iter().filter(|check| !check.mend.is_empty()).count();
     if wrong == 0 {
-        println!("\nAll is well.");
+        say!("\nAll is well.");
         ExitCode::SUCCESS
     } else {
-        println!("\n{wrong} of {} checks found something wrong.", checks.len());
+        say!("\n{wrong} of {} checks found something wrong.", checks.len());
         ExitCode::FAILURE
     }
 }

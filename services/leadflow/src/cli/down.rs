@@ -7,12 +7,13 @@ use leadflow_testkit::servers::Signal;
 use crate::{
     local::{layout::Layout, servers, services, state},
     role::Role,
+    say::say,
 };
 
 pub(super) async fn run() -> anyhow::Result<ExitCode> {
     let layout = Layout::find();
     if !layout.run().is_dir() {
-        println!("nothing was started here");
+        say!("nothing was started here");
         return Ok(ExitCode::SUCCESS);
     }
     let _lock = state::lock(&layout)?;
@@ -25,12 +26,12 @@ pub(super) async fn run() -> anyhow::Result<ExitCode> {
     let mut stopped = 0;
     for (name, signal) in programs {
         if services::stop(&layout, name, signal).await {
-            println!("{name}: stopped");
+            say!("{name}: stopped");
             stopped += 1;
         }
     }
     if stopped == 0 {
-        println!("nothing was running");
+        say!("nothing was running");
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -10,6 +10,7 @@ use std::{
 };
 
 use crate::local::layout::Layout;
+use crate::say::say;
 
 /// `leadflow logs`' arguments.
 #[derive(Debug, clap::Args)]
@@ -36,7 +37,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     loop {
         let logs = logs(&layout.logs(), &args.programs);
         if first && logs.is_empty() {
-            println!("no logs in {}; `make up` starts everything", layout.logs().display());
+            say!("no logs in {}; `make up` starts everything", layout.logs().display());
             return Ok(ExitCode::SUCCESS);
         }
         let width = logs.iter().map(|log| name(log).len()).max().unwrap_or(0);

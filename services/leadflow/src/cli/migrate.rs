@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::say::say;
 use crate::{local::environment, migrate};
 
 pub(super) async fn run() -> anyhow::Result<ExitCode> {
@@ -10,7 +11,7 @@ pub(super) async fn run() -> anyhow::Result<ExitCode> {
     env.finish()?;
     for schema in &schemas {
         migrate::migrate(schema).await?;
-        println!("{}: up to date", schema.name);
+        say!("{}: up to date", schema.name);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 mod bus;
+mod demo;
 mod dlq;
 mod doctor;
 mod down;
@@ -30,6 +31,8 @@ enum Command {
     Down,
     /// Follow the logs of what `up` started
     Logs(logs::Args),
+    /// Sell 2,000 made-up leads to ten buyers through what runs, show what happened, check the books
+    Demo(demo::Args),
     /// Check every dependency and say what is wrong and how to mend it
     Doctor,
     /// Bring every service's schema up to date
@@ -53,6 +56,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Up => up::run().await,
         Command::Down => down::run().await,
         Command::Logs(args) => logs::run(&args).await,
+        Command::Demo(args) => demo::run(&args).await,
         Command::Doctor => doctor::run().await,
         Command::Migrate => migrate::run().await,
         Command::Events(command) => events::run(command).await,

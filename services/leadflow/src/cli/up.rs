@@ -15,9 +15,18 @@ use crate::{
         state, table,
     },
     migrate,
+    say::say,
 };
 
 pub(super) async fn run() -> anyhow::Result<ExitCode> {
+    // Given up in the middle, what is just being started is stopped again; what was ready runs on.
+    tokio::select! {
+        outcome = bring_up() => outcome,
+        _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted; `make down` stops what was started so far"),
+    }
+}
+
+async fn bring_up() -> anyhow::Result<ExitCode> {
     let layout = Layout::find();
     layout.create()?;
     let _lock = state::lock(&layout)?;
@@ -58,7 +67,7 @@ async fn apply_migrations(own: &Variables, variables: &Variables) -> anyhow::Res
     env.finish()?;
     for schema in &schemas {
         if migrate::missing(schema).await? != Some(0) {
-            println!("migrate: {}", schema.name);
+            say!("migrate: {}", schema.name);
         }
         migrate::migrate(schema).await?;
     }
@@ -102,14 +111,14 @@ fn print_summary(settings: &LocalSettings, variables: &Variables, demo: Option<&
         let place = variables.get(setting).map(|url| without_password(url)).unwrap_or_default();
         row(name, what, place);
     }
-    println!("\nLeadFlow is up.\n\n{}", table::columns(&rows));
+    say!("\nLeadFlow is up.\n\n{}", table::columns(&rows));
     if let Some(demo) = demo {
-        println!("Demo supplier's key: {}\n", demo.supplier_key);
+        say!("Demo supplier's key: {}\n", demo.supplier_key);
         if let Some(ingest) = settings.roles.iter().find(|(role, _)| role.name() == "ingest") {
-            println!("Post a lead:\n\n{}\n", curl(ingest.1.http, demo));
+            say!("Post a lead:\n\n{}\n", curl(ingest.1.http, demo));
         }
     }
-    println!("make logs follows what happens, make doctor checks everything, make down stops it.");
+    say!("make logs follows what happens, make doctor checks everything, make down stops it.");
 }
 
 /// One line to paste into a shell.

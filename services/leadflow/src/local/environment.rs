@@ -5,14 +5,14 @@ use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
 use anyhow::Context as _;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use leadflow_platform::Env;
+use leadflow_platform::{Env, telemetry::TelemetrySettings};
 use leadflow_testkit::servers::{Nats, Postgres};
 
 use super::{
     layout::{Layout, write_private},
     settings::LocalSettings,
 };
-use crate::role::Role;
+use crate::{role::Role, serve};
 
 /// Variables by name.
 pub type Variables = BTreeMap<String, String>;
@@ -69,11 +69,19 @@ pub fn compose(layout: &Layout, settings: &LocalSettings, own: &Variables) -> an
     for (name, value) in Role::LOCAL_DEFAULTS {
         set(name, (*value).to_owned());
     }
-    for (name, value) in &mut variables {
-        if let Some(chosen) = own.get(name) {
-            value.clone_from(chosen);
+    // What the caller set wins, and whatever else services know is passed on: then a change of it is
+    // seen at the next `up`.
+    let mut everything = variables.clone();
+    everything.extend(own.clone());
+    let mut env = env_of(&everything);
+    TelemetrySettings::read(&mut env);
+    serve::Settings::read(&mut env, Role::ALL);
+    for setting in env.known() {
+        if let Some(chosen) = own.get(setting.name) {
+            variables.insert(setting.name.to_owned(), chosen.clone());
         }
     }
+    env.finish()?;
     Ok(variables)
 }
 

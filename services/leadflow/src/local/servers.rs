@@ -12,6 +12,7 @@ use super::{
     settings::LocalSettings,
     state::{self, Started},
 };
+use crate::say::say;
 
 /// Names of the two, as in file names and messages.
 pub const POSTGRES: &str = "postgresql";
@@ -26,14 +27,14 @@ pub async fn postgres(layout: &Layout, settings: &LocalSettings) -> anyhow::Resu
     }
     if running.is_none() {
         let begin = Instant::now();
-        println!("{POSTGRES}: starting");
+        say!("{POSTGRES}: starting");
         let server = Postgres::start(PostgresOptions {
             port: settings.postgres_port,
             log: Some(layout.log(POSTGRES)),
             ..PostgresOptions::new(layout.data().join(POSTGRES))
         })
         .await?;
-        println!(
+        say!(
             "{POSTGRES}: ready, version {}, port {} ({:.1} s)",
             server.version(),
             server.port(),
@@ -54,11 +55,11 @@ pub async fn nats(layout: &Layout, settings: &LocalSettings) -> anyhow::Result<(
         if started.fingerprint == fingerprint {
             return Ok(());
         }
-        println!("{NATS}: restarting, because NATS_SYNC changed");
+        say!("{NATS}: restarting, because NATS_SYNC changed");
         super::services::stop(layout, NATS, leadflow_testkit::servers::Signal::Terminate).await;
     }
     let begin = Instant::now();
-    println!("{NATS}: starting");
+    say!("{NATS}: starting");
     let server = Nats::start(NatsOptions {
         port: settings.nats_port,
         sync: settings.nats_sync,
@@ -66,7 +67,7 @@ pub async fn nats(layout: &Layout, settings: &LocalSettings) -> anyhow::Result<(
         ..NatsOptions::new(layout.data().join(NATS))
     })
     .await?;
-    println!(
+    say!(
         "{NATS}: ready, version {}, port {}, flushes {} ({:.1} s)",
         server.version(),
         server.port(),

@@ -23,6 +23,7 @@ use super::{
     state::{self, Started},
 };
 use crate::role::{Ports, Role};
+use crate::say::say;
 
 /// Reading a large `DIRECTORY` at start included.
 const READY_LIMIT: Duration = Duration::from_secs(60);
@@ -71,10 +72,10 @@ pub async fn start(
         if started.fingerprint == fingerprint {
             return Ok(false);
         }
-        println!("{role}: restarting, because the program or its settings changed");
+        say!("{role}: restarting, because the program or its settings changed");
         stop(layout, role.name(), Signal::Terminate).await;
     } else {
-        println!("{role}: starting");
+        say!("{role}: starting");
     }
     let log = layout.log(role.name());
     put_aside(&log);
@@ -112,7 +113,7 @@ pub async fn wait_ready(layout: &Layout, roles: &[(Role, Ports)]) -> anyhow::Res
         })
         .await;
         match outcome {
-            Ok(true) => println!("{role}: ready, port {} ({:.1} s)", ports.http, begin.elapsed().as_secs_f32()),
+            Ok(true) => say!("{role}: ready, port {} ({:.1} s)", ports.http, begin.elapsed().as_secs_f32()),
             Ok(false) => anyhow::bail!(died(layout, role.name())),
             Err(_) => {
                 let why = match last {
@@ -136,7 +137,7 @@ pub async fn stop(layout: &Layout, name: &str, signal: Signal) -> bool {
     started.signal(signal);
     let ended = wait::try_for("its end", STOP_LIMIT, async || (!started.is_alive()).then_some(())).await;
     if ended.is_err() {
-        println!("{name}: did not stop within {} s, killing it", STOP_LIMIT.as_secs());
+        say!("{name}: did not stop within {} s, killing it", STOP_LIMIT.as_secs());
         started.signal(Signal::Kill);
         // A killed process is gone as soon as the kernel gets to it.
         let _ = wait::try_for("its end", STOP_LIMIT, async || (!started.is_alive()).then_some(())).await;

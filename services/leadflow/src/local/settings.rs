@@ -40,8 +40,8 @@ impl LocalSettings {
             nats_port: env.or(NATS_PORT, 14222, "port of the private nats-server"),
             nats_sync: env.or(
                 "NATS_SYNC",
-                SyncInterval::Every(Duration::from_secs(120)),
-                "when the private nats-server flushes to the disk: always, or a duration such as 100ms",
+                SyncInterval::Always,
+                "when the private nats-server flushes to the disk: always (before it acknowledges), or a duration such as 2m",
             ),
             roles: Role::ALL.iter().map(|role| (*role, Ports::read(env, *role))).collect(),
         }

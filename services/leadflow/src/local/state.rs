@@ -7,6 +7,7 @@ use leadflow_testkit::servers::{ProcessId, Signal};
 use serde::{Deserialize, Serialize};
 
 use super::layout::{Layout, write_private};
+use crate::say::say;
 
 /// A program that `up` started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,7 +82,7 @@ pub fn lock(layout: &Layout) -> anyhow::Result<fs::File> {
     match file.try_lock() {
         Ok(()) => {}
         Err(fs::TryLockError::WouldBlock) => {
-            println!("another `leadflow up` or `down` is at work; waiting for it");
+            say!("another `leadflow up` or `down` is at work; waiting for it");
             file.lock().context("wait for the other one")?;
         }
         Err(fs::TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}

@@ -12,7 +12,7 @@ use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 
 use super::{
     Found, ProcessId, Running, ServerError, ServerUser, Signal, free_port, is_free, postgres_bin,
-    process::{children_of, tail},
+    process::{children_of, processes_in, tail},
     server_user,
 };
 use crate::wait;
@@ -233,6 +233,7 @@ impl Postgres {
         if !is_free(self.options.port) {
             return Err(ServerError::PortBusy { what: WHAT, port: self.options.port });
         }
+        self.clear_lock_of_zombie().await?;
         let on_off = if self.options.fsync { "on" } else { "off" };
         let mut command = self.command("postgres");
         command
@@ -282,6 +283,24 @@ impl Postgres {
                 Err(self.silent(START_LIMIT, &last_error))
             }
         }
+    }
+
+    /// A killed server that nobody has reaped yet (its parent is gone, and the machine's first process
+    /// is slow or does not care) still looks alive to PostgreSQL, which then refuses to start. Its
+    /// lock is removed once nothing works in the data folder any more.
+    async fn clear_lock_of_zombie(&self) -> Result<(), ServerError> {
+        let data = &self.options.data_dir;
+        let lock = data.join("postmaster.pid");
+        let Some(pid) = fs::read_to_string(&lock).ok().and_then(|text| text.lines().next()?.trim().parse().ok()) else {
+            return Ok(());
+        };
+        if ProcessId::of(pid).is_some() || !Path::new(&format!("/proc/{pid}")).exists() {
+            // It lives, or PostgreSQL sees for itself that it is gone.
+            return Ok(());
+        }
+        let alone = wait::try_for("its sessions end", STOP_LIMIT, async || processes_in(data).is_empty().then_some(()));
+        alone.await.map_err(|elapsed| self.silent(STOP_LIMIT, &elapsed.to_string()))?;
+        fs::remove_file(&lock).map_err(ServerError::io("remove", &lock))
     }
 
     fn command(&self, program: &str) -> Command {

@@ -70,6 +70,18 @@ pub(super) fn children_of(pid: u32) -> Vec<u32> {
         .collect()
 }
 
+/// The processes whose current folder this is.
+pub(super) fn processes_in(folder: &Path) -> Vec<u32> {
+    let Ok(folder) = folder.canonicalize() else { return Vec::new() };
+    fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd == folder))
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect()
+}
+
 /// A server that we started, in a process group of its own: a Ctrl-C at the terminal is ours to
 /// pass on.
 #[derive(Debug)]
