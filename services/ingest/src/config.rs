@@ -19,7 +19,7 @@ pub struct Config {
     pub body_timeout: Duration,
     /// A request's head must have arrived within this.
     pub header_timeout: Duration,
-    /// The longest an answer waits for the decision, from the request's beginning.
+    /// The longest an answer waits for the decision, from when the post is all here.
     pub decision_wait: Duration,
     /// The longest the stream may take to acknowledge a lead.
     pub ack_timeout: Duration,
@@ -42,7 +42,7 @@ impl Config {
             token: settings::service_token(env),
             distribution_url: env.or(
                 "DISTRIBUTION_GRPC_URL",
-                "http://127.0.0.1:7103".to_owned(),
+                "http://127.0.0.1:9103".to_owned(),
                 "gRPC address of distribution, or several, comma-separated",
             ),
             public_url: env

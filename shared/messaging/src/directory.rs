@@ -1,7 +1,7 @@
 //! The directory: the newest state of every record (sellers, suppliers, campaigns …), loaded from
 //! the stream at start and followed from there, for services that keep it in memory.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use async_nats::jetstream::consumer::{DeliverPolicy, pull};
 use futures::StreamExt;
@@ -11,6 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Bus, BusError, Message};
 
+/// How often to look whether the connection is still the one that reading began on.
+const CONNECTION_CHECK: Duration = Duration::from_secs(1);
 const RETRY: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
 
 /// Where directory records go.
@@ -46,6 +48,8 @@ async fn read(bus: &Bus, filter_subjects: Vec<String>, sink: &mut impl Sink) -> 
         what: format!("stream {}: {what}: {error}", streams::DIRECTORY),
         source: None,
     };
+    let connects = || bus.client().statistics().connects.load(Ordering::Relaxed);
+    let began_on = connects();
     let stream = bus
         .jetstream()
         .get_stream(streams::DIRECTORY)
@@ -64,7 +68,15 @@ async fn read(bus: &Bus, filter_subjects: Vec<String>, sink: &mut impl Sink) -> 
         sink.loaded();
     }
     let mut messages = consumer.messages().await.map_err(|error| failed("cannot be followed", error.to_string()))?;
-    while let Some(message) = messages.next().await {
+    loop {
+        let message = match tokio::time::timeout(CONNECTION_CHECK, messages.next()).await {
+            Ok(Some(message)) => message,
+            Ok(None) => return Ok(()),
+            // A new connection: the client would notice only after half a minute without heartbeats,
+            // and for that long a revoked key would go on working.
+            Err(_) if connects() != began_on => return Ok(()),
+            Err(_) => continue,
+        };
         let message = message.map_err(|error| failed("interrupted", error.to_string()))?;
         let pending = message.info().map_or(0, |info| info.pending);
         sink.apply(&Message::from_nats(&message));
@@ -73,5 +85,4 @@ async fn read(bus: &Bus, filter_subjects: Vec<String>, sink: &mut impl Sink) -> 
             sink.loaded();
         }
     }
-    Ok(())
 }

@@ -58,16 +58,15 @@ impl<'a> Json<'a> {
     /// # Errors
     /// [`JsonError`].
     pub fn parse(text: &'a str) -> Result<Self, JsonError> {
-        // The scan into a raw value does not recurse, so depth is ours to bound.
-        let raw: &'a RawValue = serde_json::from_str(text)?;
-        Self::read(raw.get(), 0)
-    }
-
-    fn read(raw: &'a str, depth: usize) -> Result<Self, JsonError> {
-        let nested = matches!(raw.as_bytes().first(), Some(b'{' | b'['));
-        if nested && depth == MAX_DEPTH {
+        // First, because each level below is scanned once more.
+        if is_deeper_than(text, MAX_DEPTH) {
             return Err(JsonError::TooDeep);
         }
+        let raw: &'a RawValue = serde_json::from_str(text)?;
+        Self::read(raw.get())
+    }
+
+    fn read(raw: &'a str) -> Result<Self, JsonError> {
         Ok(match raw.as_bytes().first() {
             Some(b'{') => {
                 let Members(members) = serde_json::from_str(raw)?;
@@ -75,13 +74,12 @@ impl<'a> Json<'a> {
                 if !members.iter().all(|(Text(name), _)| names.insert(name.as_ref())) {
                     return Err(JsonError::DuplicateName);
                 }
-                let members =
-                    members.into_iter().map(|(Text(name), value)| Ok((name, Self::read(value.get(), depth + 1)?)));
+                let members = members.into_iter().map(|(Text(name), value)| Ok((name, Self::read(value.get())?)));
                 Self::Object(members.collect::<Result<_, JsonError>>()?)
             }
             Some(b'[') => {
                 let Items(items) = serde_json::from_str(raw)?;
-                let items = items.into_iter().map(|item| Self::read(item.get(), depth + 1));
+                let items = items.into_iter().map(|item| Self::read(item.get()));
                 Self::Array(items.collect::<Result<_, JsonError>>()?)
             }
             Some(b'"') => {
@@ -169,6 +167,33 @@ impl<'a> Json<'a> {
             }
         }
     }
+}
+
+/// Whether brackets outside of strings are nested deeper than `limit`. What is no JSON at all may
+/// be called deep, never the other way round.
+fn is_deeper_than(text: &str, limit: usize) -> bool {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for byte in text.bytes() {
+        if in_string {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_string = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => in_string = true,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > limit {
+            return true;
+        }
+    }
+    false
 }
 
 /// Appends a JSON string.
@@ -289,11 +314,12 @@ mod tests {
     }
 
     #[test]
-    fn depth_is_bounded_without_recursion() {
+    fn depth_is_bounded_and_brackets_in_strings_do_not_count() {
         let nested = |n: usize| "[".repeat(n) + &"]".repeat(n);
         assert!(Json::parse(&nested(MAX_DEPTH)).is_ok());
         assert_eq!(Json::parse(&nested(MAX_DEPTH + 1)), Err(JsonError::TooDeep));
         assert_eq!(Json::parse(&nested(1_000_000)), Err(JsonError::TooDeep));
+        assert!(Json::parse(r#"["[[[[[[[[[[", "\"[[[[[[[[[[", {"{{{{{{{{{{\\":"[[[[[[[[["}]"#).is_ok());
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::{
 /// Time limits of a post.
 #[derive(Debug, Clone, Copy)]
 pub struct Timeouts {
-    /// The longest an answer waits for the decision, from the request's beginning.
+    /// The longest an answer waits for the decision, from when the post is all here.
     pub decision_wait: Duration,
     /// The longest the stream may take to acknowledge a lead.
     pub ack: Duration,

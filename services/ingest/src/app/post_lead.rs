@@ -32,7 +32,7 @@ pub struct NewPost<'a> {
     pub respond_async: bool,
     /// W3C trace context.
     pub traceparent: &'a str,
-    /// When the request began.
+    /// When it was all here.
     pub began: Instant,
 }
 
@@ -216,7 +216,7 @@ impl App {
         if let Err(error) = &published {
             tracing::warn!(%lead_id, supplier_id = %caller.supplier.id, %error, "a lead was not acknowledged");
             // It may be stored: its decision must not be taken for that of another body.
-            if keyed && !matches!(error, PublishError::Disconnected) {
+            if keyed && !matches!(error, PublishError::Disconnected | PublishError::Overloaded) {
                 self.remember(caller, lead_id, body_hash, false);
             }
         }

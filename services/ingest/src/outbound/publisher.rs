@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use leadflow_messaging::{Bus, Envelope};
+use leadflow_messaging::{Bus, Envelope, GroupCommitPublisher, PublishError as GroupError};
 
 /// Why a lead is not known to be stored.
 #[derive(Debug, thiserror::Error)]
@@ -11,6 +11,9 @@ pub enum PublishError {
     /// There is no connection now: it was not sent.
     #[error("not connected to NATS")]
     Disconnected,
+    /// Too many leads are waiting for the stream: it was not sent.
+    #[error("too many leads are waiting for the stream")]
+    Overloaded,
     /// Sent, not acknowledged. It may have been stored all the same.
     #[error("not acknowledged")]
     NotAcknowledged(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -38,5 +41,18 @@ impl LeadPublisher for Bus {
             return Err(PublishError::Disconnected);
         }
         Bus::publish(self, &[event]).await.map_err(|error| PublishError::NotAcknowledged(Box::new(error)))
+    }
+}
+
+/// Leads posted at the same time share one message, one sync to disk and one acknowledgement.
+#[async_trait]
+impl LeadPublisher for GroupCommitPublisher {
+    async fn publish(&self, event: Envelope) -> Result<(), PublishError> {
+        Self::publish(self, event).await.map_err(|error| match error {
+            GroupError::Disconnected => PublishError::Disconnected,
+            GroupError::Overloaded => PublishError::Overloaded,
+            GroupError::Timeout(after) => PublishError::TimedOut(after),
+            error @ GroupError::NotAcknowledged(_) => PublishError::NotAcknowledged(Box::new(error)),
+        })
     }
 }

@@ -57,6 +57,10 @@ async fn slow_callers_are_cut_off() {
     let ended = tokio::time::timeout(PATIENCE, client::read(&mut half_head)).await.expect("cut off");
     assert!(ended.is_none_or(|answer| answer.status == 408));
 
+    let mut says_nothing = TcpStream::connect(world.addr).await.unwrap();
+    let ended = tokio::time::timeout(PATIENCE, client::read(&mut says_nothing)).await.expect("cut off");
+    assert!(ended.is_none_or(|answer| answer.status == 408));
+
     let mut half_body = TcpStream::connect(world.addr).await.unwrap();
     let head = client::request("POST /api/leads/ingest", &[("X-API-Key", KEY), JSON, ("Content-Length", "100")], None);
     half_body.write_all(&[head.as_slice(), b"{\"camp"].concat()).await.unwrap();

@@ -39,6 +39,62 @@ async fn without_the_stream_a_post_is_503_and_afterwards_201_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_does_not_acknowledge_gets_no_2xx() {
+    let world = World::with(|config| config.ack_timeout = Duration::from_millis(300), true).await;
+    let headers = [("X-API-Key", KEY), JSON, ("Idempotency-Key", "k")];
+    world.proxy.blackhole();
+    for extra in [vec![], vec![("Prefer", "respond-async")]] {
+        let answer = world.post_with(&[headers.as_slice(), &extra].concat(), &world.lead("Doe")).await;
+        assert_eq!((answer.status, answer.code().as_str()), (503, "not_stored"), "{answer:?}");
+        assert_eq!(answer.header("retry-after"), Some("1"));
+    }
+    world.proxy.restore().await.expect("restore");
+    wait::until("posts are answered again", PATIENCE, async || {
+        world.post_with(&headers, &world.lead("Doe")).await.status == 201
+    })
+    .await;
+    let leads: std::collections::HashSet<_> = world.fake.received().into_iter().map(|(lead, _)| lead.lead_id).collect();
+    assert_eq!(leads.len(), 1, "whatever arrived of the doubtful posts is the same lead");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_cut_the_directory_catches_up_and_answers_come_again() {
+    let world = World::start().await;
+    world.proxy.cut().await;
+    world.publish(&world.tenant.supplier_record(2, &["sk_rotated"])).await;
+    wait::until("the cut is noticed", PATIENCE, async || world.post(&world.lead("Doe")).await.code() == "not_stored")
+        .await;
+    assert!(world.fake.received().is_empty());
+    world.proxy.restore().await.expect("restore");
+    let rotated = [("X-API-Key", "sk_rotated"), JSON];
+    wait::until("the key made meanwhile works, and decisions are heard", PATIENCE, async || {
+        world.post_with(&rotated, &world.lead("Doe")).await.status == 201
+    })
+    .await;
+    assert_eq!(world.post(&world.lead("Doe")).await.status, 401);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_stream_takes_nothing_more_and_loses_nothing() {
+    let world = World::with_stream(|_| {}, false, 512 * 1024).await;
+    let extra: String = (0..10).map(|n| format!(r#","note{n}":"{}""#, "x".repeat(4_000))).collect();
+    let body = world.lead("Doe").replace(r#""age":45"#, &format!(r#""age":45{extra}"#));
+    let headers = [("X-API-Key", KEY), JSON, ("Prefer", "respond-async")];
+    let mut taken = 0;
+    let full = loop {
+        let answer = world.post_with(&headers, &body).await;
+        match answer.status {
+            202 => taken += 1,
+            _ => break answer,
+        }
+        assert!(taken < 100);
+    };
+    assert_eq!((full.status, full.code().as_str()), (503, "not_stored"), "{full:?}");
+    assert!(taken > 5);
+    assert_eq!(world.stored().await, taken);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_finishes_what_is_at_hand() {
     let mut world = World::start().await;
     let (addr, body) = (world.addr, world.lead("Doe"));
@@ -53,7 +109,7 @@ async fn a_stop_finishes_what_is_at_hand() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_empty_directory_is_loaded_and_knows_nobody() {
-    let world = World::empty(|_| {}, false).await;
+    let world = World::empty(|_| {}, false, 64 << 20).await;
     world.ready().await;
     assert_eq!(world.post("{}").await.code(), "api_key_invalid");
 }

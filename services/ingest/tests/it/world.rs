@@ -13,7 +13,7 @@ use leadflow_ingest::{Config, Deps};
 use leadflow_kernel::{CampaignId, CategoryId, Clock as _, EventId, SellerId, SupplierId, SystemClock};
 use leadflow_messaging::{Bus, BusSettings, Envelope, consumer, topology};
 use leadflow_platform::{Env, Shutdown, grpc};
-use leadflow_testkit::{TestNats, wait};
+use leadflow_testkit::{ChaosProxy, TestNats, wait};
 use sha2::{Digest as _, Sha256};
 use tokio::{net::TcpListener, task::JoinHandle};
 
@@ -40,6 +40,9 @@ pub struct Tenant {
 
 pub struct World {
     pub nats: TestNats,
+    /// Between the gateway and NATS.
+    pub proxy: ChaosProxy,
+    /// Past the proxy.
     pub bus: Bus,
     pub addr: SocketAddr,
     pub fake: Fake,
@@ -59,7 +62,12 @@ impl World {
 
     /// With other settings, and with or without anybody who consumes leads.
     pub async fn with(change: impl FnOnce(&mut Config), deciding: bool) -> Self {
-        let mut world = Self::empty(change, deciding).await;
+        Self::with_stream(change, deciding, 64 << 20).await
+    }
+
+    /// [`World::with`], where all leads on the stream may weigh `stream_bytes`.
+    pub async fn with_stream(change: impl FnOnce(&mut Config), deciding: bool, stream_bytes: i64) -> Self {
+        let mut world = Self::empty(change, deciding, stream_bytes).await;
         world.tenant = world.add_tenant(KEY).await;
         world.other = world.add_tenant(OTHER_KEY).await;
         world.ready().await;
@@ -89,12 +97,10 @@ impl World {
     }
 
     /// Without any records.
-    pub async fn empty(change: impl FnOnce(&mut Config), deciding: bool) -> Self {
+    pub async fn empty(change: impl FnOnce(&mut Config), deciding: bool, stream_bytes: i64) -> Self {
         let nats = TestNats::start().await.expect("nats-server");
-        let settings =
-            BusSettings { url: nats.url(), source: "ingest".to_owned(), connect_within: Duration::from_secs(10) };
-        let bus = Bus::connect(&settings).await.expect("connect");
-        topology::ensure(&bus, topology::TopologySettings { max_bytes: 64 << 20, ..Default::default() })
+        let bus = connect(nats.url()).await;
+        topology::ensure(&bus, topology::TopologySettings { max_bytes: stream_bytes, ..Default::default() })
             .await
             .expect("topology");
 
@@ -115,10 +121,12 @@ impl World {
             tokio::spawn(consumer::run(bus.clone(), leads, Arc::new(fake.clone()), shutdown.clone()))
         });
 
-        let (addr, gateway) = gateway(&distribution_url, &bus, change, &shutdown).await;
+        let proxy = ChaosProxy::start(SocketAddr::from(([127, 0, 0, 1], nats.port()))).await.expect("proxy");
+        let gateway_bus = connect(format!("nats://{}", proxy.addr())).await;
+        let (addr, gateway) = gateway(&distribution_url, &gateway_bus, change, &shutdown).await;
         let (tenant, other) = (Tenant::new(), Tenant::new());
         let gateway = Some(gateway);
-        Self { nats, bus, addr, fake, tenant, other, shutdown, distribution_url, gateway, fake_consumer }
+        Self { nats, proxy, bus, addr, fake, tenant, other, shutdown, distribution_url, gateway, fake_consumer }
     }
 
     /// The address of another gateway on the same servers, ready.
@@ -197,6 +205,11 @@ impl World {
 /// Posts to a gateway.
 pub async fn post_at(addr: SocketAddr, headers: &[(&str, &str)], body: &str) -> Answer {
     client::send(addr, &client::request("POST /api/leads/ingest", headers, Some(body.as_bytes()))).await
+}
+
+async fn connect(url: String) -> Bus {
+    let settings = BusSettings { url, source: "ingest".to_owned(), connect_within: Duration::from_secs(10) };
+    Bus::connect(&settings).await.expect("connect")
 }
 
 async fn gateway(

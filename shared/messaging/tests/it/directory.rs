@@ -1,13 +1,16 @@
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use chrono::DateTime;
 use leadflow_contracts::events::SellerChanged;
 use leadflow_kernel::EventId;
 use leadflow_messaging::{Bus, Envelope, Message, directory};
-use leadflow_testkit::{TestNats, wait};
+use leadflow_testkit::{ChaosProxy, TestNats, wait};
 use tokio_util::sync::CancellationToken;
 
-use crate::{PATIENCE, bus_with_streams};
+use crate::{PATIENCE, bus_to, bus_with_streams};
 
 /// The records seen, each with its version, and whether the current state is complete.
 type Seen = (Vec<(String, u64)>, bool);
@@ -61,4 +64,21 @@ async fn an_empty_directory_is_loaded_at_once_and_survives_a_killed_server() {
     wait::until("connected again", PATIENCE, async || bus.is_connected()).await;
     publish(&bus, "after", 1).await;
     wait::until("followed", PATIENCE, async || known.0.lock().unwrap().0.contains(&("after".to_owned(), 1))).await;
+}
+
+#[tokio::test]
+async fn after_a_cut_changes_made_meanwhile_arrive_within_seconds() {
+    let nats = TestNats::start().await.unwrap();
+    let bus = bus_with_streams(&nats).await;
+    let proxy = ChaosProxy::start(([127, 0, 0, 1], nats.port()).into()).await.unwrap();
+    let behind_proxy = bus_to(&format!("nats://{}", proxy.addr())).await;
+    let known = Known::default();
+    tokio::spawn(directory::follow(behind_proxy.clone(), &["seller"], known.clone(), CancellationToken::new()));
+    wait::until("loaded", PATIENCE, async || known.0.lock().unwrap().1).await;
+    proxy.cut().await;
+    wait::until("the cut is noticed", PATIENCE, async || !behind_proxy.is_connected()).await;
+    publish(&bus, "one", 1).await;
+    proxy.restore().await.unwrap();
+    let seconds = Duration::from_secs(6);
+    wait::until("the change arrived", seconds, async || !known.0.lock().unwrap().0.is_empty()).await;
 }

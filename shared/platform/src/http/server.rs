@@ -55,9 +55,10 @@ pub async fn serve_with(
 ) -> std::io::Result<()> {
     let graceful = GracefulShutdown::new();
     let room = Arc::new(Semaphore::new(limits.max_connections));
-    let mut builder = Builder::new(TokioExecutor::new());
+    // HTTP/1.1 only: telling versions apart waits for the first bytes without a limit, so that callers
+    // who say nothing would hold every connection there is.
+    let mut builder = Builder::new(TokioExecutor::new()).http1_only();
     builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.header_timeout);
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(Duration::from_secs(20));
     loop {
         let accepted = tokio::select! {
             biased;

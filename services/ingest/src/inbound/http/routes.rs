@@ -23,7 +23,6 @@ use crate::app::{
 
 /// `POST /api/leads/ingest`
 pub(super) async fn post_lead(State(api): State<Api>, request: Request) -> Result<Response, ApiError> {
-    let began = Instant::now();
     let (parts, body) = request.into_parts();
     let caller = authenticate(&api.app, &parts.headers)?;
     let _room = api.app.in_flight.try_acquire().map_err(|_| refusal::overloaded())?;
@@ -41,7 +40,7 @@ pub(super) async fn post_lead(State(api): State<Api>, request: Request) -> Resul
         idempotency_key,
         respond_async: headers::respond_async(&parts.headers),
         traceparent: &traceparent,
-        began,
+        began: Instant::now(),
     };
     let posted = api.app.post_lead(&caller, new).instrument(span).await.map_err(refusal::refused)?;
     Ok(match posted {
