@@ -15,7 +15,7 @@ pub mod consumer;
 pub mod directory;
 pub mod dlq;
 mod envelope;
-mod group_commit;
+pub mod group_commit;
 mod headers;
 pub mod inbox;
 pub mod outbox;
