@@ -1,1 +1,130 @@
-//! Placeholder.
+//! Tells buyers of the leads they bought: signed webhooks, with retries, every attempt on record.
+
+pub mod app;
+pub mod config;
+pub mod inbound;
+pub mod model;
+pub mod outbound;
+pub mod secrets;
+pub mod store;
+pub mod workers;
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use leadflow_contracts::{notifier::notifier_server::NotifierServer, streams};
+use leadflow_kernel::Clock;
+use leadflow_messaging::{
+    Bus,
+    consumer::{self, ConsumerSettings},
+    outbox::{Outbox, Relay},
+};
+use leadflow_outbound_http::{Client, Options};
+use leadflow_platform::{Health, Shutdown, db, grpc, http};
+use tokio::net::TcpListener;
+
+use outbound::{dispatcher::Dispatcher, webhook::Webhooks};
+
+pub use config::{Config, Limits};
+
+/// The service's schema.
+pub const SCHEMA: &str = "notifier";
+/// The role that the service takes on its connections.
+pub const ROLE: &str = "leadflow_notifier";
+/// The schema's history.
+pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// The inbox's name for the consumer of sold leads.
+pub(crate) const CONSUMER_LEADS: &str = "leads";
+/// Events handled at once.
+const BATCH: usize = 256;
+/// How long requests at hand may go on after the stop.
+const DRAIN: Duration = Duration::from_secs(15);
+
+/// What the service is given.
+pub struct Deps {
+    /// Where events come from and go.
+    pub bus: Bus,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Where it listens; both are bound already.
+pub struct Listeners {
+    /// Commands.
+    pub grpc: TcpListener,
+    /// `/healthz` and `/readyz`.
+    pub http: TcpListener,
+}
+
+/// Serves until `shutdown`, then finishes the requests at hand and records their results.
+///
+/// # Errors
+/// When the settings cannot be used or a listener fails for good.
+pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shutdown) -> anyhow::Result<()> {
+    let pool = db::connect(&config.database).context("the database URL of notifier cannot be read")?;
+    let client = Client::new(Options {
+        total_timeout: config.timeout,
+        allow_loopback: config.allow_loopback,
+        idle_per_host: config.limits.per_endpoint,
+        ..Options::default()
+    })?;
+    // Stopped one after the other: what takes work in, what sends, what records, what publishes.
+    let (recorder_stop, relay_stop) = (Shutdown::new(), Shutdown::new());
+    let (relay, relaying) = Relay::new(Outbox::new(SCHEMA), pool.clone(), deps.bus.clone(), relay_stop.clone());
+    let relaying = tokio::spawn(relaying);
+    let notifier = app::Notifier::new(
+        pool.clone(),
+        relay,
+        deps.clock.clone(),
+        config.keys.clone(),
+        client.clone(),
+        config.lease(),
+    );
+    let webhooks = Webhooks::new(client, config.keys.clone(), deps.clock.clone());
+    let (dispatcher, results) =
+        Dispatcher::new(webhooks, deps.clock.clone(), config.limits, config.timeout, shutdown.clone());
+    let recording = tokio::spawn(workers::recorder::run(notifier.clone(), results, recorder_stop.clone()));
+
+    let consume = |stream, consumer, handler: Arc<dyn consumer::BatchHandler>| {
+        let settings = ConsumerSettings { stream, consumer, max_batch: BATCH };
+        consumer::run(deps.bus.clone(), settings, handler, shutdown.clone())
+    };
+    let leads = Arc::new(inbound::events::LeadsAssigned { notifier: notifier.clone(), dispatcher: dispatcher.clone() });
+    let buyers = Arc::new(inbound::events::BuyersChanged { notifier: notifier.clone() });
+    let (limits, poll) = (config.limits, config.poll);
+    let work = [
+        tokio::spawn(consume(streams::LEADS, streams::LEADS_NOTIFIER, leads)),
+        tokio::spawn(consume(streams::DIRECTORY, streams::DIRECTORY_NOTIFIER, buyers)),
+        tokio::spawn(workers::retries::run(notifier.clone(), dispatcher.clone(), limits, poll, shutdown.clone())),
+        tokio::spawn(workers::housekeeping::run(notifier.clone(), shutdown.clone())),
+    ];
+
+    let bus = deps.bus.clone();
+    let health = Health::new("notifier").with_database(pool.clone()).with("nats", move || {
+        let connected = bus.is_connected();
+        async move { if connected { Ok(()) } else { Err("cannot be reached".to_owned()) } }
+    });
+    let service = inbound::grpc::Service::new(notifier);
+    let mut routes = grpc::builder().context("reflection")?;
+    routes.add_service(NotifierServer::with_interceptor(service, grpc::guard(&config.token)));
+    let served = tokio::try_join!(
+        async { grpc::serve(listeners.grpc, routes, shutdown.clone()).await.context("gRPC server of notifier") },
+        async {
+            let router = http::request_id(health.router());
+            http::serve(listeners.http, router, shutdown.clone()).await.context("HTTP server of notifier")
+        },
+    );
+    // A listener that failed stops the rest too.
+    shutdown.cancel();
+    for working in work {
+        working.await.context("a worker of notifier ended badly")?;
+    }
+    dispatcher.drain(DRAIN).await;
+    recorder_stop.cancel();
+    recording.await.context("the recorder of notifier ended badly")?;
+    relay_stop.cancel();
+    relaying.await.context("the relay of notifier ended badly")?;
+    pool.close().await;
+    served.map(|_| ())
+}

@@ -1,0 +1,186 @@
+//! Sold leads become deliveries: one row for each sale whose buyer has an endpoint, all of a batch in
+//! one transaction. The first attempt then starts from memory, because the rows are born with a
+//! lease; a crash before it ends leaves rows that come up again when the lease does.
+
+use std::{collections::HashMap, sync::Arc};
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use leadflow_kernel::{AssignmentId, BuyerId, CampaignId, DeliveryId, EventId, LeadId, Money, SellerId};
+use leadflow_messaging::consumer::HandleError;
+use leadflow_notifier_domain::{LeadAssigned, payload};
+use uuid::Uuid;
+
+use super::Notifier;
+use crate::{
+    model::{DeliveryKey, Endpoint, Job},
+    outbound::{
+        dispatcher::{Dispatcher, Slot},
+        events,
+    },
+    store::{
+        deliveries::{self, NewDelivery, Status},
+        endpoints,
+    },
+};
+
+/// One lead sold to one buyer.
+#[derive(Debug, Clone)]
+pub struct Sale {
+    /// The event that told it.
+    pub event: EventId,
+    /// The event's trace.
+    pub traceparent: Option<String>,
+    /// The tenant.
+    pub seller: SellerId,
+    /// Who bought.
+    pub buyer: BuyerId,
+    /// What.
+    pub lead: LeadId,
+    /// The sale.
+    pub assignment: AssignmentId,
+    /// Under what it was sold.
+    pub campaign: CampaignId,
+    /// The campaign's name.
+    pub campaign_name: Arc<str>,
+    /// The category's name.
+    pub category_name: Arc<str>,
+    /// USPS code, or empty.
+    pub state: Arc<str>,
+    /// As the supplier says.
+    pub quality: Arc<str>,
+    /// What the buyer paid.
+    pub price: Money,
+    /// When it was sold.
+    pub assigned_at: DateTime<Utc>,
+    /// The lead's fields, a JSON object.
+    pub data_json: Bytes,
+}
+
+impl Notifier {
+    /// Stores the deliveries of `sales` and begins to send them.
+    ///
+    /// # Errors
+    /// Transient for the database; permanent when a lead's data is no JSON object.
+    pub async fn accept_leads(&self, sales: &[Sale], dispatcher: &Dispatcher) -> Result<(), HandleError> {
+        let now = self.clock.now();
+        let mut transaction = self.pool.begin().await?;
+        let seen: Vec<EventId> = sales.iter().map(|sale| sale.event).collect();
+        let fresh = self.inbox.record(&mut transaction, crate::CONSUMER_LEADS, &seen).await?;
+        let sales: Vec<&Sale> = sales.iter().filter(|sale| fresh.contains(&sale.event)).collect();
+        if sales.is_empty() {
+            return Ok(transaction.commit().await?);
+        }
+        let mut buyers: Vec<_> = sales.iter().map(|sale| (sale.seller, sale.buyer)).collect();
+        buyers.sort_unstable();
+        buyers.dedup();
+        let endpoints: HashMap<_, _> = endpoints::of_buyers(&mut transaction, &buyers)
+            .await?
+            .into_iter()
+            .map(|endpoint| ((endpoint.seller, endpoint.buyer), Arc::new(endpoint)))
+            .collect();
+
+        let lease = Uuid::now_v7();
+        let mut planned = Vec::with_capacity(sales.len());
+        for sale in sales {
+            // A buyer without a webhook is told in other ways.
+            let Some(endpoint) = endpoints.get(&(sale.seller, sale.buyer)) else { continue };
+            planned.push(self.plan(sale, endpoint, dispatcher, lease, now)?);
+        }
+        // In the order of their ids: two batches with the same sales cannot deadlock.
+        planned.sort_unstable_by_key(|plan| plan.row.key.id);
+        planned.dedup_by_key(|plan| plan.row.key.id);
+        let rows: Vec<_> = planned.iter().map(|plan| plan.row.clone()).collect();
+        let stored = if rows.is_empty() {
+            std::collections::HashSet::new()
+        } else {
+            deliveries::insert(&mut transaction, &rows).await?
+        };
+        planned.retain(|plan| stored.contains(&plan.row.key.id));
+        let given_up = planned.iter().filter(|plan| plan.row.status == Status::GaveUp).map(|plan| {
+            let row = &plan.row;
+            events::delivery_ended(&row.key, row.endpoint, 0, Some(&row.error), now, row.traceparent.as_deref())
+        });
+        let pending = self.outbox.append(&mut transaction, given_up.collect()).await?;
+        transaction.commit().await?;
+
+        self.relay.send(pending);
+        let mut left_behind = false;
+        for plan in planned {
+            match plan.send {
+                Some((slot, job)) => dispatcher.submit(slot, job),
+                None => left_behind |= plan.row.status == Status::Pending,
+            }
+        }
+        if left_behind {
+            dispatcher.left_behind();
+        }
+        Ok(())
+    }
+
+    fn plan(
+        &self,
+        sale: &Sale,
+        endpoint: &Arc<Endpoint>,
+        dispatcher: &Dispatcher,
+        lease: Uuid,
+        now: DateTime<Utc>,
+    ) -> Result<Plan, HandleError> {
+        let body = payload(&LeadAssigned {
+            lead: sale.lead,
+            buyer: sale.buyer,
+            assignment: sale.assignment,
+            campaign: sale.campaign,
+            campaign_name: &sale.campaign_name,
+            category_name: &sale.category_name,
+            state: &sale.state,
+            quality: &sale.quality,
+            price: sale.price,
+            assigned_at: sale.assigned_at,
+            data_json: &sale.data_json,
+        })
+        .map_err(HandleError::permanent)?;
+        let key = DeliveryKey {
+            id: DeliveryId::derive(&[sale.assignment.as_bytes(), endpoint.id.as_bytes()]),
+            seller: sale.seller,
+            buyer: sale.buyer,
+            lead: sale.lead,
+            assignment: sale.assignment,
+        };
+        let mut row = NewDelivery {
+            key,
+            endpoint: endpoint.id,
+            payload: body.into(),
+            traceparent: sale.traceparent.clone(),
+            status: Status::Pending,
+            due_at: Some(now),
+            lease: None,
+            error: String::new(),
+            created_at: now,
+        };
+        let mut send = None;
+        if let Some(reason) = endpoint.off() {
+            row = NewDelivery { status: Status::GaveUp, due_at: None, error: reason, ..row };
+        } else if let Some(slot) = dispatcher.reserve(endpoint) {
+            let leased_until = now + self.lease;
+            row = NewDelivery { due_at: Some(leased_until), lease: Some(lease), ..row };
+            let job = Job {
+                key,
+                endpoint: endpoint.clone(),
+                payload: row.payload.clone(),
+                traceparent: row.traceparent.clone(),
+                attempts_made: 0,
+                lease,
+                leased_until,
+            };
+            send = Some((slot, job));
+        }
+        Ok(Plan { row, send })
+    }
+}
+
+/// A row to store, and what to do once it is.
+struct Plan {
+    row: NewDelivery,
+    send: Option<(Slot, Job)>,
+}

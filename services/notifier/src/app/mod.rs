@@ -1,0 +1,92 @@
+//! What can be done, one file per use case.
+
+mod accept_leads;
+mod get_endpoint;
+mod learn_buyers;
+mod list_deliveries;
+mod put_endpoint;
+mod record_results;
+mod take_due;
+
+use std::{sync::Arc, time::Duration};
+
+use leadflow_kernel::Clock;
+use leadflow_messaging::{
+    inbox::Inbox,
+    outbox::{Outbox, Relay},
+};
+use leadflow_outbound_http::{Client, UrlError};
+use sqlx::PgPool;
+
+use crate::secrets::{SecretKeys, SecretsError};
+
+pub use accept_leads::Sale;
+pub use get_endpoint::EndpointView;
+pub use list_deliveries::{DeliveryView, MAX_PAGE};
+pub use put_endpoint::PutEndpoint;
+
+/// Carries out what notifier does. Cheap to clone.
+#[derive(Clone)]
+pub struct Notifier {
+    /// The service's database.
+    pub pool: PgPool,
+    /// Publishes what the outbox holds.
+    pub relay: Relay,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// What endpoints' secrets are encrypted with.
+    pub keys: SecretKeys,
+    /// Knows which addresses are refused.
+    pub client: Client,
+    /// How long a delivery belongs to whoever took it.
+    pub lease: Duration,
+    outbox: Outbox,
+    inbox: Inbox,
+}
+
+/// Why something was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// No such record in this tenant (it may well exist in another one).
+    #[error("no such {0}")]
+    NotFound(&'static str),
+    /// The endpoint's id is in use, or the buyer has an endpoint with another id.
+    #[error("the endpoint's id is in use, or the buyer has an endpoint with another id")]
+    EndpointExists,
+    /// The URL is refused.
+    #[error("url {0}")]
+    Url(#[from] UrlError),
+    /// The secret is refused.
+    #[error("secret {0}")]
+    Secret(#[from] leadflow_notifier_domain::SecretError),
+    /// A secret could not be made, encrypted or decrypted.
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
+    /// PostgreSQL.
+    #[error("database")]
+    Database(#[from] sqlx::Error),
+}
+
+impl Notifier {
+    /// Works on `pool`; events go through `relay`.
+    #[must_use]
+    pub fn new(
+        pool: PgPool,
+        relay: Relay,
+        clock: Arc<dyn Clock>,
+        keys: SecretKeys,
+        client: Client,
+        lease: Duration,
+    ) -> Self {
+        let (outbox, inbox) = (Outbox::new(crate::SCHEMA), Inbox::new(crate::SCHEMA));
+        Self { pool, relay, clock, keys, client, lease, outbox, inbox }
+    }
+
+    /// Forgets events that no stream delivers any more. Returns how many.
+    ///
+    /// # Errors
+    /// Those of PostgreSQL.
+    pub async fn prune_inbox(&self) -> Result<u64, sqlx::Error> {
+        self.inbox.prune(&mut *self.pool.acquire().await?).await
+    }
+}

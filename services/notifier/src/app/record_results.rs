@@ -1,0 +1,165 @@
+//! Results of attempts: the delivery's new state, the attempt, the endpoint's health and the events
+//! of it, for whatever number of results there is, in one transaction.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use leadflow_kernel::{DeliveryId, EndpointId};
+use leadflow_messaging::Envelope;
+use leadflow_notifier_domain::{Health, MAX_ATTEMPTS, Outcome, classify, pause_after};
+
+use super::Notifier;
+use crate::{
+    model::{Attempt, End, Finished},
+    outbound::events,
+    store::{
+        attempts::AttemptRow,
+        deliveries::{self, Ending, Status},
+        endpoints::{self, Ailing, NewHealth},
+    },
+};
+
+impl Notifier {
+    /// Records `results`. A result whose lease has passed to somebody else changes nothing.
+    ///
+    /// # Errors
+    /// Those of PostgreSQL; nothing is recorded then.
+    pub async fn record_results(&self, results: &[Finished]) -> Result<(), sqlx::Error> {
+        let now = self.clock.now();
+        let mut endings = Vec::with_capacity(results.len());
+        let mut given_back = Vec::new();
+        let mut attempted = Vec::new();
+        for finished in results {
+            match &finished.end {
+                End::Attempted(attempt) => {
+                    let outcome = classify(&attempt.reply);
+                    endings.push(ending(finished, attempt, &outcome, now));
+                    attempted.push((finished.job.endpoint.id, finished.job.key.id, attempt.started_at, outcome));
+                }
+                End::EndpointOff(reason) => endings.push(ended_unsent(finished, reason, now)),
+                End::GivenBack => given_back.push((finished.job.key.id, finished.job.lease)),
+            }
+        }
+        let mut transaction = self.pool.begin().await?;
+        // Endpoints first, then deliveries, everywhere: no two recorders can wait for each other.
+        let failed: Vec<EndpointId> = attempted
+            .iter()
+            .filter(|(.., outcome)| *outcome != Outcome::Delivered)
+            .map(|(endpoint, ..)| *endpoint)
+            .collect();
+        let all: Vec<EndpointId> = attempted.iter().map(|(endpoint, ..)| *endpoint).collect();
+        let ailing =
+            if all.is_empty() { Vec::new() } else { endpoints::lock_ailing(&mut transaction, &all, &failed).await? };
+        let stored = if endings.is_empty() {
+            std::collections::HashSet::new()
+        } else {
+            deliveries::finish(&mut transaction, &endings).await?
+        };
+        if !given_back.is_empty() {
+            deliveries::give_back(&mut transaction, &given_back, now).await?;
+        }
+        let stale = endings.len() - stored.len();
+        if stale > 0 {
+            tracing::warn!(stale, "results came after their lease had passed to another worker; dropped");
+        }
+
+        attempted.retain(|(_, delivery, ..)| stored.contains(delivery));
+        let mut told = self.change_health(&mut transaction, &ailing, &attempted, now).await?;
+        let by_delivery: HashMap<DeliveryId, &Finished> = results.iter().map(|f| (f.job.key.id, f)).collect();
+        for ending in endings.iter().filter(|e| e.status != Status::Pending && stored.contains(&e.delivery)) {
+            let Some(job) = by_delivery.get(&ending.delivery).map(|finished| &finished.job) else { continue };
+            let error = (ending.status == Status::GaveUp).then_some(ending.error.as_str());
+            let attempts = u32::try_from(ending.attempts_made).unwrap_or(0);
+            let trace = job.traceparent.as_deref();
+            told.push(events::delivery_ended(&job.key, job.endpoint.id, attempts, error, now, trace));
+        }
+        let pending = self.outbox.append(&mut transaction, told).await?;
+        transaction.commit().await?;
+        self.relay.send(pending);
+        Ok(())
+    }
+
+    async fn change_health(
+        &self,
+        transaction: &mut sqlx::PgConnection,
+        ailing: &[Ailing],
+        attempted: &[(EndpointId, DeliveryId, DateTime<Utc>, Outcome)],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Envelope>, sqlx::Error> {
+        let (mut changes, mut disabled, mut told) = (Vec::new(), Vec::new(), Vec::new());
+        for endpoint in ailing {
+            let mut health = Health::known(endpoint.failing_since);
+            for (_, _, started_at, outcome) in attempted.iter().filter(|(id, ..)| *id == endpoint.id) {
+                match outcome {
+                    Outcome::Delivered => health.success(),
+                    Outcome::Failed { .. } => health.failure(*started_at),
+                    Outcome::Gone => health.gone(*started_at),
+                }
+            }
+            let Some(change) = health.change(endpoint.failing_since, now) else { continue };
+            let reason = change.disable.map(|reason| reason.text());
+            changes.push(NewHealth { id: endpoint.id, failing_since: change.failing_since, disable: reason });
+            if let Some(reason) = reason {
+                disabled.push(endpoint.id);
+                tracing::warn!(endpoint_id = %endpoint.id, seller_id = %endpoint.seller, reason, "endpoint switched off");
+                told.push(events::endpoint_disabled(endpoint, change.failing_since, reason, now));
+            }
+        }
+        if !changes.is_empty() {
+            endpoints::set_health(transaction, &changes, now).await?;
+        }
+        if !disabled.is_empty() {
+            deliveries::make_due(transaction, &disabled, now).await?;
+        }
+        Ok(told)
+    }
+}
+
+fn ending(finished: &Finished, attempt: &Attempt, outcome: &Outcome, now: DateTime<Utc>) -> Ending {
+    let number = finished.job.attempts_made + 1;
+    let (status, due_at, error) = match outcome {
+        Outcome::Delivered => (Status::Delivered, None, String::new()),
+        Outcome::Gone => (Status::GaveUp, None, "the receiver answered 410".to_owned()),
+        Outcome::Failed { error, trouble } => match pause_after(number, *trouble, rand::random()) {
+            Some(pause) => (Status::Pending, Some(now + pause), String::new()),
+            None => (Status::GaveUp, None, format!("{MAX_ATTEMPTS} attempts failed; the last: {error}")),
+        },
+    };
+    let why = match outcome {
+        Outcome::Delivered => String::new(),
+        Outcome::Gone => error.clone(),
+        Outcome::Failed { error, .. } => error.clone(),
+    };
+    let number = i32::try_from(number).unwrap_or(i32::MAX);
+    Ending {
+        delivery: finished.job.key.id,
+        lease: finished.job.lease,
+        status,
+        attempts_made: number,
+        due_at,
+        error,
+        at: now,
+        attempt: Some(AttemptRow {
+            delivery: finished.job.key.id,
+            number,
+            started_at: attempt.started_at,
+            duration_ms: i32::try_from(attempt.duration_ms).unwrap_or(i32::MAX),
+            status_code: i32::from(attempt.status_code),
+            error: why,
+            response: attempt.response.clone(),
+        }),
+    }
+}
+
+fn ended_unsent(finished: &Finished, reason: &str, now: DateTime<Utc>) -> Ending {
+    Ending {
+        delivery: finished.job.key.id,
+        lease: finished.job.lease,
+        status: Status::GaveUp,
+        attempts_made: i32::try_from(finished.job.attempts_made).unwrap_or(i32::MAX),
+        due_at: None,
+        error: reason.to_owned(),
+        at: now,
+        attempt: None,
+    }
+}

@@ -1,0 +1,123 @@
+//! Between the contract's messages and our values.
+
+use std::sync::Arc;
+
+use leadflow_contracts::{ConvertError, events as told, id, money, notifier as proto, time_from_ms, time_to_ms};
+use leadflow_messaging::Message;
+use leadflow_platform::grpc::status;
+use tonic::{Code, Status};
+
+use crate::app::{AppError, DeliveryView, EndpointView, Sale};
+
+/// The sales that an event tells of.
+pub(super) fn sales(message: &Message, event: told::LeadAssigned) -> Result<Vec<Sale>, ConvertError> {
+    let (lead, seller, campaign) =
+        (id(&event.lead_id, "lead_id")?, id(&event.seller_id, "seller_id")?, id(&event.campaign_id, "campaign_id")?);
+    let assigned_at = time_from_ms(event.assigned_at_ms).ok_or(ConvertError::Missing { field: "assigned_at_ms" })?;
+    let shared = |text: String| -> Arc<str> { text.into() };
+    let (campaign_name, category_name) = (shared(event.campaign_name), shared(event.category_name));
+    let (state, quality) = (shared(event.state), shared(event.quality));
+    let data_json = event.data_json;
+    event
+        .assignments
+        .iter()
+        .map(|assignment| {
+            Ok(Sale {
+                event: message.id,
+                traceparent: message.traceparent.clone(),
+                seller,
+                buyer: id(&assignment.buyer_id, "buyer_id")?,
+                lead,
+                assignment: id(&assignment.assignment_id, "assignment_id")?,
+                campaign,
+                campaign_name: campaign_name.clone(),
+                category_name: category_name.clone(),
+                state: state.clone(),
+                quality: quality.clone(),
+                price: money(assignment.price.as_ref(), "price")?,
+                assigned_at,
+                data_json: data_json.clone(),
+            })
+        })
+        .collect()
+}
+
+pub(super) fn endpoint(view: &EndpointView) -> proto::Endpoint {
+    let endpoint = &view.endpoint;
+    proto::Endpoint {
+        endpoint_id: endpoint.id.to_string(),
+        buyer_id: endpoint.buyer.to_string(),
+        seller_id: endpoint.seller.to_string(),
+        url: endpoint.url.clone(),
+        secret: view.secret.text().to_owned(),
+        enabled: endpoint.enabled,
+        disabled_reason: endpoint.disabled_reason.clone(),
+        failing_since_ms: endpoint.failing_since.map_or(0, time_to_ms),
+    }
+}
+
+pub(super) fn delivery(view: DeliveryView) -> proto::Delivery {
+    let delivery = view.delivery;
+    let number = |number: i32| u32::try_from(number).unwrap_or(0);
+    proto::Delivery {
+        delivery_id: delivery.id.to_string(),
+        assignment_id: delivery.assignment.to_string(),
+        lead_id: delivery.lead.to_string(),
+        endpoint_id: delivery.endpoint.to_string(),
+        status: delivery.status,
+        attempts_made: number(delivery.attempts_made),
+        next_attempt_at_ms: delivery.due_at.map_or(0, time_to_ms),
+        attempts: view
+            .attempts
+            .into_iter()
+            .map(|attempt| proto::Attempt {
+                number: number(attempt.number),
+                started_at_ms: time_to_ms(attempt.started_at),
+                duration_ms: number(attempt.duration_ms),
+                status_code: number(attempt.status_code),
+                error: attempt.error,
+                response: attempt.response,
+            })
+            .collect(),
+    }
+}
+
+/// A request that cannot be read.
+pub(super) fn unreadable(error: &ConvertError) -> Status {
+    status(Code::InvalidArgument, "invalid_field", error)
+}
+
+/// The answer to what was not done. What is our own fault is logged here, once.
+pub(super) fn refused(error: &AppError) -> Status {
+    match error {
+        AppError::NotFound(what) => status(Code::NotFound, &format!("{what}_not_found"), error),
+        AppError::EndpointExists => status(Code::AlreadyExists, "endpoint_exists", error),
+        AppError::Url(refusal) => status(Code::InvalidArgument, refusal.code(), error),
+        AppError::Secret(_) => status(Code::InvalidArgument, "invalid_secret", error),
+        AppError::Secrets(cause) => {
+            tracing::error!(error = %cause, "secrets cannot be handled");
+            status(Code::Internal, "internal", "something went wrong on our side")
+        }
+        AppError::Database(cause) if is_passing(cause) => {
+            tracing::warn!(error = %cause, "database not available");
+            status(Code::Unavailable, "database_unavailable", "the database cannot be reached; try again")
+        }
+        AppError::Database(cause) => {
+            tracing::error!(error = %cause, "database error");
+            status(Code::Internal, "internal", "something went wrong on our side")
+        }
+    }
+}
+
+/// Whether the same call may succeed later: no connection, a restart, or a lock held too long.
+fn is_passing(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(database) => {
+            let code = database.code();
+            let code = code.as_deref().unwrap_or_default();
+            ["08", "40", "53", "55", "57"].iter().any(|class| code.starts_with(class))
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,5 @@
+//! What comes in: events and calls.
+
+pub mod convert;
+pub mod events;
+pub mod grpc;

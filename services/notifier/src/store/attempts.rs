@@ -1,0 +1,50 @@
+//! Table `notifier.attempts`; its rows are written together with their delivery's result, in
+//! [`super::deliveries::finish`].
+
+use chrono::{DateTime, Utc};
+use leadflow_kernel::DeliveryId;
+use sqlx::{PgConnection, Row};
+use uuid::Uuid;
+
+/// A stored attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptRow {
+    /// Of which delivery.
+    pub delivery: DeliveryId,
+    /// 1, 2, …
+    pub number: i32,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// How long it took, in milliseconds.
+    pub duration_ms: i32,
+    /// 0: no answer.
+    pub status_code: i32,
+    /// What was wrong, in words; empty for a success.
+    pub error: String,
+    /// What came back.
+    pub response: String,
+}
+
+/// The attempts of these deliveries, by delivery and number.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn of(connection: &mut PgConnection, deliveries: &[DeliveryId]) -> Result<Vec<AttemptRow>, sqlx::Error> {
+    let rows = sqlx::query("SELECT * FROM notifier.attempts WHERE delivery_id = ANY($1) ORDER BY delivery_id, number")
+        .bind(deliveries.iter().map(|id| id.uuid()).collect::<Vec<Uuid>>())
+        .fetch_all(connection)
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(AttemptRow {
+                delivery: DeliveryId::from_uuid(row.try_get("delivery_id")?),
+                number: row.try_get("number")?,
+                started_at: row.try_get("started_at")?,
+                duration_ms: row.try_get("duration_ms")?,
+                status_code: row.try_get("status_code")?,
+                error: row.try_get("error")?,
+                response: row.try_get("response")?,
+            })
+        })
+        .collect()
+}

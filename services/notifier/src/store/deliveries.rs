@@ -1,0 +1,347 @@
+//! Table `notifier.deliveries`: a queue with leases.
+//!
+//! `due_at` says when a worker may take a row. Taking it moves `due_at` to the end of the lease and
+//! writes a token; a result is only stored by whoever still has that token. So a worker that dies
+//! or hangs loses its rows to another one, and its late result changes nothing.
+
+use std::{collections::HashSet, sync::Arc};
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use leadflow_kernel::{AssignmentId, BuyerId, DeliveryId, EndpointId, LeadId, SellerId};
+use sqlx::{PgConnection, Row, postgres::PgRow};
+use uuid::Uuid;
+
+use super::endpoints;
+use crate::model::{DeliveryKey, Endpoint, Job};
+
+/// Where a delivery stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// To be sent, or sent again.
+    Pending,
+    /// The receiver has it.
+    Delivered,
+    /// It will not be sent again.
+    GaveUp,
+}
+
+impl Status {
+    /// As stored and as told.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Delivered => "DELIVERED",
+            Self::GaveUp => "GAVE_UP",
+        }
+    }
+}
+
+/// A delivery to be stored.
+#[derive(Debug, Clone)]
+pub struct NewDelivery {
+    /// Which.
+    pub key: DeliveryKey,
+    /// Where to.
+    pub endpoint: EndpointId,
+    /// The bytes to send.
+    pub payload: Bytes,
+    /// The trace it belongs to.
+    pub traceparent: Option<String>,
+    /// PENDING, or GAVE_UP when there is no point in sending.
+    pub status: Status,
+    /// For a pending one.
+    pub due_at: Option<DateTime<Utc>>,
+    /// Of whoever sends it right away.
+    pub lease: Option<Uuid>,
+    /// Why it is given up.
+    pub error: String,
+    /// Now.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Stores those that are new and returns their ids.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn insert(connection: &mut PgConnection, new: &[NewDelivery]) -> Result<HashSet<DeliveryId>, sqlx::Error> {
+    fn column<T>(new: &[NewDelivery], value: impl FnMut(&NewDelivery) -> T) -> Vec<T> {
+        new.iter().map(value).collect()
+    }
+    let inserted: Vec<Uuid> = sqlx::query_scalar(
+        "INSERT INTO notifier.deliveries (delivery_id, seller_id, buyer_id, lead_id, assignment_id, endpoint_id, \
+           payload, traceparent, status, due_at, lease, error, created_at, ended_at) \
+         SELECT t.*, CASE WHEN t.status <> 'PENDING' THEN t.created_at END \
+         FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::bytea[], $8::text[], \
+                     $9::text[], $10::timestamptz[], $11::uuid[], $12::text[], $13::timestamptz[]) \
+           AS t(delivery_id, seller_id, buyer_id, lead_id, assignment_id, endpoint_id, payload, traceparent, status, \
+                due_at, lease, error, created_at) \
+         ON CONFLICT (delivery_id) DO NOTHING RETURNING delivery_id",
+    )
+    .bind(column(new, |d| d.key.id.uuid()))
+    .bind(column(new, |d| d.key.seller.uuid()))
+    .bind(column(new, |d| d.key.buyer.uuid()))
+    .bind(column(new, |d| d.key.lead.uuid()))
+    .bind(column(new, |d| d.key.assignment.uuid()))
+    .bind(column(new, |d| d.endpoint.uuid()))
+    .bind(column(new, |d| d.payload.to_vec()))
+    .bind(column(new, |d| d.traceparent.clone()))
+    .bind(column(new, |d| d.status.text()))
+    .bind(column(new, |d| d.due_at))
+    .bind(column(new, |d| d.lease))
+    .bind(column(new, |d| d.error.clone()))
+    .bind(column(new, |d| d.created_at))
+    .fetch_all(connection)
+    .await?;
+    Ok(inserted.into_iter().map(DeliveryId::from_uuid).collect())
+}
+
+/// What to take, and for whom.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// Now.
+    pub now: DateTime<Utc>,
+    /// The taker's token.
+    pub lease: Uuid,
+    /// The end of the lease.
+    pub leased_until: DateTime<Utc>,
+    /// At most this many.
+    pub limit: i64,
+    /// Endpoints that have no room now.
+    pub full: Vec<EndpointId>,
+    /// What other endpoints hold already.
+    pub held: Vec<(EndpointId, i64)>,
+    /// The most an endpoint may hold.
+    pub room: i64,
+    /// And one whose last attempt failed.
+    pub room_when_failing: i64,
+}
+
+/// Takes what is due, the longest due first, with a lease. Rows that another replica is taking are
+/// passed over, and so are endpoints without room: one that hangs does not stand in the way.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn claim(connection: &mut PgConnection, claim: &Claim) -> Result<Vec<Job>, sqlx::Error> {
+    let rows = sqlx::query(
+        "WITH due AS MATERIALIZED ( \
+           SELECT delivery_id, endpoint_id, due_at FROM notifier.deliveries \
+           WHERE status = 'PENDING' AND due_at <= $1 AND endpoint_id <> ALL($5) \
+           ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED), \
+         ranked AS ( \
+           SELECT due.delivery_id, \
+                  row_number() OVER (PARTITION BY due.endpoint_id ORDER BY due.due_at) + COALESCE(h.held, 0) AS place, \
+                  CASE WHEN e.failing_since IS NULL OR NOT e.enabled THEN $8 ELSE $9 END AS room \
+           FROM due JOIN notifier.endpoints e USING (endpoint_id) \
+           LEFT JOIN unnest($6::uuid[], $7::int8[]) AS h(endpoint_id, held) USING (endpoint_id)), \
+         taken AS ( \
+           UPDATE notifier.deliveries d SET lease = $2, due_at = $3 \
+           FROM ranked WHERE d.delivery_id = ranked.delivery_id AND ranked.place <= ranked.room \
+           RETURNING d.delivery_id, d.lead_id, d.assignment_id, d.payload, d.traceparent, d.attempts_made, d.endpoint_id) \
+         SELECT t.*, e.seller_id, e.buyer_id, e.url, e.secret, e.secret_key_id, e.enabled, e.disabled_reason, \
+                e.failing_since \
+         FROM taken t JOIN notifier.endpoints e USING (endpoint_id)",
+    )
+    .bind(claim.now)
+    .bind(claim.lease)
+    .bind(claim.leased_until)
+    .bind(claim.limit)
+    .bind(claim.full.iter().map(|id| id.uuid()).collect::<Vec<Uuid>>())
+    .bind(claim.held.iter().map(|(id, _)| id.uuid()).collect::<Vec<Uuid>>())
+    .bind(claim.held.iter().map(|(_, held)| *held).collect::<Vec<i64>>())
+    .bind(claim.room)
+    .bind(claim.room_when_failing)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(|row| read_job(row, claim)).collect()
+}
+
+fn read_job(row: &PgRow, claim: &Claim) -> Result<Job, sqlx::Error> {
+    let endpoint: Endpoint = endpoints::read(row)?;
+    let attempts_made: i32 = row.try_get("attempts_made")?;
+    Ok(Job {
+        key: DeliveryKey {
+            id: DeliveryId::from_uuid(row.try_get("delivery_id")?),
+            seller: endpoint.seller,
+            buyer: endpoint.buyer,
+            lead: LeadId::from_uuid(row.try_get("lead_id")?),
+            assignment: AssignmentId::from_uuid(row.try_get("assignment_id")?),
+        },
+        payload: row.try_get::<Vec<u8>, _>("payload")?.into(),
+        traceparent: row.try_get("traceparent")?,
+        attempts_made: u32::try_from(attempts_made).unwrap_or(0),
+        lease: claim.lease,
+        leased_until: claim.leased_until,
+        endpoint: Arc::new(endpoint),
+    })
+}
+
+/// The result of a job.
+#[derive(Debug, Clone)]
+pub struct Ending {
+    /// Which.
+    pub delivery: DeliveryId,
+    /// The token it was taken with.
+    pub lease: Uuid,
+    /// Where it stands now.
+    pub status: Status,
+    /// Attempts so far.
+    pub attempts_made: i32,
+    /// When to try again, if it is still pending.
+    pub due_at: Option<DateTime<Utc>>,
+    /// Why it is given up.
+    pub error: String,
+    /// Now.
+    pub at: DateTime<Utc>,
+    /// The attempt that led to it, if one was made.
+    pub attempt: Option<super::attempts::AttemptRow>,
+}
+
+/// Stores results and their attempts. Returns the deliveries whose lease still stood; the results
+/// of the others are dropped.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn finish(connection: &mut PgConnection, endings: &[Ending]) -> Result<HashSet<DeliveryId>, sqlx::Error> {
+    fn column<T>(endings: &[Ending], value: impl FnMut(&Ending) -> T) -> Vec<T> {
+        endings.iter().map(value).collect()
+    }
+    let attempts: Vec<_> = endings.iter().filter_map(|ending| ending.attempt.as_ref()).collect();
+    let stored: Vec<Uuid> = sqlx::query_scalar(
+        "WITH done AS ( \
+           UPDATE notifier.deliveries d SET status = t.status, attempts_made = t.attempts_made, due_at = t.due_at, \
+             error = t.error, ended_at = CASE WHEN t.status <> 'PENDING' THEN t.at END, lease = NULL \
+           FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int4[], $5::timestamptz[], $6::text[], $7::timestamptz[]) \
+             AS t(delivery_id, lease, status, attempts_made, due_at, error, at) \
+           WHERE d.delivery_id = t.delivery_id AND d.lease = t.lease AND d.status = 'PENDING' \
+           RETURNING d.delivery_id), \
+         tried AS ( \
+           INSERT INTO notifier.attempts (delivery_id, number, started_at, duration_ms, status_code, error, response) \
+           SELECT a.* FROM unnest($8::uuid[], $9::int4[], $10::timestamptz[], $11::int4[], $12::int4[], $13::text[], \
+                                  $14::text[]) \
+             AS a(delivery_id, number, started_at, duration_ms, status_code, error, response) \
+           JOIN done USING (delivery_id)) \
+         SELECT delivery_id FROM done",
+    )
+    .bind(column(endings, |e| e.delivery.uuid()))
+    .bind(column(endings, |e| e.lease))
+    .bind(column(endings, |e| e.status.text()))
+    .bind(column(endings, |e| e.attempts_made))
+    .bind(column(endings, |e| e.due_at))
+    .bind(column(endings, |e| e.error.clone()))
+    .bind(column(endings, |e| e.at))
+    .bind(attempts.iter().map(|a| a.delivery.uuid()).collect::<Vec<_>>())
+    .bind(attempts.iter().map(|a| a.number).collect::<Vec<_>>())
+    .bind(attempts.iter().map(|a| a.started_at).collect::<Vec<_>>())
+    .bind(attempts.iter().map(|a| a.duration_ms).collect::<Vec<_>>())
+    .bind(attempts.iter().map(|a| a.status_code).collect::<Vec<_>>())
+    .bind(attempts.iter().map(|a| a.error.as_str()).collect::<Vec<_>>())
+    .bind(attempts.iter().map(|a| a.response.as_str()).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await?;
+    Ok(stored.into_iter().map(DeliveryId::from_uuid).collect())
+}
+
+/// Gives leases back: the rows are due at once.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn give_back(
+    connection: &mut PgConnection,
+    leases: &[(DeliveryId, Uuid)],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE notifier.deliveries d SET lease = NULL, due_at = $3 \
+         FROM unnest($1::uuid[], $2::uuid[]) AS t(delivery_id, lease) \
+         WHERE d.delivery_id = t.delivery_id AND d.lease = t.lease AND d.status = 'PENDING'",
+    )
+    .bind(leases.iter().map(|(id, _)| id.uuid()).collect::<Vec<Uuid>>())
+    .bind(leases.iter().map(|(_, lease)| *lease).collect::<Vec<Uuid>>())
+    .bind(now)
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+/// Makes what waits for these endpoints due, so that a worker ends it now that they are off. Rows
+/// that somebody is writing are left: they come up at their own time.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn make_due(
+    connection: &mut PgConnection,
+    endpoints: &[EndpointId],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE notifier.deliveries SET due_at = $2 WHERE delivery_id IN ( \
+           SELECT delivery_id FROM notifier.deliveries \
+           WHERE status = 'PENDING' AND endpoint_id = ANY($1) AND lease IS NULL AND due_at > $2 \
+           FOR UPDATE SKIP LOCKED)",
+    )
+    .bind(endpoints.iter().map(|id| id.uuid()).collect::<Vec<Uuid>>())
+    .bind(now)
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+/// A delivery as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryRow {
+    /// Its id.
+    pub id: DeliveryId,
+    /// The sale.
+    pub assignment: AssignmentId,
+    /// What was sold.
+    pub lead: LeadId,
+    /// Where to.
+    pub endpoint: EndpointId,
+    /// PENDING, DELIVERED or GAVE_UP.
+    pub status: String,
+    /// Attempts so far.
+    pub attempts_made: i32,
+    /// When it comes up next.
+    pub due_at: Option<DateTime<Utc>>,
+}
+
+/// A buyer's deliveries, newest first, older than `before` if that is given.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn of_buyer(
+    connection: &mut PgConnection,
+    seller: SellerId,
+    buyer: BuyerId,
+    before: Option<DeliveryId>,
+    limit: u32,
+) -> Result<Vec<DeliveryRow>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT delivery_id, assignment_id, lead_id, endpoint_id, status, attempts_made, due_at \
+         FROM notifier.deliveries WHERE seller_id = $1 AND buyer_id = $2 AND ($3::uuid IS NULL OR \
+           (created_at, delivery_id) < (SELECT b.created_at, b.delivery_id FROM notifier.deliveries b \
+             WHERE b.delivery_id = $3 AND b.seller_id = $1 AND b.buyer_id = $2)) \
+         ORDER BY created_at DESC, delivery_id DESC LIMIT $4",
+    )
+    .bind(seller.uuid())
+    .bind(buyer.uuid())
+    .bind(before.map(Uuid::from))
+    .bind(i64::from(limit))
+    .fetch_all(connection)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(DeliveryRow {
+                id: DeliveryId::from_uuid(row.try_get("delivery_id")?),
+                assignment: AssignmentId::from_uuid(row.try_get("assignment_id")?),
+                lead: LeadId::from_uuid(row.try_get("lead_id")?),
+                endpoint: EndpointId::from_uuid(row.try_get("endpoint_id")?),
+                status: row.try_get("status")?,
+                attempts_made: row.try_get("attempts_made")?,
+                due_at: row.try_get("due_at")?,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,206 @@
+//! Table `notifier.endpoints`.
+
+use chrono::{DateTime, Utc};
+use leadflow_kernel::{BuyerId, EndpointId, SellerId};
+use sqlx::{PgConnection, Row, postgres::PgRow};
+use uuid::Uuid;
+
+use crate::{model::Endpoint, secrets::Sealed};
+
+/// The endpoints of these buyers, each asked for within its tenant.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn of_buyers(
+    connection: &mut PgConnection,
+    buyers: &[(SellerId, BuyerId)],
+) -> Result<Vec<Endpoint>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT e.* FROM notifier.endpoints e JOIN unnest($1::uuid[], $2::uuid[]) AS t(seller_id, buyer_id) \
+         ON e.seller_id = t.seller_id AND e.buyer_id = t.buyer_id",
+    )
+    .bind(buyers.iter().map(|(seller, _)| seller.uuid()).collect::<Vec<Uuid>>())
+    .bind(buyers.iter().map(|(_, buyer)| buyer.uuid()).collect::<Vec<Uuid>>())
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(read).collect()
+}
+
+/// A buyer's endpoint.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn of_buyer(
+    connection: &mut PgConnection,
+    seller: SellerId,
+    buyer: BuyerId,
+) -> Result<Option<Endpoint>, sqlx::Error> {
+    let row = sqlx::query("SELECT * FROM notifier.endpoints WHERE seller_id = $1 AND buyer_id = $2")
+        .bind(seller.uuid())
+        .bind(buyer.uuid())
+        .fetch_optional(connection)
+        .await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// [`of_buyer`], locked until the transaction ends.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn lock(
+    connection: &mut PgConnection,
+    seller: SellerId,
+    buyer: BuyerId,
+) -> Result<Option<Endpoint>, sqlx::Error> {
+    let row = sqlx::query("SELECT * FROM notifier.endpoints WHERE seller_id = $1 AND buyer_id = $2 FOR UPDATE")
+        .bind(seller.uuid())
+        .bind(buyer.uuid())
+        .fetch_optional(connection)
+        .await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// Stores a new endpoint; false when its id is taken or the buyer has one already.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn insert(
+    connection: &mut PgConnection,
+    endpoint: &Endpoint,
+    now: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(
+        "INSERT INTO notifier.endpoints (endpoint_id, seller_id, buyer_id, url, secret, secret_key_id, enabled, \
+           disabled_reason, failing_since, created_at, updated_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10) ON CONFLICT DO NOTHING",
+    )
+    .bind(endpoint.id.uuid())
+    .bind(endpoint.seller.uuid())
+    .bind(endpoint.buyer.uuid())
+    .bind(&endpoint.url)
+    .bind(&endpoint.secret.bytes)
+    .bind(&endpoint.secret.key_id)
+    .bind(endpoint.enabled)
+    .bind(&endpoint.disabled_reason)
+    .bind(endpoint.failing_since)
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Stores what its owner changed.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn update(connection: &mut PgConnection, endpoint: &Endpoint, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE notifier.endpoints SET url = $3, secret = $4, secret_key_id = $5, enabled = $6, disabled_reason = $7, \
+           failing_since = $8, updated_at = $9 WHERE endpoint_id = $1 AND seller_id = $2",
+    )
+    .bind(endpoint.id.uuid())
+    .bind(endpoint.seller.uuid())
+    .bind(&endpoint.url)
+    .bind(&endpoint.secret.bytes)
+    .bind(&endpoint.secret.key_id)
+    .bind(endpoint.enabled)
+    .bind(&endpoint.disabled_reason)
+    .bind(endpoint.failing_since)
+    .bind(now)
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+/// An endpoint whose health a result bears on.
+#[derive(Debug, Clone)]
+pub struct Ailing {
+    /// Its id.
+    pub id: EndpointId,
+    /// The tenant.
+    pub seller: SellerId,
+    /// Whose it is.
+    pub buyer: BuyerId,
+    /// The first failure since the last success.
+    pub failing_since: Option<DateTime<Utc>>,
+}
+
+/// Locks, in the order of their ids, those of `all` that are in use and either fail already or are
+/// among `failed`: a success of a healthy endpoint changes nothing and locks nothing.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn lock_ailing(
+    connection: &mut PgConnection,
+    all: &[EndpointId],
+    failed: &[EndpointId],
+) -> Result<Vec<Ailing>, sqlx::Error> {
+    let uuids = |ids: &[EndpointId]| ids.iter().map(|id| id.uuid()).collect::<Vec<Uuid>>();
+    let rows = sqlx::query(
+        "SELECT endpoint_id, seller_id, buyer_id, failing_since FROM notifier.endpoints \
+         WHERE endpoint_id = ANY($1) AND enabled AND (failing_since IS NOT NULL OR endpoint_id = ANY($2)) \
+         ORDER BY endpoint_id FOR UPDATE",
+    )
+    .bind(uuids(all))
+    .bind(uuids(failed))
+    .fetch_all(connection)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Ailing {
+                id: EndpointId::from_uuid(row.try_get("endpoint_id")?),
+                seller: SellerId::from_uuid(row.try_get("seller_id")?),
+                buyer: BuyerId::from_uuid(row.try_get("buyer_id")?),
+                failing_since: row.try_get("failing_since")?,
+            })
+        })
+        .collect()
+}
+
+/// An endpoint's new health.
+#[derive(Debug, Clone, Copy)]
+pub struct NewHealth {
+    /// Whose.
+    pub id: EndpointId,
+    /// The first failure since the last success.
+    pub failing_since: Option<DateTime<Utc>>,
+    /// Why it is switched off, if it is.
+    pub disable: Option<&'static str>,
+}
+
+/// Stores new health.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn set_health(
+    connection: &mut PgConnection,
+    changes: &[NewHealth],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE notifier.endpoints e SET failing_since = t.failing_since, updated_at = $4, \
+           enabled = e.enabled AND t.reason IS NULL, disabled_reason = COALESCE(t.reason, e.disabled_reason) \
+         FROM unnest($1::uuid[], $2::timestamptz[], $3::text[]) AS t(endpoint_id, failing_since, reason) \
+         WHERE e.endpoint_id = t.endpoint_id",
+    )
+    .bind(changes.iter().map(|c| c.id.uuid()).collect::<Vec<Uuid>>())
+    .bind(changes.iter().map(|c| c.failing_since).collect::<Vec<_>>())
+    .bind(changes.iter().map(|c| c.disable).collect::<Vec<_>>())
+    .bind(now)
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+pub(super) fn read(row: &PgRow) -> Result<Endpoint, sqlx::Error> {
+    Ok(Endpoint {
+        id: EndpointId::from_uuid(row.try_get("endpoint_id")?),
+        seller: SellerId::from_uuid(row.try_get("seller_id")?),
+        buyer: BuyerId::from_uuid(row.try_get("buyer_id")?),
+        url: row.try_get("url")?,
+        secret: Sealed { key_id: row.try_get("secret_key_id")?, bytes: row.try_get("secret")? },
+        enabled: row.try_get("enabled")?,
+        disabled_reason: row.try_get("disabled_reason")?,
+        failing_since: row.try_get("failing_since")?,
+    })
+}

@@ -1,0 +1,6 @@
+//! SQL, and nothing else.
+
+pub mod attempts;
+pub mod buyers;
+pub mod deliveries;
+pub mod endpoints;

@@ -1,0 +1,77 @@
+//! Records results in groups: whatever has come in since the last commit, up to a limit. One result
+//! alone is recorded at once; under load a commit serves many.
+
+use std::time::Duration;
+
+use leadflow_kernel::Backoff;
+use leadflow_platform::Shutdown;
+use tokio::sync::mpsc;
+
+use crate::{
+    app::Notifier,
+    model::Finished,
+    outbound::dispatcher::{Result, Slot},
+};
+
+const GROUP: usize = 256;
+const RETRY: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
+/// Tries at the end, when nobody can wait longer; then the leases end and others send again.
+const LAST_TRIES: u32 = 5;
+
+/// Runs until `stop`, then records what is left.
+pub async fn run(notifier: Notifier, mut results: mpsc::Receiver<Result>, stop: Shutdown) {
+    let mut group: Vec<Result> = Vec::with_capacity(GROUP);
+    loop {
+        let came = tokio::select! {
+            biased;
+            came = results.recv_many(&mut group, GROUP) => came,
+            () = stop.cancelled() => {
+                while group.len() < GROUP && let Ok(result) = results.try_recv() {
+                    group.push(result);
+                }
+                group.len()
+            }
+        };
+        if came == 0 {
+            return;
+        }
+        record(&notifier, group.drain(..), &stop).await;
+    }
+}
+
+async fn record(notifier: &Notifier, group: impl Iterator<Item = Result>, stop: &Shutdown) {
+    // Slots are kept until the results are recorded: memory stays bounded while the database is away.
+    let (finished, slots): (Vec<Finished>, Vec<Option<Slot>>) = group.unzip();
+    let mut failures = 0;
+    while let Err(error) = notifier.record_results(&finished).await {
+        failures += 1;
+        if is_refused(&error) {
+            record_one_by_one(notifier, finished).await;
+            break;
+        }
+        tracing::warn!(results = finished.len(), failures, %error, "results not recorded yet");
+        if stop.is_cancelled() && failures >= LAST_TRIES {
+            tracing::error!(results = finished.len(), "results not recorded; these deliveries will be sent again");
+            break;
+        }
+        tokio::time::sleep(RETRY.delay(failures, rand::random())).await;
+    }
+    drop(slots);
+}
+
+/// The data itself is refused, so trying again does not help: the rest must not suffer from it.
+async fn record_one_by_one(notifier: &Notifier, finished: Vec<Finished>) {
+    for one in finished {
+        let delivery_id = one.job.key.id;
+        if let Err(error) = notifier.record_results(&[one]).await {
+            tracing::error!(%delivery_id, %error, "a result cannot be recorded; the delivery will be sent again");
+        }
+    }
+}
+
+fn is_refused(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .and_then(|database| database.code())
+        .is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
+}

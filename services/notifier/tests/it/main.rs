@@ -1,0 +1,8 @@
+//! Notifier on PostgreSQL and NATS, with receivers that behave and misbehave.
+
+mod delivering;
+mod endpoints;
+mod failing;
+mod receiver;
+mod replicas;
+mod world;

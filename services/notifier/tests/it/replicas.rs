@@ -1,0 +1,152 @@
+//! Several replicas, and what dies in between.
+
+use std::{sync::Arc, time::Duration};
+
+use leadflow_messaging::outbox::{Outbox, Relay};
+use leadflow_notifier::{
+    Limits, SCHEMA,
+    app::Notifier,
+    outbound::{
+        dispatcher::{self, Dispatcher},
+        webhook::Webhooks,
+    },
+};
+use leadflow_outbound_http::{Client, Options};
+use leadflow_platform::Shutdown;
+use leadflow_testkit::wait;
+use tokio::sync::mpsc;
+
+use crate::{
+    receiver::{Receiver, status},
+    world::{PATIENCE, World},
+};
+
+/// A replica's parts, without the loops: steps are taken by hand.
+struct Parts {
+    notifier: Notifier,
+    dispatcher: Dispatcher,
+    results: mpsc::Receiver<dispatcher::Result>,
+}
+
+fn parts(world: &World) -> Parts {
+    let config = world.config();
+    let clock = Arc::new(world.clock.clone());
+    let client = Client::new(Options { allow_loopback: true, ..Options::default() }).unwrap();
+    let (relay, relaying) =
+        Relay::new(Outbox::new(SCHEMA), world.db.pool().clone(), world.bus.clone(), Shutdown::new());
+    tokio::spawn(relaying);
+    let webhooks = Webhooks::new(client.clone(), config.keys.clone(), clock.clone());
+    let (dispatcher, results) =
+        Dispatcher::new(webhooks, clock.clone(), config.limits, config.timeout, Shutdown::new());
+    let lease = config.lease();
+    let notifier = Notifier::new(world.db.pool().clone(), relay, clock, config.keys, client, lease);
+    Parts { notifier, dispatcher, results }
+}
+
+/// One delivery in the table, due, and nobody at work on it.
+async fn one_waiting(receiver: &Receiver) -> (World, leadflow_kernel::BuyerId) {
+    let mut world = World::start().await;
+    receiver.behave(status(500));
+    let buyer = world.buyer_at(&receiver.url).await;
+    world.sell(&[buyer]).await;
+    world.delivery_when(buyer, "the first attempt failed", |d| d.attempts_made == 1).await;
+    world.stop_one().await;
+    world.advance(7);
+    receiver.behave(status(200));
+    (world, buyer)
+}
+
+#[tokio::test]
+async fn a_crash_between_sending_and_recording_sends_again_with_the_same_id() {
+    let receiver = Receiver::start().await;
+    let (mut world, buyer) = one_waiting(&receiver).await;
+    let crashed = parts(&world);
+    assert_eq!(crashed.notifier.take_due(&crashed.dispatcher, &Limits::default()).await.unwrap(), 1);
+    receiver.wait_for(2).await;
+    // It dies here: what it knows is never recorded.
+    drop(crashed);
+    world.replica(|_| {}).await;
+    let waiting = world.deliveries(buyer).await.remove(0);
+    assert_eq!((waiting.status.as_str(), waiting.attempts_made), ("PENDING", 1));
+    world.advance(10);
+    world.delivery_when(buyer, "it is delivered once its lease has ended", |d| d.status == "DELIVERED").await;
+    assert_eq!(receiver.times_by_id().into_values().collect::<Vec<_>>(), [3]);
+}
+
+#[tokio::test]
+async fn a_replica_that_lost_its_lease_cannot_overwrite_the_newer_result() {
+    let receiver = Receiver::start().await;
+    let (mut world, buyer) = one_waiting(&receiver).await;
+    receiver.behave(status(410));
+    let mut slow = parts(&world);
+    slow.notifier.take_due(&slow.dispatcher, &Limits::default()).await.unwrap();
+    let (stale, _slot) = slow.results.recv().await.unwrap();
+    // Its lease ends, another replica delivers, and only then it comes back with its 410.
+    receiver.behave(status(200));
+    world.advance(10);
+    world.replica(|_| {}).await;
+    let delivered = world.delivery_when(buyer, "the other delivers", |d| d.status == "DELIVERED").await;
+    slow.notifier.record_results(&[stale]).await.unwrap();
+    assert_eq!(world.deliveries(buyer).await, [delivered]);
+    assert!(world.endpoint(buyer).await.enabled, "a dropped result says nothing about the endpoint");
+}
+
+#[tokio::test]
+async fn what_one_replica_has_taken_no_other_takes() {
+    let receiver = Receiver::start().await;
+    let mut world = World::start().await;
+    receiver.behave(status(500));
+    let buyer = world.buyer_at(&receiver.url).await;
+    for _ in 0..60 {
+        world.sell(&[buyer]).await;
+    }
+    wait::until("all have failed once", PATIENCE, async || {
+        world.count("SELECT count(*) FROM notifier.deliveries WHERE attempts_made >= 1").await == 60
+    })
+    .await;
+    world.stop_one().await;
+    world.advance(3_600);
+    receiver.behave(status(200));
+    let before = receiver.got().len();
+    for _ in 0..3 {
+        world.replica(|_| {}).await;
+    }
+    world.all_delivered(60).await;
+    assert_eq!(receiver.got().len() - before, 60, "each was sent once by one of three replicas");
+}
+
+#[tokio::test]
+async fn replicas_that_come_and_go_lose_nothing() {
+    let receivers = [Receiver::start().await, Receiver::start().await];
+    let mut world = World::start().await;
+    world.replica(|_| {}).await;
+    let mut buyers = Vec::new();
+    for receiver in &receivers {
+        buyers.push(world.buyer_at(&receiver.url).await);
+    }
+    for round in 0..4 {
+        for _ in 0..40 {
+            world.sell(&buyers).await;
+        }
+        receivers[0].behave(status(if round % 2 == 0 { 500 } else { 200 }));
+        if round == 1 {
+            // Dropped in the middle of whatever it does, as by a crash.
+            let victim = world.replicas.remove(1);
+            victim.service.abort();
+            drop(victim.service.await);
+        }
+        if round == 2 {
+            world.replica(|_| {}).await;
+        }
+    }
+    receivers[0].behave(status(200));
+    wait::until("everything is delivered", Duration::from_secs(40), async || {
+        world.advance(40);
+        world.count("SELECT count(*) FROM notifier.deliveries WHERE status <> 'DELIVERED'").await == 0
+            && world.count("SELECT count(*) FROM notifier.deliveries").await == 320
+    })
+    .await;
+    for receiver in &receivers {
+        assert_eq!(receiver.times_by_id().len(), 160);
+    }
+}
