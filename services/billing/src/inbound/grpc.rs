@@ -43,7 +43,8 @@ impl billing_server::Billing for Service {
         let holds = &request.get_ref().holds;
         at_most_holds(holds.len())?;
         let asked = holds.iter().map(|hold| convert::hold_request(tenant, hold)).collect::<Result<Vec<_>, Status>>()?;
-        let span = tracing::info_span!("place_holds", holds = asked.len());
+        // Recorded only while traces are exported, like every span of the target.
+        let span = tracing::trace_span!(target: "leadflow::trace", "place_holds", holds = asked.len());
         trace::set_parent(&span, traceparent(&request));
         let outcomes =
             self.billing.place_holds(tenant, &asked).instrument(span).await.map_err(|error| refused(&error))?;

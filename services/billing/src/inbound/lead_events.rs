@@ -5,9 +5,7 @@ use leadflow_contracts::{ConvertError, events::LeadAssigned, id, money};
 use leadflow_messaging::{
     Message,
     consumer::{BatchHandler, HandleError},
-    trace,
 };
-use tracing::Span;
 
 use crate::app::{AppError, Billing, OnFailure};
 
@@ -33,8 +31,6 @@ impl BatchHandler for LeadEvents {
     /// message that comes alone is carried out as far as it goes: its other sales are paid (a repeat passes
     /// over them), and the error sends it to the dead letters, so the unpaid sale is not lost silently.
     async fn handle(&self, batch: &[Message]) -> Result<(), HandleError> {
-        // Part of each lead's trace, from here until the commit.
-        let _traced: Vec<Span> = batch.iter().filter_map(span_of).collect();
         let mut sales = Vec::with_capacity(batch.len());
         for message in batch {
             let event = message.decode::<LeadAssigned>().map_err(HandleError::permanent)?;
@@ -47,14 +43,6 @@ impl BatchHandler for LeadEvents {
             Some(last) => Err(HandleError::permanent(last)),
         }
     }
-}
-
-/// A span for a message whose trace is being recorded. The others do without: a batch has many.
-fn span_of(message: &Message) -> Option<Span> {
-    let recorded = message.traceparent.as_deref().filter(|text| text.ends_with("-01"))?;
-    let span = tracing::info_span!("capture_sale", event_id = %message.id);
-    trace::set_parent(&span, Some(recorded));
-    Some(span)
 }
 
 /// How an error of a use case looks to the consumer loop.

@@ -24,8 +24,11 @@ async fn a_buyer_whose_seller_is_not_known_yet_gets_a_wallet_that_waits() {
 async fn records_of_one_tenant_on_two_replicas_at_once_and_repeated_make_each_wallet_and_account_once() {
     let world = World::new().await;
     let replicas = [world.replica(), world.replica()];
-    for _ in 0..10 {
+    for _ in 0..20 {
         let seller = SellerId::new();
+        // The tenant is heard of before its own record comes, as when records arrive out of order.
+        let early = BuyerId::new();
+        apply(&replicas[0], &[message(&buyer_changed(seller, early, 1))]).await.unwrap();
         let buyers: Vec<BuyerId> = (0..5).map(|_| BuyerId::new()).collect();
         let mut batch = vec![message(&seller_changed(seller, 1))];
         let wallets: Vec<_> = buyers.iter().map(|buyer| message(&buyer_changed(seller, *buyer, 1))).collect();
@@ -34,11 +37,11 @@ async fn records_of_one_tenant_on_two_replicas_at_once_and_repeated_make_each_wa
         batch.extend(wallets.into_iter().rev());
         let (one, two) = tokio::join!(apply(&replicas[0], &batch), apply(&replicas[1], &batch));
         assert!(one.is_ok() && two.is_ok());
-        for buyer in buyers {
+        for buyer in buyers.into_iter().chain([early]) {
             credit(&replicas[0], seller, buyer, "1.00").await;
         }
     }
-    assert_eq!(world.count("SELECT count(*) FROM billing.accounts").await, 10 * (3 + 5));
+    assert_eq!(world.count("SELECT count(*) FROM billing.accounts").await, 20 * (3 + 6));
     world.check_books().await;
 }
 
