@@ -55,3 +55,23 @@ impl Config {
         config
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_a_minute_and_impossible_settings_are_named() {
+        let base = [("DATABASE_URL", "postgres://x"), ("SERVICE_TOKEN", "0123456789abcdef")];
+        let mut env = Env::from_pairs(base);
+        let config = Config::read(&mut env);
+        assert_eq!((config.release_after, config.max_batch), (Duration::from_secs(60), 256));
+        assert!(env.finish().is_ok());
+
+        let bad = [("BILLING_RELEASE_EVERY_SECONDS", "0"), ("BILLING_MAX_BATCH", "0")];
+        let mut env = Env::from_pairs(base.into_iter().chain(bad));
+        Config::read(&mut env);
+        let problems = env.finish().unwrap_err().problems;
+        assert_eq!(problems.len(), 2, "{problems:?}");
+    }
+}

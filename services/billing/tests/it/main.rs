@@ -1,6 +1,7 @@
 //! Tests on real PostgreSQL and NATS.
 
 mod captures;
+mod confirm;
 mod credits;
 mod directory;
 mod events;
