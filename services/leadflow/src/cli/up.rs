@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context as _;
+
 use crate::{
     local::{
         demo::{self, DemoTenant},
@@ -16,6 +18,7 @@ use crate::{
     },
     migrate,
     say::say,
+    seed::{self, Places},
 };
 
 pub(super) async fn run() -> anyhow::Result<ExitCode> {
@@ -55,8 +58,29 @@ async fn bring_up() -> anyhow::Result<ExitCode> {
         }
     }
     services::wait_ready(&layout, &started).await?;
-    print_summary(&settings, &variables, demo::load(&layout).as_ref());
+    let tenant = demo_tenant(&layout, &variables).await?;
+    print_summary(&settings, &variables, Some(&tenant));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Makes the demo tenant, or what is missing of it, and keeps its supplier's key.
+async fn demo_tenant(layout: &Layout, variables: &Variables) -> anyhow::Result<DemoTenant> {
+    let mut env = environment::env_of(variables);
+    let places = Places::read(&mut env);
+    env.finish()?;
+    let known = demo::load(layout);
+    let seeded = seed::demo_tenant(places, known.as_ref().map(|tenant| tenant.supplier_key.as_str()))
+        .await
+        .context("the demo tenant cannot be made")?;
+    let tenant = DemoTenant {
+        supplier_key: seeded.supplier_key,
+        campaign_id: seeded.campaign_id.to_string(),
+        body: seeded.body,
+    };
+    if known.as_ref() != Some(&tenant) {
+        demo::save(layout, &tenant)?;
+    }
+    Ok(tenant)
 }
 
 async fn apply_migrations(own: &Variables, variables: &Variables) -> anyhow::Result<()> {

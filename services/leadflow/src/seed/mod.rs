@@ -1,0 +1,12 @@
+//! Makes tenants through the services' own commands: the one that `up` shows, and whatever else needs
+//! a market to sell leads in.
+
+mod demo_tenant;
+mod http;
+mod market;
+mod places;
+
+pub use demo_tenant::{Seeded, demo_tenant, fields};
+pub use http::Http;
+pub use market::{BuyerSpec, CampaignSpec, Market, SubscriptionSpec};
+pub use places::Places;
