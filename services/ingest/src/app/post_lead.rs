@@ -1,6 +1,6 @@
 //! A post: checked, put on the stream, answered with its decision if that comes in time.
 
-use std::{sync::Arc, time::Duration};
+use std::{error::Error as _, sync::Arc};
 
 use leadflow_contracts::{
     common::{Decision, Outcome},
@@ -210,15 +210,21 @@ impl App {
         if envelope.traceparent.is_none() {
             envelope = envelope.caused_by(Some(traceparent));
         }
-        let timeout: Duration = self.timeouts.ack;
+        let timeout = self.timeouts.ack;
         let published = tokio::time::timeout(timeout, self.publisher.publish(envelope)).await;
         let published = published.unwrap_or(Err(PublishError::TimedOut(timeout)));
-        if let Err(error) = &published {
-            tracing::warn!(%lead_id, supplier_id = %caller.supplier.id, %error, "a lead was not acknowledged");
-            // It may be stored: its decision must not be taken for that of another body.
-            if keyed && !matches!(error, PublishError::Disconnected | PublishError::Overloaded) {
-                self.remember(caller, lead_id, body_hash, false);
+        match &published {
+            Err(error) if error.is_doubtful() => {
+                let cause = error.source().map(ToString::to_string);
+                tracing::warn!(%lead_id, supplier_id = %caller.supplier.id, %error, cause, "a lead may not be stored");
+                // Its decision must not be taken for that of another body.
+                if keyed {
+                    self.remember(caller, lead_id, body_hash, false);
+                }
             }
+            // Thousands a second while NATS is away, and the connection's end has its own line.
+            Err(error) => tracing::debug!(%lead_id, %error, "a lead was not sent"),
+            Ok(()) => {}
         }
         published
     }

@@ -22,6 +22,14 @@ pub enum PublishError {
     TimedOut(Duration),
 }
 
+impl PublishError {
+    /// Whether the lead may have been stored all the same.
+    #[must_use]
+    pub const fn is_doubtful(&self) -> bool {
+        matches!(self, Self::NotAcknowledged(_) | Self::TimedOut(_))
+    }
+}
+
 /// Publishes leads; `Ok` means that the stream has it as safely as it is set up to.
 #[async_trait]
 pub trait LeadPublisher: Send + Sync + 'static {

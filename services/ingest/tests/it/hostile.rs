@@ -39,6 +39,43 @@ async fn every_hostile_request_is_refused_and_nothing_is_stored() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_http_is_refused_before_it_is_anybodys() {
+    let world = World::with(|_| {}, false).await;
+    let body = world.lead("Doe");
+    let head = |headers: &str| {
+        format!(
+            "POST /api/leads/ingest HTTP/1.1\r\nHost: x\r\nX-API-Key: {KEY}\r\nContent-Type: application/json\r\n{headers}\r\n"
+        )
+    };
+    let many = (0..300).map(|n| format!("X-{n}: 1\r\n")).collect::<String>();
+    for (name, text) in [
+        ("no HTTP", "hello\r\n\r\n".to_owned()),
+        ("HTTP/0.9", "GET /api/leads/ingest\r\n\r\n".to_owned()),
+        ("HTTP/3", "GET / HTTP/3.0\r\n\r\n".to_owned()),
+        ("TLS", "\u{16}\u{3}\u{1}\u{2}\u{0}\r\n\r\n".to_owned()),
+        ("length is no number", head("Content-Length: many\r\n") + &body),
+        ("negative length", head("Content-Length: -1\r\n") + &body),
+        ("two lengths", head("Content-Length: 5\r\nContent-Length: 6\r\n") + &body),
+        ("unknown transfer coding", head("Transfer-Encoding: secret\r\n") + &body),
+        ("null byte in a header", head("X-A: a\0b\r\n") + &body),
+        ("space in a header's name", head("X A: b\r\n") + &body),
+        ("too many headers", head(&many) + &body),
+        ("endless header", head(&format!("X-A: {}\r\n", "a".repeat(1 << 20))) + &body),
+    ] {
+        let mut stream = tokio::net::TcpStream::connect(world.addr).await.expect("connect");
+        let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, text.as_bytes()).await;
+        let answer = tokio::time::timeout(crate::world::PATIENCE, client::read(&mut stream)).await.expect(name);
+        assert!(answer.as_ref().is_none_or(|answer| (400..500).contains(&answer.status)), "{name}: {answer:?}");
+        assert_eq!(world.stored().await, 0, "{name}");
+    }
+    // A length and chunks together: one request, read by its chunks, and nothing smuggled behind it.
+    let hidden = head("Content-Length: 3\r\nTransfer-Encoding: chunked\r\n")
+        + &format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+    let answer = client::send(world.addr, hidden.as_bytes()).await;
+    assert!([202, 400].contains(&answer.status), "{answer:?}");
+}
+
 #[track_caller]
 fn check(case: &Case, answer: &Answer) {
     let name = &case.name;

@@ -7,6 +7,7 @@ mod fake;
 mod hostile;
 mod idempotency;
 mod limits;
+mod logs;
 mod looking_up;
 mod outages;
 mod world;

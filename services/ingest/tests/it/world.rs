@@ -11,7 +11,7 @@ use leadflow_contracts::{
 };
 use leadflow_ingest::{Config, Deps};
 use leadflow_kernel::{CampaignId, CategoryId, Clock as _, EventId, SellerId, SupplierId, SystemClock};
-use leadflow_messaging::{Bus, BusSettings, Envelope, consumer, topology};
+use leadflow_messaging::{Bus, BusSettings, Envelope, GroupCommitPublisher, GroupCommitSettings, consumer, topology};
 use leadflow_platform::{Env, Shutdown, grpc};
 use leadflow_testkit::{ChaosProxy, TestNats, wait};
 use sha2::{Digest as _, Sha256};
@@ -224,7 +224,10 @@ async fn gateway(
     change(&mut config);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let addr = listener.local_addr().expect("address");
-    let deps = Deps { bus: bus.clone(), publisher: Arc::new(bus.clone()), clock: Arc::new(SystemClock) };
+    let (publisher, publishing) =
+        GroupCommitPublisher::new(bus.clone(), GroupCommitSettings::default(), Shutdown::new());
+    tokio::spawn(publishing);
+    let deps = Deps { bus: bus.clone(), publisher: Arc::new(publisher), clock: Arc::new(SystemClock) };
     (addr, tokio::spawn(leadflow_ingest::run(config, deps, listener, shutdown.clone())))
 }
 

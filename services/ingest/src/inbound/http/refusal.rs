@@ -6,6 +6,7 @@ use leadflow_platform::ApiError;
 
 use crate::{
     app::{authenticate::AuthError, look_up::LookUpError, post_lead::PostRefused},
+    outbound::publisher::PublishError,
     store::limit::Exceeded,
 };
 
@@ -55,6 +56,7 @@ pub(super) fn refused(refused: PostRefused) -> ApiError {
         PostRefused::CategoryNotAllowed => ApiError::new(StatusCode::FORBIDDEN, "category_not_allowed", sentence),
         PostRefused::CategoryMissing => ApiError::unavailable("category_not_loaded", sentence, RETRY_SECONDS),
         PostRefused::KeyReused => ApiError::new(StatusCode::CONFLICT, "idempotency_key_reused", sentence),
+        PostRefused::NotStored(PublishError::Overloaded) => overloaded(),
         PostRefused::NotStored(_) => ApiError::unavailable(
             "not_stored",
             "the lead could not be stored now; send it again, with the same Idempotency-Key or reference if it has one",
