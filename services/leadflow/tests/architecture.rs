@@ -67,7 +67,7 @@ fn allowed(folder: &str) -> Option<Vec<String>> {
         ["services", _, "domain"] => names(&["kernel"]),
         // Only the executable knows all.
         ["services", "leadflow"] => return None,
-        ["services", "sandbox"] => names(&["kernel", "platform"]),
+        ["services", "sandbox"] => names(&["kernel", "platform", "outbound-http"]),
         ["services", service] => {
             let mut list = names(&["kernel", "contracts", "messaging", "platform", "outbound-http"]);
             list.push(format!("leadflow-{service}-domain"));
