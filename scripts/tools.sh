@@ -63,7 +63,7 @@ apt_install() {
     $sudo apt-get update -qq || say "apt-get update failed; trying with the package lists at hand"
     apt_updated=1
   fi
-  $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null ||
+  $sudo env DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes apt-get install -y -qq --no-install-recommends "$@" >/dev/null ||
     die "apt-get could not install $*; install them by hand and run this again."
 }
 
@@ -125,7 +125,7 @@ make_home() {
       local elsewhere
       elsewhere=/var/lib/leadflow/$(basename "$root")-$(printf %s "$root" | sha256sum | cut -c1-8)
       say "$parent cannot be reached by user $user: keeping .leadflow in $elsewhere"
-      mkdir -p "$elsewhere"
+      mkdir -p "$elsewhere" && chmod 755 /var/lib/leadflow "$elsewhere"
       ln -s "$elsewhere" "$home"
       return
     fi

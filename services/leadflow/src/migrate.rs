@@ -36,6 +36,18 @@ pub fn schemas(env: &mut Env) -> Vec<Schema> {
             migrator: &leadflow_billing::MIGRATOR,
             database: settings::database(env, "BILLING_DATABASE_URL", leadflow_billing::ROLE, APPLICATION),
         },
+        Schema {
+            name: leadflow_distribution::SCHEMA,
+            role: leadflow_distribution::ROLE,
+            migrator: &leadflow_distribution::MIGRATOR,
+            database: settings::database(env, "DISTRIBUTION_DATABASE_URL", leadflow_distribution::ROLE, APPLICATION),
+        },
+        Schema {
+            name: leadflow_notifier::SCHEMA,
+            role: leadflow_notifier::ROLE,
+            migrator: &leadflow_notifier::MIGRATOR,
+            database: settings::database(env, "NOTIFIER_DATABASE_URL", leadflow_notifier::ROLE, APPLICATION),
+        },
     ]
 }
 

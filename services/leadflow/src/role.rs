@@ -11,6 +11,10 @@ pub enum Role {
     Accounts,
     /// Wallets, holds, the ledger.
     Billing,
+    /// Campaigns, and who gets each lead.
+    Distribution,
+    /// Webhooks to buyers.
+    Notifier,
     /// The gateway of suppliers.
     Ingest,
     /// Stand-ins for what is outside; not in production.
@@ -51,6 +55,24 @@ const BILLING: Facts = Facts {
     http: PortSetting { name: "BILLING_HTTP_PORT", default: 8102, help: "port of billing's /healthz and /readyz" },
     grpc: Some(PortSetting { name: "BILLING_GRPC_PORT", default: 9102, help: "port of billing's gRPC" }),
 };
+const DISTRIBUTION: Facts = Facts {
+    name: "distribution",
+    purpose: "who gets each lead",
+    page: "/readyz",
+    http: PortSetting {
+        name: "DISTRIBUTION_HTTP_PORT",
+        default: 8103,
+        help: "port of distribution's /healthz and /readyz",
+    },
+    grpc: Some(PortSetting { name: "DISTRIBUTION_GRPC_PORT", default: 9103, help: "port of distribution's gRPC" }),
+};
+const NOTIFIER: Facts = Facts {
+    name: "notifier",
+    purpose: "webhooks to buyers",
+    page: "/readyz",
+    http: PortSetting { name: "NOTIFIER_HTTP_PORT", default: 8104, help: "port of notifier's /healthz and /readyz" },
+    grpc: Some(PortSetting { name: "NOTIFIER_GRPC_PORT", default: 9104, help: "port of notifier's gRPC" }),
+};
 const INGEST: Facts = Facts {
     name: "ingest",
     purpose: "leads come in here",
@@ -68,11 +90,16 @@ const SANDBOX: Facts = Facts {
 
 impl Role {
     /// All, in the order of starting: who is asked comes before who asks.
-    pub const ALL: &'static [Self] = &[Self::Accounts, Self::Billing, Self::Ingest, Self::Sandbox];
+    pub const ALL: &'static [Self] =
+        &[Self::Accounts, Self::Billing, Self::Distribution, Self::Notifier, Self::Ingest, Self::Sandbox];
 
     /// Settings that name where a role's gRPC is, for those who call it.
-    pub const ADDRESSES: &'static [(&'static str, Self)] =
-        &[("ACCOUNTS_GRPC_URL", Self::Accounts), ("BILLING_GRPC_URL", Self::Billing)];
+    pub const ADDRESSES: &'static [(&'static str, Self)] = &[
+        ("ACCOUNTS_GRPC_URL", Self::Accounts),
+        ("BILLING_GRPC_URL", Self::Billing),
+        ("DISTRIBUTION_GRPC_URL", Self::Distribution),
+        ("NOTIFIER_GRPC_URL", Self::Notifier),
+    ];
 
     /// What `up` sets on a machine of one's own unless the caller set it.
     pub const LOCAL_DEFAULTS: &'static [(&'static str, &'static str)] =
@@ -85,6 +112,8 @@ impl Role {
         match self {
             Self::Accounts => &ACCOUNTS,
             Self::Billing => &BILLING,
+            Self::Distribution => &DISTRIBUTION,
+            Self::Notifier => &NOTIFIER,
             Self::Ingest => &INGEST,
             Self::Sandbox => &SANDBOX,
         }

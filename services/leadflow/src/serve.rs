@@ -5,11 +5,12 @@ use std::{net::IpAddr, pin::Pin, sync::Arc, time::Duration};
 use anyhow::Context as _;
 use leadflow_kernel::{Clock, SystemClock};
 use leadflow_messaging::{
-    Bus, BusSettings,
+    Bus, BusSettings, GroupCommitPublisher, GroupCommitSettings,
     topology::{self, TopologySettings},
 };
 use leadflow_platform::{Env, Shutdown, settings};
 use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::sync::CancellationToken;
 
 use crate::role::{Ports, Role, listen_address};
 
@@ -24,6 +25,8 @@ pub struct Settings {
 enum RoleConfig {
     Accounts(leadflow_accounts::Config),
     Billing(leadflow_billing::Config),
+    Distribution(leadflow_distribution::Config),
+    Notifier(leadflow_notifier::Config),
     Ingest(leadflow_ingest::Config),
     Sandbox(leadflow_sandbox::Config),
 }
@@ -33,6 +36,8 @@ impl RoleConfig {
         match role {
             Role::Accounts => Self::Accounts(leadflow_accounts::Config::read(env)),
             Role::Billing => Self::Billing(leadflow_billing::Config::read(env)),
+            Role::Distribution => Self::Distribution(leadflow_distribution::Config::read(env)),
+            Role::Notifier => Self::Notifier(leadflow_notifier::Config::read(env)),
             Role::Ingest => Self::Ingest(leadflow_ingest::Config::read(env)),
             Role::Sandbox => Self::Sandbox(leadflow_sandbox::Config::read(env)),
         }
@@ -42,6 +47,8 @@ impl RoleConfig {
         match self {
             Self::Accounts(_) => Role::Accounts,
             Self::Billing(_) => Role::Billing,
+            Self::Distribution(_) => Role::Distribution,
+            Self::Notifier(_) => Role::Notifier,
             Self::Ingest(_) => Role::Ingest,
             Self::Sandbox(_) => Role::Sandbox,
         }
@@ -148,8 +155,25 @@ fn start(
             let listeners = leadflow_billing::Listeners { grpc: grpc()?, http };
             Box::pin(leadflow_billing::run(config, leadflow_billing::Deps { bus, clock }, listeners, shutdown))
         }
+        RoleConfig::Distribution(config) => {
+            let listeners = leadflow_distribution::Listeners { grpc: grpc()?, http };
+            Box::pin(leadflow_distribution::run(
+                config,
+                leadflow_distribution::Deps { bus, clock },
+                listeners,
+                shutdown,
+            ))
+        }
+        RoleConfig::Notifier(config) => {
+            let listeners = leadflow_notifier::Listeners { grpc: grpc()?, http };
+            Box::pin(leadflow_notifier::run(config, leadflow_notifier::Deps { bus, clock }, listeners, shutdown))
+        }
         RoleConfig::Ingest(config) => {
-            let publisher = Arc::new(bus.clone());
+            // Ends by itself when the service has let go of the publisher.
+            let (publisher, task) =
+                GroupCommitPublisher::new(bus.clone(), GroupCommitSettings::default(), CancellationToken::new());
+            tokio::spawn(task);
+            let publisher = Arc::new(publisher);
             Box::pin(leadflow_ingest::run(config, leadflow_ingest::Deps { bus, publisher, clock }, http, shutdown))
         }
         RoleConfig::Sandbox(config) => Box::pin(leadflow_sandbox::run(config, http, shutdown)),

@@ -18,8 +18,7 @@ pub struct Layout {
 impl Layout {
     /// The one that belongs to the current folder (setting `LEADFLOW_HOME`). Nothing is created.
     pub fn find() -> Self {
-        let home = leadflow_home();
-        Self { home: home.canonicalize().unwrap_or(home) }
+        Self { home: leadflow_home() }
     }
 
     /// Creates what is missing.

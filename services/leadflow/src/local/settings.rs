@@ -1,7 +1,5 @@
 //! Settings of `leadflow up`.
 
-use std::time::Duration;
-
 use leadflow_platform::Env;
 use leadflow_testkit::servers::SyncInterval;
 

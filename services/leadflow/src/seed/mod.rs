@@ -6,7 +6,7 @@ mod http;
 mod market;
 mod places;
 
-pub use demo_tenant::{Seeded, demo_tenant, fields};
+pub use demo_tenant::{demo_tenant, fields};
 pub use http::Http;
 pub use market::{BuyerSpec, CampaignSpec, Market, SubscriptionSpec};
 pub use places::Places;

@@ -13,7 +13,7 @@ use leadflow_testkit::{
 };
 
 /// Every role that `up` starts.
-pub const ROLES: [&str; 4] = ["accounts", "billing", "ingest", "sandbox"];
+pub const ROLES: [&str; 6] = ["accounts", "billing", "distribution", "notifier", "ingest", "sandbox"];
 
 /// A `.leadflow` folder of its own, on ports of its own. Dropped, it stops what was started in it.
 pub struct Machine {
@@ -45,6 +45,10 @@ impl Machine {
             "ACCOUNTS_GRPC_PORT",
             "BILLING_HTTP_PORT",
             "BILLING_GRPC_PORT",
+            "DISTRIBUTION_HTTP_PORT",
+            "DISTRIBUTION_GRPC_PORT",
+            "NOTIFIER_HTTP_PORT",
+            "NOTIFIER_GRPC_PORT",
             "INGEST_HTTP_PORT",
             "SANDBOX_HTTP_PORT",
         ] {

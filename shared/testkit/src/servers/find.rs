@@ -24,6 +24,12 @@ const NATS_MINIMUM: (u32, u32) = (2, 12);
 /// the nearest one above that has it; else `.leadflow` where this program was built.
 #[must_use]
 pub fn leadflow_home() -> PathBuf {
+    // Without links: the folder may be a link out of a home that PostgreSQL's user cannot enter.
+    let home = configured_home();
+    home.canonicalize().unwrap_or(home)
+}
+
+fn configured_home() -> PathBuf {
     if let Some(home) = env::var_os("LEADFLOW_HOME").filter(|home| !home.is_empty()) {
         return PathBuf::from(home);
     }
@@ -31,7 +37,7 @@ pub fn leadflow_home() -> PathBuf {
     env::current_dir()
         .ok()
         .and_then(|cwd| cwd.ancestors().map(|folder| folder.join(".leadflow")).find(|home| home.is_dir()))
-        .unwrap_or_else(|| built_at.canonicalize().unwrap_or(built_at))
+        .unwrap_or(built_at)
 }
 
 /// The folder with `postgres` and `initdb`, version 15 or newer: `LEADFLOW_PG_BIN`, the fetched

@@ -46,8 +46,11 @@ struct Started {
     servers: Vec<ProcessId>,
 }
 
-fn start_child(purpose: &str, as_somebody_else: bool) -> Started {
-    let mut command = Command::new(env::current_exe().expect("own path"));
+fn start_child(copy: &TempDir, purpose: &str, as_somebody_else: bool) -> Started {
+    // A copy, because somebody else may not reach the folder that we were built in.
+    let program = copy.path().join("it");
+    std::fs::copy(env::current_exe().expect("own path"), &program).expect("copy ourselves");
+    let mut command = Command::new(program);
     command
         .args(["cleanup::child", "--exact", "--nocapture", "--test-threads=1"])
         .env(CHILD, purpose)
@@ -105,7 +108,8 @@ async fn nothing_is_left(started: &Started) {
 
 #[tokio::test]
 async fn nothing_is_left_after_sigkill() {
-    let mut started = start_child("wait", false);
+    let copy = TempDir::new("copy").expect("folder");
+    let mut started = start_child(&copy, "wait", false);
     assert_eq!(started.servers.len(), 2, "postgres and nats-server");
     assert_eq!(started.folders.len(), 2);
     assert!(started.folders.iter().all(|folder| folder.exists()));
@@ -116,7 +120,8 @@ async fn nothing_is_left_after_sigkill() {
 
 #[tokio::test]
 async fn nothing_is_left_after_an_ordinary_end() {
-    let mut started = start_child("end", false);
+    let copy = TempDir::new("copy").expect("folder");
+    let mut started = start_child(&copy, "end", false);
     assert!(started.child.wait().expect("wait").success());
     nothing_is_left(&started).await;
 }
@@ -127,7 +132,8 @@ async fn servers_come_up_for_a_user_who_is_not_root() {
         // Not root: every other test here has shown it.
         return;
     }
-    let mut started = start_child("wait", true);
+    let copy = TempDir::new("copy").expect("folder");
+    let mut started = start_child(&copy, "wait", true);
     assert_eq!(started.servers.len(), 2, "postgres and nats-server");
     started.child.kill().expect("kill");
     started.child.wait().expect("reap");
