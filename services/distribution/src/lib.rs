@@ -23,8 +23,8 @@ use tokio::net::TcpListener;
 
 pub use config::Config;
 pub use store::{
-    configuration::{Campaign, Category, Field, Subscription},
     projections::{Buyer, Seller},
+    records::{Campaign, Category, Field, Subscription},
 };
 
 use crate::{

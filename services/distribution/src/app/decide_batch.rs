@@ -88,7 +88,10 @@ impl App {
             }
             moved.push(campaign.moved_to(decided.rotations));
             results.extend(
-                leads.into_iter().zip(decided.leads).map(|(id, (result, trace))| (id, (result, trace_to_proto(&trace)))),
+                leads
+                    .into_iter()
+                    .zip(decided.leads)
+                    .map(|(id, (result, trace))| (id, (result, trace_to_proto(&trace)))),
             );
         }
         let answers = record(posted, plans, &prints, &current, results, &mut writes, now)?;
@@ -187,10 +190,7 @@ pub(super) fn note_moves(moved: &mut Moved, campaign: &Campaign, decided: &leadf
     let configuration = &campaign.configuration;
     moved.campaigns.push((configuration.id, decided.rotations.next_seq));
     moved.rows.extend(
-        decided
-            .changed
-            .iter()
-            .map(|(at, row)| (configuration.id, configuration.candidates[*at].subscription, *row)),
+        decided.changed.iter().map(|(at, row)| (configuration.id, configuration.candidates[*at].subscription, *row)),
     );
 }
 
@@ -214,20 +214,14 @@ fn record<'a>(
                 let verdict = verdict(lead, Outcome::Rejected, reason, 0, None);
                 write_lead(writes, lead, &verdict, &trace, None);
                 if !lead.test {
-                    let event = outcome::decided_event(
-                        lead.seller,
-                        lead.campaign,
-                        &verdict,
-                        now,
-                        lead.traceparent.as_deref(),
-                    );
+                    let event =
+                        outcome::decided_event(lead.seller, lead.campaign, &verdict, now, lead.traceparent.as_deref());
                     writes.events.push(event);
                 }
                 verdict
             }
             Plan::Route => {
-                let (Some(campaign), Some((result, trace))) =
-                    (current.get(&lead.campaign), results.remove(&lead.lead))
+                let (Some(campaign), Some((result, trace))) = (current.get(&lead.campaign), results.remove(&lead.lead))
                 else {
                     return Err(AppError::Internal("a lead was not decided".to_owned()));
                 };

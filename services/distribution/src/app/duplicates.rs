@@ -40,10 +40,8 @@ pub fn prints(configuration: &Configuration, data: &str) -> Vec<Print> {
     })
     .into_iter()
     .map(|print| {
-        let digest = Sha256::new()
-            .chain_update(configuration.id.as_bytes())
-            .chain_update(print.canonical.as_bytes())
-            .finalize();
+        let digest =
+            Sha256::new().chain_update(configuration.id.as_bytes()).chain_update(print.canonical.as_bytes()).finalize();
         let mut half = [0_u8; 16];
         half.copy_from_slice(&digest[..16]);
         Print { field: print.field, hash: Uuid::from_bytes(half) }

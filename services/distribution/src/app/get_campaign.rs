@@ -7,7 +7,10 @@ use leadflow_kernel::{CampaignId, SellerId, SubscriptionId};
 use sqlx::PgConnection;
 
 use super::{App, AppError};
-use crate::store::configuration::{self, Campaign, Subscription};
+use crate::store::{
+    configuration,
+    records::{Campaign, Subscription},
+};
 
 /// A campaign, and its subscriptions with what each sold today.
 #[derive(Debug)]
@@ -25,9 +28,8 @@ impl App {
     /// [`AppError::NotFound`] when the tenant has no such campaign.
     pub async fn get_campaign(&self, seller: SellerId, id: CampaignId) -> Result<CampaignView, AppError> {
         let mut connection = self.pool.acquire().await?;
-        let campaign = configuration::get_campaign(&mut connection, seller, id)
-            .await?
-            .ok_or(AppError::NotFound("campaign"))?;
+        let campaign =
+            configuration::get_campaign(&mut connection, seller, id).await?.ok_or(AppError::NotFound("campaign"))?;
         let subscriptions = configuration::subscriptions_of(&mut connection, id).await?;
         let sold = self.sold_today(&mut connection, seller, id).await?;
         let subscriptions = subscriptions

@@ -6,10 +6,7 @@ use leadflow_kernel::SellerId;
 use super::{App, AppError, put_category::SELLER_UNKNOWN};
 use crate::{
     outbound::directory,
-    store::{
-        configuration::{self, Campaign},
-        projections, routing,
-    },
+    store::{configuration, projections, records::Campaign, routing},
 };
 
 impl App {

@@ -6,10 +6,7 @@ use leadflow_kernel::SellerId;
 use super::{App, AppError, taken};
 use crate::{
     outbound::directory,
-    store::{
-        configuration::{self, Category},
-        projections, routing,
-    },
+    store::{configuration, projections, records::Category, routing},
 };
 
 const NAME_TAKEN: &str = "category_name_taken";
@@ -38,9 +35,12 @@ impl App {
         }
         wanted.version += 1;
         let name_taken = "another category has this name";
-        configuration::put_category(&mut transaction, &wanted)
+        let written = configuration::put_category(&mut transaction, &wanted)
             .await
             .map_err(|error| taken(error, NAME_TAKEN, name_taken))?;
+        if !written {
+            return Err(ID_TAKEN);
+        }
         let campaigns = configuration::campaigns_of_category(&mut transaction, wanted.id).await?;
         routing::bump(&mut transaction, &campaigns).await?;
         self.look_again(&mut transaction, &campaigns).await?;
@@ -48,6 +48,10 @@ impl App {
         Ok(wanted)
     }
 }
+
+/// Two callers made a record with one id at the same moment.
+pub(super) const ID_TAKEN: AppError =
+    AppError::Taken { code: "id_taken", sentence: "the id was taken at this moment: read it and try again" };
 
 /// Nothing is known of the tenant: its record is on its way from accounts.
 pub(super) const SELLER_UNKNOWN: AppError =

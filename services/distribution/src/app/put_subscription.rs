@@ -3,13 +3,10 @@
 use leadflow_distribution_domain::{Status, configure};
 use leadflow_kernel::SellerId;
 
-use super::{App, AppError, taken};
+use super::{App, AppError, put_category::ID_TAKEN, taken};
 use crate::{
     outbound::directory,
-    store::{
-        configuration::{self, Subscription},
-        projections, routing,
-    },
+    store::{configuration, projections, records::Subscription, routing},
 };
 
 impl App {
@@ -61,9 +58,12 @@ impl App {
         }
         wanted.version += 1;
         let sentence = "the buyer has another subscription to this campaign";
-        configuration::put_subscription(&mut transaction, &wanted, self.clock.now())
+        let written = configuration::put_subscription(&mut transaction, &wanted, self.clock.now())
             .await
             .map_err(|error| taken(error, "already_subscribed", sentence))?;
+        if !written {
+            return Err(ID_TAKEN);
+        }
         routing::bump(&mut transaction, &[wanted.campaign]).await?;
         self.look_again(&mut transaction, &[wanted.campaign]).await?;
         self.commit(transaction, &directory::subscription_changed(&wanted)).await?;

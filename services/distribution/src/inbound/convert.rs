@@ -9,7 +9,9 @@ use leadflow_distribution_domain::{
     configure::{self, Invalid},
     duplicates::{DuplicateRule, Match},
 };
-use leadflow_kernel::{AssignmentId, BuyerId, CampaignId, CategoryId, Id, Kind, LeadId, SellerId, SubscriptionId, SupplierId};
+use leadflow_kernel::{
+    AssignmentId, BuyerId, CampaignId, CategoryId, Id, Kind, LeadId, SellerId, SubscriptionId, SupplierId,
+};
 use leadflow_messaging::consumer::HandleError;
 use leadflow_platform::grpc::status;
 use tonic::Code;
@@ -22,7 +24,7 @@ use crate::{
     },
     store::{
         columns,
-        configuration::{Campaign, Category, Field, Subscription},
+        records::{Campaign, Category, Field, Subscription},
     },
 };
 

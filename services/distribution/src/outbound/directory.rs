@@ -5,7 +5,7 @@ use leadflow_distribution_domain::Status;
 
 use crate::{
     app::logic_to_proto,
-    store::configuration::{Campaign, Category, Field, Subscription},
+    store::records::{Campaign, Category, Field, Subscription},
 };
 
 /// The wire form of a status.

@@ -1,101 +1,16 @@
 //! Categories, campaigns and subscriptions as records.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use leadflow_distribution_domain::{Logic, State, StateSet, Status, duplicates::DuplicateRule};
-use leadflow_kernel::{BuyerId, CampaignId, CategoryId, Money, SellerId, SubscriptionId};
+use leadflow_distribution_domain::{State, Status};
+use leadflow_kernel::{CampaignId, CategoryId, SellerId, SubscriptionId};
 use rust_decimal::Decimal;
-use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, PgConnection, types::Json};
 use uuid::Uuid;
 
-use super::columns::{self, logic_text, match_text, signed, status_text, unsigned};
-
-/// A field of a category, as stored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Field {
-    /// Key in the lead's data.
-    pub name: String,
-    /// Number of `leadflow.common.v1.FieldType`.
-    #[serde(rename = "type")]
-    pub kind: i32,
-    /// Whether a lead must have it.
-    pub required: bool,
-    /// For people.
-    pub description: String,
-    /// Of a select field.
-    pub options: Vec<String>,
-}
-
-/// A kind of lead.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Category {
-    /// Its id.
-    pub id: CategoryId,
-    /// Its tenant.
-    pub seller: SellerId,
-    /// Moves with every change; 0 before it is stored.
-    pub version: u64,
-    /// Unique in the tenant.
-    pub name: String,
-    /// Whether leads of it are taken.
-    pub status: Status,
-    /// Its fields.
-    pub fields: Vec<Field>,
-}
-
-/// A campaign.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Campaign {
-    /// Its id.
-    pub id: CampaignId,
-    /// Its tenant.
-    pub seller: SellerId,
-    /// What it sells.
-    pub category: CategoryId,
-    /// Moves with every change; 0 before it is stored.
-    pub version: u64,
-    /// For people.
-    pub name: String,
-    /// For people.
-    pub description: String,
-    /// Whether it takes leads.
-    pub status: Status,
-    /// How it chooses.
-    pub logic: Logic,
-    /// What each buyer pays.
-    pub price: Money,
-    /// Whether subscriptions may be restricted to states.
-    pub allow_state_selection: bool,
-    /// When a lead repeats another.
-    pub duplicates: DuplicateRule,
-    /// How long a lead stays for sale.
-    pub lead_ttl_hours: u32,
-}
-
-/// A subscription.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Subscription {
-    /// Its id.
-    pub id: SubscriptionId,
-    /// Its campaign.
-    pub campaign: CampaignId,
-    /// Who buys.
-    pub buyer: BuyerId,
-    /// The tenant.
-    pub seller: SellerId,
-    /// Moves with every change; 0 before it is stored.
-    pub version: u64,
-    /// Whether it buys.
-    pub status: Status,
-    /// Leads a day.
-    pub daily_cap: Option<u32>,
-    /// Empty: every state.
-    pub states: StateSet,
-    /// The place the buyer asks for.
-    pub waterfall_priority: Option<u32>,
-    /// The place the seller fixed.
-    pub seller_waterfall_priority: Option<u32>,
-}
+use super::{
+    columns::{self, logic_text, match_text, signed, status_text, unsigned},
+    records::{Campaign, Category, Field, Subscription},
+};
 
 #[derive(FromRow)]
 struct CategoryRow {
@@ -174,16 +89,18 @@ pub async fn hold_category(
     text.map(|text| columns::status(&text)).transpose()
 }
 
-/// Writes a category, new or locked.
+/// Writes a category, new or locked. Returns whether it did: not when another transaction made a
+/// category with this id meanwhile.
 ///
 /// # Errors
 /// Those of PostgreSQL; a unique violation when the name is taken.
-pub async fn put_category(connection: &mut PgConnection, category: &Category) -> Result<(), sqlx::Error> {
+pub async fn put_category(connection: &mut PgConnection, category: &Category) -> Result<bool, sqlx::Error> {
     sqlx::query(
-        "INSERT INTO distribution.categories (category_id, seller_id, version, name, status, fields) \
+        "INSERT INTO distribution.categories AS c (category_id, seller_id, version, name, status, fields) \
          VALUES ($1, $2, $3, $4, $5, $6) \
          ON CONFLICT (category_id) DO UPDATE SET version = excluded.version, name = excluded.name, \
-           status = excluded.status, fields = excluded.fields",
+           status = excluded.status, fields = excluded.fields \
+         WHERE c.version < excluded.version AND c.seller_id = excluded.seller_id",
     )
     .bind(category.id.uuid())
     .bind(category.seller.uuid())
@@ -193,7 +110,7 @@ pub async fn put_category(connection: &mut PgConnection, category: &Category) ->
     .bind(Json(&category.fields))
     .execute(connection)
     .await
-    .map(|_| ())
+    .map(|done| done.rows_affected() > 0)
 }
 
 /// Campaigns of a category.
@@ -304,7 +221,8 @@ pub async fn subscriptions_of(
     rows.into_iter().map(subscription).collect()
 }
 
-/// Writes a subscription. Its campaign must be locked; campaign and buyer never change.
+/// Writes a subscription. Its campaign must be locked; campaign and buyer never change. Returns
+/// whether it did: not when the id was taken in another campaign meanwhile.
 ///
 /// # Errors
 /// Those of PostgreSQL; a unique violation when the buyer has another one in the campaign.
@@ -312,15 +230,17 @@ pub async fn put_subscription(
     connection: &mut PgConnection,
     subscription: &Subscription,
     now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+) -> Result<bool, sqlx::Error> {
     sqlx::query(
-        "INSERT INTO distribution.subscriptions (subscription_id, campaign_id, buyer_id, seller_id, version, status, \
+        "INSERT INTO distribution.subscriptions AS s (subscription_id, campaign_id, buyer_id, seller_id, version, status, \
            daily_cap, states, waterfall_priority, seller_waterfall_priority, created_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
          ON CONFLICT (subscription_id) DO UPDATE SET version = excluded.version, status = excluded.status, \
            daily_cap = excluded.daily_cap, states = excluded.states, \
            waterfall_priority = excluded.waterfall_priority, \
-           seller_waterfall_priority = excluded.seller_waterfall_priority",
+           seller_waterfall_priority = excluded.seller_waterfall_priority \
+         WHERE s.version < excluded.version AND s.campaign_id = excluded.campaign_id \
+           AND s.buyer_id = excluded.buyer_id",
     )
     .bind(subscription.id.uuid())
     .bind(subscription.campaign.uuid())
@@ -335,7 +255,7 @@ pub async fn put_subscription(
     .bind(now)
     .execute(connection)
     .await
-    .map(|_| ())
+    .map(|done| done.rows_affected() > 0)
 }
 
 /// What each subscription of a campaign sold on the last day it sold, with that day.

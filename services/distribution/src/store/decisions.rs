@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::{
     columns::{self, unsigned},
-    configuration::Field,
+    records::Field,
 };
 
 /// A campaign with all that its decisions depend on, rotation apart.
@@ -93,10 +93,7 @@ struct CandidateRow {
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn load(
-    connection: &mut PgConnection,
-    campaigns: &[CampaignId],
-) -> Result<Vec<Configuration>, sqlx::Error> {
+pub async fn load(connection: &mut PgConnection, campaigns: &[CampaignId]) -> Result<Vec<Configuration>, sqlx::Error> {
     let ids: Vec<Uuid> = campaigns.iter().map(|id| id.uuid()).collect();
     let rows: Vec<CampaignRow> = sqlx::query_as(
         "SELECT c.campaign_id, c.seller_id, s.status AS seller_status, s.time_zone, c.category_id, \

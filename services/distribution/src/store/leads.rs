@@ -264,7 +264,11 @@ pub async fn insert(
 ///
 /// # Errors
 /// Those of PostgreSQL; a unique violation when a buyer has the lead.
-pub async fn insert_sales(connection: &mut PgConnection, sales: &[Sale], now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+pub async fn insert_sales(
+    connection: &mut PgConnection,
+    sales: &[Sale],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
     if sales.is_empty() {
         return Ok(());
     }

@@ -5,6 +5,7 @@ pub mod configuration;
 pub mod decisions;
 pub mod leads;
 pub mod projections;
+pub mod records;
 pub mod retry;
 pub mod routing;
 pub mod sale_later;

@@ -105,13 +105,12 @@ pub async fn hold_seller(connection: &mut PgConnection, seller: SellerId) -> Res
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn hold_buyer(connection: &mut PgConnection, seller: SellerId, buyer: BuyerId) -> Result<bool, sqlx::Error> {
-    let found: Option<bool> = sqlx::query_scalar(
-        "SELECT true FROM distribution.buyers WHERE buyer_id = $1 AND seller_id = $2 FOR SHARE",
-    )
-    .bind(buyer.uuid())
-    .bind(seller.uuid())
-    .fetch_optional(connection)
-    .await?;
+    let found: Option<bool> =
+        sqlx::query_scalar("SELECT true FROM distribution.buyers WHERE buyer_id = $1 AND seller_id = $2 FOR SHARE")
+            .bind(buyer.uuid())
+            .bind(seller.uuid())
+            .fetch_optional(connection)
+            .await?;
     Ok(found.is_some())
 }
 

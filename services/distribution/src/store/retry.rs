@@ -62,6 +62,9 @@ pub async fn due(
     Ok(ids.into_iter().map(CampaignId::from).collect())
 }
 
+/// wanted, pass, cursor_at, cursor_id
+type PassRow = (i64, i64, Option<DateTime<Utc>>, Option<Uuid>);
+
 /// The pass of a campaign, locked. The campaign's routing row must be locked before.
 ///
 /// # Errors
@@ -71,7 +74,7 @@ pub async fn lock(
     campaign: CampaignId,
     now: DateTime<Utc>,
 ) -> Result<Option<Pass>, sqlx::Error> {
-    let row: Option<(i64, i64, Option<DateTime<Utc>>, Option<Uuid>)> = sqlx::query_as(
+    let row: Option<PassRow> = sqlx::query_as(
         "SELECT wanted, pass, cursor_at, cursor_id FROM distribution.campaign_retry \
          WHERE campaign_id = $1 AND due_at <= $2 FOR UPDATE",
     )
@@ -122,11 +125,11 @@ pub async fn clear(connection: &mut PgConnection, campaign: CampaignId) -> Resul
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn seller_days(
-    connection: &mut PgConnection,
-) -> Result<Vec<(SellerId, Tz, Option<NaiveDate>)>, sqlx::Error> {
+pub async fn seller_days(connection: &mut PgConnection) -> Result<Vec<(SellerId, Tz, Option<NaiveDate>)>, sqlx::Error> {
     let rows: Vec<(Uuid, String, Option<NaiveDate>)> =
-        sqlx::query_as("SELECT seller_id, time_zone, retry_day FROM distribution.sellers").fetch_all(connection).await?;
+        sqlx::query_as("SELECT seller_id, time_zone, retry_day FROM distribution.sellers")
+            .fetch_all(connection)
+            .await?;
     rows.into_iter().map(|(id, zone, day)| Ok((id.into(), columns::zone(&zone)?, day))).collect()
 }
 

@@ -63,11 +63,7 @@ pub async fn lock_one(
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn create(
-    connection: &mut PgConnection,
-    seller: SellerId,
-    campaign: CampaignId,
-) -> Result<(), sqlx::Error> {
+pub async fn create(connection: &mut PgConnection, seller: SellerId, campaign: CampaignId) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO distribution.campaign_routing (campaign_id, seller_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
     )

@@ -115,8 +115,10 @@ async fn a_lead_that_nobody_may_have_stays_for_sale_and_says_why() {
     wanted.states = vec!["NY".to_owned()];
     put_subscription(&app, tenant, wanted).await;
     let mut unsold = world.bus.subscribe_core("lead.unsold").await.unwrap();
-    let (here, nowhere) = (world.post(tenant, campaign), Posted { state: String::new(), ..world.post(tenant, campaign) });
-    app.decide_batch(&[here.clone(), nowhere.clone()]).await.unwrap();
+    let (here, nowhere) =
+        (world.post(tenant, campaign), Posted { state: String::new(), ..world.post(tenant, campaign) });
+    app.decide_batch(std::slice::from_ref(&here)).await.unwrap();
+    app.decide_batch(std::slice::from_ref(&nowhere)).await.unwrap();
     assert_eq!(outcome(&app, &here).await, (Outcome::Unsold, "no_eligible_buyer".to_owned()));
     let verdict = |lead: leadflow_contracts::distribution::Lead| lead.trace.unwrap().candidates[0].verdict();
     assert_eq!(verdict(lead(&app, &here).await), Verdict::StateMismatch);

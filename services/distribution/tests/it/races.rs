@@ -129,8 +129,7 @@ async fn changes_of_the_configuration_and_decisions_do_not_lock_each_other_out()
         campaigns.push(campaign);
         buyers.extend(ids);
     }
-    let posted: Vec<Posted> =
-        (0..120).map(|at| world.post(tenant, campaigns[at % campaigns.len()])).collect();
+    let posted: Vec<Posted> = (0..120).map(|at| world.post(tenant, campaigns[at % campaigns.len()])).collect();
     let world = Arc::new(world);
     let changes = tokio::spawn({
         let (world, buyers) = (world.clone(), buyers.clone());

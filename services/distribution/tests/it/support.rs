@@ -51,6 +51,8 @@ pub struct Purse {
     funds: Mutex<HashMap<BuyerId, u32>>,
     pub held: Mutex<HashMap<AssignmentId, BuyerId>>,
     pub down: AtomicBool,
+    /// While a test holds this, billing has granted but not answered yet.
+    pub gate: tokio::sync::Mutex<()>,
     /// SQL to run after the next holds are granted, before the answer.
     pub after_grant: Mutex<Option<(PgPool, &'static str)>>,
 }
@@ -94,6 +96,7 @@ impl Holds for Purse {
                 })
                 .collect()
         };
+        drop(self.gate.lock().await);
         let after = self.after_grant.lock().unwrap().take();
         if let Some((pool, sql)) = after {
             sqlx::query(sql).execute(&pool).await.unwrap();
@@ -116,7 +119,8 @@ impl Holds for Purse {
 
 pub struct World {
     pub db: TestDb,
-    pub nats: TestNats,
+    // Ends with the world.
+    _nats: TestNats,
     pub bus: Bus,
     pub clock: ManualClock,
     pub purse: Arc<Purse>,
@@ -147,7 +151,7 @@ impl World {
         let limits = topology::TopologySettings { max_bytes: 64 << 20, ..Default::default() };
         topology::ensure(&bus, limits).await.unwrap();
         let clock = ManualClock::at(NOON.parse().unwrap());
-        Self { db, nats, bus, clock, purse: Arc::default(), stop: Shutdown::new() }
+        Self { db, _nats: nats, bus, clock, purse: Arc::default(), stop: Shutdown::new() }
     }
 
     pub fn settings(&self) -> DbSettings {
@@ -185,13 +189,7 @@ impl World {
     }
 
     /// A campaign with this many subscribers, each a buyer of its own.
-    pub async fn campaign(
-        &self,
-        app: &App,
-        tenant: Tenant,
-        logic: Logic,
-        buyers: usize,
-    ) -> (CampaignId, Vec<BuyerId>) {
+    pub async fn campaign(&self, app: &App, tenant: Tenant, logic: Logic, buyers: usize) -> (CampaignId, Vec<BuyerId>) {
         let campaign = put_campaign(app, tenant, campaign(tenant, logic)).await.campaign_id.parse().unwrap();
         let mut ids = Vec::new();
         for _ in 0..buyers {
@@ -281,8 +279,10 @@ impl World {
             let broken: i64 = sqlx::query_scalar(sql).fetch_one(self.pool()).await.unwrap();
             assert_eq!(broken, 0, "{rule}");
         }
-        let sold: Vec<uuid::Uuid> =
-            sqlx::query_scalar("SELECT assignment_id FROM distribution.assignments").fetch_all(self.pool()).await.unwrap();
+        let sold: Vec<uuid::Uuid> = sqlx::query_scalar("SELECT assignment_id FROM distribution.assignments")
+            .fetch_all(self.pool())
+            .await
+            .unwrap();
         let held = self.purse.held_ids();
         assert!(sold.iter().all(|id| held.contains(&AssignmentId::from_uuid(*id))), "every sale is paid for");
     }
@@ -319,11 +319,8 @@ pub fn buyer(seller: SellerId, id: BuyerId, version: u64) -> Buyer {
 }
 
 pub fn category(tenant: Tenant) -> PutCategoryRequest {
-    let field = |name: &str, kind: FieldType| FieldDef {
-        name: name.to_owned(),
-        r#type: kind.into(),
-        ..FieldDef::default()
-    };
+    let field =
+        |name: &str, kind: FieldType| FieldDef { name: name.to_owned(), r#type: kind.into(), ..FieldDef::default() };
     PutCategoryRequest {
         category_id: tenant.category.to_string(),
         name: "Medicare".to_owned(),
