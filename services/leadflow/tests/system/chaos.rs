@@ -127,7 +127,8 @@ async fn whatever_dies_nothing_is_lost_sold_twice_or_charged_twice() {
     println!("chaos: {faults} faults with CHAOS_SEED={seed}");
     let mut options = doubled();
     options.proxied = true;
-    options.env.push(("BILLING_HOLD_TTL_MS".into(), "5000".into()));
+    options.env.push(("BILLING_RELEASE_AFTER_SECONDS".into(), "5".into()));
+    options.env.push(("BILLING_RELEASE_EVERY_SECONDS".into(), "1".into()));
     let mut world = World::start(options).await;
 
     let mut campaigns = Vec::new();

@@ -22,7 +22,6 @@ pub struct Client(Hyper<HttpConnector, Full<Bytes>>);
 #[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,
-    pub headers: http::HeaderMap,
     pub body: Value,
 }
 
@@ -53,7 +52,7 @@ impl Client {
             let (parts, body) = response.into_parts();
             let bytes = body.collect().await.map_err(|error| error.to_string())?.to_bytes();
             let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-            Ok(Answer { status: parts.status, headers: parts.headers, body })
+            Ok(Answer { status: parts.status, body })
         };
         tokio::time::timeout(PATIENCE, whole).await.map_err(|_| "no answer in time".to_owned())?
     }

@@ -43,7 +43,6 @@ pub struct World {
 /// What a subscription may say.
 #[derive(Default, Clone)]
 pub struct Terms {
-    pub priority: u32,
     pub daily_cap: Option<u32>,
     pub waterfall: u32,
     pub states: Vec<String>,
