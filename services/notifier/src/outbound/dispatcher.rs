@@ -56,6 +56,12 @@ struct Line {
     in_flight: Arc<Semaphore>,
 }
 
+/// Full enough that the table is not asked for more: it is asked again when a quarter is free, so
+/// that it is asked for many rows at once and not for each as its place becomes free.
+const fn is_full(held: usize, most: usize) -> bool {
+    held >= most - most / 4
+}
+
 /// The right to be in memory.
 pub struct Slot {
     shared: Arc<Shared>,
@@ -71,7 +77,7 @@ impl std::fmt::Debug for Slot {
 /// How full the lines are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Load {
-    /// How many more deliveries fit.
+    /// How many more deliveries fit; 0 until a quarter is free.
     pub room: usize,
     /// Endpoints whose line is full.
     pub full: Vec<EndpointId>,
@@ -154,9 +160,11 @@ impl Dispatcher {
     #[must_use]
     pub fn load(&self) -> Load {
         let lines = self.0.lines();
-        let mut load = Load { room: self.0.limits.held.saturating_sub(lines.held), ..Load::default() };
+        let most = self.0.limits.held;
+        let room = if is_full(lines.held, most) { 0 } else { most - lines.held };
+        let mut load = Load { room, ..Load::default() };
         for (endpoint, line) in &lines.by_endpoint {
-            if line.held >= line.most {
+            if is_full(line.held, line.most) {
                 load.full.push(*endpoint);
             } else {
                 load.held.push((*endpoint, line.held));
@@ -218,11 +226,11 @@ impl Shared {
 impl Drop for Slot {
     fn drop(&mut self) {
         let mut lines = self.shared.lines();
-        let was_full = lines.held >= self.shared.limits.held;
+        let most = self.shared.limits.held;
+        let mut wake = is_full(lines.held, most) && !is_full(lines.held - 1, most);
         lines.held -= 1;
-        let mut wake = was_full;
         if let Some(line) = lines.by_endpoint.get_mut(&self.endpoint) {
-            wake |= line.held >= line.most;
+            wake |= is_full(line.held, line.most) && !is_full(line.held - 1, line.most);
             line.held -= 1;
             if line.held == 0 {
                 lines.by_endpoint.remove(&self.endpoint);

@@ -13,11 +13,12 @@ use leadflow_notifier::{
 };
 use leadflow_outbound_http::{Client, Options};
 use leadflow_platform::Shutdown;
-use leadflow_testkit::wait;
+use leadflow_testkit::{ChaosProxy, wait};
+use sqlx::postgres::PgConnectOptions;
 use tokio::sync::mpsc;
 
 use crate::{
-    receiver::{Receiver, status},
+    receiver::{Manner, Receiver, status},
     world::{PATIENCE, World},
 };
 
@@ -113,6 +114,29 @@ async fn what_one_replica_has_taken_no_other_takes() {
     }
     world.all_delivered(60).await;
     assert_eq!(receiver.got().len() - before, 60, "each was sent once by one of three replicas");
+}
+
+#[tokio::test]
+async fn a_result_outlives_a_database_that_is_away() {
+    let mut world = World::start().await;
+    let receiver = Receiver::start().await;
+    let hold = Arc::new(tokio::sync::Notify::new());
+    receiver.behave(Manner::Hold(hold.clone()));
+    let buyer = world.buyer_at(&receiver.url).await;
+    world.stop_one().await;
+    let direct: PgConnectOptions = world.db.url().parse().unwrap();
+    let server = format!("{}:{}", direct.get_host(), direct.get_port());
+    let proxy = ChaosProxy::start(server.parse().unwrap()).await.unwrap();
+    let through = world.db.url().replace(&server, &proxy.addr().to_string());
+    world.replica(|config| (config.database.url, config.timeout) = (through, PATIENCE)).await;
+    world.sell(&[buyer]).await;
+    receiver.wait_for(1).await;
+    proxy.cut().await;
+    hold.notify_one();
+    // The clock stands: no lease ends, so nobody may send it again.
+    proxy.restore().await.unwrap();
+    world.all_delivered(1).await;
+    assert_eq!(receiver.got().len(), 1);
 }
 
 #[tokio::test]
