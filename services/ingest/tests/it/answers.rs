@@ -123,7 +123,8 @@ async fn request_ids_come_back_and_are_made_when_missing_or_wild() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_caller_who_goes_away_leaves_no_trace_and_his_lead_is_kept() {
     use tokio::io::AsyncWriteExt as _;
-    let world = World::with(|config| config.max_in_flight = 1, false).await;
+    let long = std::time::Duration::from_secs(300);
+    let world = World::with(|config| (config.max_in_flight, config.decision_wait) = (1, long), false).await;
     let body = world.lead("Doe");
     let request = client::request("POST /api/leads/ingest", &[("X-API-Key", KEY), JSON], Some(body.as_bytes()));
     let mut stream = tokio::net::TcpStream::connect(world.addr).await.unwrap();
@@ -133,7 +134,7 @@ async fn a_caller_who_goes_away_leaves_no_trace_and_his_lead_is_kept() {
     drop(stream);
     // The one place for a post is free again long before the decision's time is up.
     let headers = [("X-API-Key", KEY), JSON, ("Prefer", "respond-async")];
-    leadflow_testkit::wait::until("there is room again", std::time::Duration::from_millis(1_500), async || {
+    leadflow_testkit::wait::until("there is room again", crate::world::PATIENCE, async || {
         world.post_with(&headers, &body).await.status == 202
     })
     .await;

@@ -31,7 +31,7 @@ async fn every_hostile_request_is_refused_and_nothing_is_stored() {
     envelopes(&mut cases, &world);
     data(&mut cases, &world);
     addresses(&mut cases, &world);
-    assert!(cases.len() >= 100, "{} cases", cases.len());
+    assert!(cases.len() >= 160, "{} cases", cases.len());
     for case in cases {
         let answer = client::send(world.addr, &case.bytes).await;
         check(&case, &answer);
