@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{script::Post, stage::Stage, table};
 
 /// Posts on the way at one time.
-const AT_ONCE: usize = 48;
+const AT_ONCE: usize = 32;
 /// Tries of one post while the gateway says that it is busy.
 const TRIES: u32 = 30;
 /// A key of the right form that nobody has.

@@ -137,8 +137,11 @@ pub async fn telling_lead(books: &PgPool, campaign: CampaignId) -> anyhow::Resul
         let mut verdicts: Vec<i32> = trace.candidates.iter().map(|candidate| candidate.verdict).collect();
         verdicts.sort_unstable();
         verdicts.dedup();
-        if best.is_none_or(|(most, _)| verdicts.len() > most) {
-            best = Some((verdicts.len(), lead));
+        // Who could not pay is the most interesting: the next one in order was tried.
+        let refused = verdicts.contains(&Verdict::InsufficientFunds.into());
+        let score = verdicts.len() + 2 * usize::from(refused);
+        if best.is_none_or(|(most, _)| score > most) {
+            best = Some((score, lead));
         }
     }
     Ok(best.map(|(_, lead)| lead))

@@ -175,3 +175,79 @@ fn unique() -> String {
     let _ = write!(text, "{}", EventId::new().uuid().simple());
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    fn campaigns() -> [CampaignId; 4] {
+        std::array::from_fn(|n| CampaignId::derive(&[&[n as u8]]))
+    }
+
+    #[test]
+    fn a_run_has_everything_in_it() {
+        let script = script(65, 2_000, &campaigns());
+        assert_eq!((script.first.len(), script.second.len()), (1_900, 100));
+        let mut kinds: HashMap<String, usize> = HashMap::new();
+        for post in script.first.iter().chain(&script.second) {
+            let kind = match post.expect {
+                Expect::SameAs(_) => "repeat".to_owned(),
+                Expect::Accepted if post.respond_async => "async".to_owned(),
+                Expect::Accepted => "accepted".to_owned(),
+                Expect::Refused(status, code) => format!("{status} {code}"),
+            };
+            *kinds.entry(kind).or_default() += 1;
+        }
+        for kind in [
+            "accepted",
+            "async",
+            "repeat",
+            "400 malformed_json",
+            "401 api_key_invalid",
+            "404 campaign_unknown",
+            "409 idempotency_key_reused",
+            "422 validation_failed",
+        ] {
+            assert!(kinds.contains_key(kind), "{kind}: {kinds:?}");
+        }
+        assert!(kinds["accepted"] > 1_500, "{kinds:?}");
+    }
+
+    #[test]
+    fn people_are_different_except_for_those_who_are_meant_to_be_known() {
+        let script = script(65, 2_000, &campaigns());
+        let mut emails: HashMap<String, usize> = HashMap::new();
+        for post in script.first.iter().filter(|post| post.expect == Expect::Accepted) {
+            let body: Value = serde_json::from_slice(&post.body).unwrap();
+            *emails.entry(body["data"]["email"].to_string()).or_default() += 1;
+        }
+        let known_before: usize = emails.values().map(|times| times - 1).sum();
+        assert!((60..=160).contains(&known_before), "{known_before}");
+    }
+
+    #[test]
+    fn repeats_have_the_key_and_conflicts_another_body() {
+        let script = script(65, 2_000, &campaigns());
+        for post in &script.second {
+            match post.expect {
+                Expect::SameAs(place) => {
+                    assert_eq!(post.body, script.first[place].body);
+                    assert_eq!(post.idempotency_key, script.first[place].idempotency_key);
+                }
+                _ => {
+                    let same_key = |before: &&Post| before.idempotency_key == post.idempotency_key;
+                    let before = script.first.iter().find(same_key).unwrap();
+                    assert!(before.idempotency_key.is_some() && before.body != post.body);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn small_runs_work_too() {
+        let script = script(1, 20, &campaigns());
+        assert_eq!(script.first.len() + script.second.len(), 20);
+    }
+}

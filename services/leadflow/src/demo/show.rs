@@ -19,16 +19,16 @@ use super::{
 /// Why not, in the order of the checks; short enough for headings.
 const VERDICTS: [(Verdict, &str); 12] = [
     (Verdict::Chosen, "Got it"),
-    (Verdict::Outranked, "Another's turn"),
-    (Verdict::SubscriptionInactive, "Not subscribed"),
+    (Verdict::Outranked, "Outranked"),
+    (Verdict::SubscriptionInactive, "Paused here"),
     (Verdict::BuyerInactive, "Buyer paused"),
     (Verdict::StateMismatch, "Other state"),
     (Verdict::LeadHasNoState, "No state"),
-    (Verdict::DailyCapReached, "Cap reached"),
+    (Verdict::DailyCapReached, "Cap"),
     (Verdict::AlreadyHadLead, "Had it"),
     (Verdict::InsufficientFunds, "No money"),
-    (Verdict::WeeklyLimit, "Weekly limit"),
-    (Verdict::MonthlyLimit, "Monthly limit"),
+    (Verdict::WeeklyLimit, "Week's limit"),
+    (Verdict::MonthlyLimit, "Month's limit"),
     (Verdict::WalletBlocked, "No wallet"),
 ];
 
@@ -89,17 +89,17 @@ pub fn campaign(cast: &Cast, place: usize, result: &CampaignResult) -> String {
         number(result.rejected),
         number(result.tests),
     );
-    let mut headings = vec![("Buyer", Left), ("", Left), ("Priority", Right)];
+    let mut headings = vec![("Buyer", Left), ("Priority", Right)];
     headings.extend(VERDICTS.iter().map(|(_, heading)| (*heading, Right)));
     let mut table = Table::new(&headings);
     for (subscription, _) in subscriptions() {
         let Some(buyer) = cast.buyers.iter().find(|buyer| buyer.spec.id == subscription.buyer) else { continue };
-        let mut cells = vec![buyer.spec.name.clone(), buyer.remark.to_owned(), buyer.spec.priority.to_string()];
+        let mut cells = vec![buyer.spec.name.clone(), buyer.spec.priority.to_string()];
         let times = |verdict| result.verdicts.get(&(buyer.spec.id, verdict)).copied().unwrap_or(0);
         cells.extend(VERDICTS.iter().map(|(verdict, _)| count(times(*verdict))));
         table.row(cells);
     }
-    text.push_str(&table.without_idle_columns(4).to_string());
+    text.push_str(&table.without_idle_columns(3).to_string());
     text
 }
 

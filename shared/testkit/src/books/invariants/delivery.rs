@@ -35,14 +35,14 @@ pub(super) const ALL: &[Invariant] = &[
         broken: "SELECT format('delivery %s is %s after %s attempts (%s rows, %s received), due %s, error ''%s''', d.delivery_id,
                      d.status, d.attempts_made, n.attempts, n.received, d.due_at, d.error)
                  FROM notifier.deliveries d
-                 CROSS JOIN LATERAL (
-                     SELECT count(*) AS attempts, count(*) FILTER (WHERE a.status_code BETWEEN 200 AND 299) AS received,
-                         coalesce(max(a.number), 0) AS last
-                     FROM notifier.attempts a WHERE a.delivery_id = d.delivery_id) n
-                 WHERE n.attempts <> d.attempts_made OR n.last <> d.attempts_made
+                 LEFT JOIN (
+                     SELECT delivery_id, count(*) AS attempts, max(number) AS last,
+                         count(*) FILTER (WHERE status_code BETWEEN 200 AND 299) AS received
+                     FROM notifier.attempts GROUP BY delivery_id) n USING (delivery_id)
+                 WHERE coalesce(n.attempts, 0) <> d.attempts_made OR coalesce(n.last, 0) <> d.attempts_made
                      OR NOT CASE d.status
                          WHEN 'PENDING' THEN d.due_at IS NOT NULL AND d.ended_at IS NULL
-                         WHEN 'DELIVERED' THEN n.received >= 1 AND d.ended_at IS NOT NULL
+                         WHEN 'DELIVERED' THEN coalesce(n.received, 0) >= 1 AND d.ended_at IS NOT NULL
                          WHEN 'GAVE_UP' THEN d.error <> '' AND d.ended_at IS NOT NULL
                          ELSE false END",
     },

@@ -19,15 +19,15 @@ pub(super) const ALL: &[Invariant] = &[
         sentence: "Every assignment is paid by exactly one posting, which takes its price from its buyer's wallet.",
         only_when_settled: true,
         checked: "SELECT 1 FROM distribution.assignments",
-        broken: "SELECT format('assignment %s of %s: %s debits of %s', a.assignment_id, a.price, count(e.posting_id),
-                     coalesce(sum(e.amount), 0))
+        broken: "SELECT format('assignment %s of %s: %s debits of %s', a.assignment_id, a.price, count(w.account_id),
+                     coalesce(sum(e.amount) FILTER (WHERE w.account_id IS NOT NULL), 0))
                  FROM distribution.assignments a
                  LEFT JOIN billing.postings p ON p.assignment_id = a.assignment_id AND p.seller_id = a.seller_id
                  LEFT JOIN billing.entries e ON e.posting_id = p.posting_id AND e.number IS NOT NULL
-                     AND e.account_id IN (SELECT account_id FROM billing.accounts w
-                                          WHERE w.kind = 'buyer_wallet' AND w.buyer_id = a.buyer_id)
+                 LEFT JOIN billing.accounts w ON w.account_id = e.account_id AND w.kind = 'buyer_wallet'
+                     AND w.buyer_id = a.buyer_id
                  GROUP BY a.assignment_id, a.price
-                 HAVING count(e.posting_id) <> 1 OR sum(e.amount) <> -a.price",
+                 HAVING count(w.account_id) <> 1 OR sum(e.amount) FILTER (WHERE w.account_id IS NOT NULL) <> -a.price",
     },
     Invariant {
         name: "debit_has_its_assignment",
