@@ -18,9 +18,10 @@ use super::{
     trace::{duplicate_trace, trace_to_proto},
 };
 use crate::store::{
-    leads::{self, NewLead, Sale, Verdict},
+    leads::{self, NewLead, Verdict},
     retry,
     routing::{self, Moved},
+    save,
 };
 
 /// What happens to one post of the batch.
@@ -35,13 +36,10 @@ enum Plan {
     Route,
 }
 
-/// Everything a batch writes.
+/// Everything that a batch leaves behind.
 #[derive(Default)]
 struct Writes<'a> {
-    leads: Vec<NewLead<'a>>,
-    prints: Vec<(CampaignId, uuid::Uuid, LeadId)>,
-    sales: Vec<Sale>,
-    moved: Moved,
+    rows: save::Batch<'a>,
     events: Vec<Envelope>,
     retry: Vec<CampaignId>,
 }
@@ -82,7 +80,7 @@ impl App {
         let mut results: HashMap<LeadId, (LeadResult, DecisionTrace)> = HashMap::new();
         let mut moved = Vec::new();
         for (campaign, leads, decided) in decided {
-            note_moves(&mut writes.moved, campaign, &decided);
+            note_moves(&mut writes.rows.moved, campaign, &decided);
             if decided.leads.iter().any(|(result, _)| *result == LeadResult::Unfinished) {
                 writes.retry.push(campaign.configuration.id);
             }
@@ -96,9 +94,7 @@ impl App {
         }
         let answers = record(posted, plans, &prints, &current, results, &mut writes, now)?;
 
-        leads::insert(&mut transaction, &writes.leads, &writes.prints, now).await?;
-        leads::insert_sales(&mut transaction, &writes.sales, now).await?;
-        routing::save(&mut transaction, &writes.moved).await?;
+        save::save(&mut transaction, &writes.rows, now).await?;
         retry::mark(&mut transaction, &writes.retry, now).await?;
         let pending = self.outbox.append(&mut transaction, writes.events).await?;
         transaction.commit().await?;
@@ -258,7 +254,7 @@ fn route<'a>(
         write_lead(writes, lead, &verdict, trace, expires_at);
         if !lead.test {
             writes.events.push(outcome::decided_event(lead.seller, lead.campaign, &verdict, now, traceparent));
-            writes.prints.extend(prints.iter().map(|print| (lead.campaign, print.hash, lead.lead)));
+            writes.rows.prints.extend(prints.iter().map(|print| (lead.campaign, print.hash, lead.lead)));
         }
         return Ok(verdict);
     }
@@ -277,8 +273,8 @@ fn route<'a>(
             traceparent,
         };
         writes.events.push(outcome::assigned_event(configuration, assigned, &sales, now));
-        writes.prints.extend(prints.iter().map(|print| (lead.campaign, print.hash, lead.lead)));
-        writes.sales.extend(sales);
+        writes.rows.prints.extend(prints.iter().map(|print| (lead.campaign, print.hash, lead.lead)));
+        writes.rows.sales.extend(sales);
     }
     Ok(verdict)
 }
@@ -310,7 +306,7 @@ fn write_lead<'a>(
     trace: &DecisionTrace,
     expires_at: Option<DateTime<Utc>>,
 ) {
-    writes.leads.push(NewLead {
+    writes.rows.leads.push(NewLead {
         id: lead.lead,
         seller: lead.seller,
         supplier: lead.supplier,

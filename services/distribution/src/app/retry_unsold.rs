@@ -16,9 +16,9 @@ use super::{
     trace::trace_to_proto,
 };
 use crate::store::{
-    leads, projections, retry,
-    routing::{self, Moved},
+    projections, retry, routing,
     sale_later::{self, Sold, Unsold},
+    save,
 };
 
 /// Leads looked at in one transaction.
@@ -64,12 +64,12 @@ impl App {
         let traceparent = unsold.first().and_then(|lead| lead.traceparent.as_deref());
         let (decided, surplus) = self.ask_for_money(vec![batch], traceparent).await?;
 
-        let mut moved = Moved::default();
-        let (mut sold, mut traces, mut sales, mut events) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut rows = save::Batch::default();
+        let (mut sold, mut traces, mut events) = (Vec::new(), Vec::new(), Vec::new());
         let (mut unfinished, mut kept) = (false, Vec::new());
         for (campaign, _, decided) in decided {
             let configuration = &campaign.configuration;
-            note_moves(&mut moved, campaign, &decided);
+            note_moves(&mut rows.moved, campaign, &decided);
             for (lead, (result, trace)) in unsold.iter().zip(&decided.leads) {
                 unfinished |= *result == LeadResult::Unfinished;
                 let trace = trace_to_proto(trace).encode_to_vec();
@@ -84,13 +84,12 @@ impl App {
                 let buyers_assigned = u32::try_from(made.len()).unwrap_or(u32::MAX);
                 sold.push(Sold { lead: lead.id, buyers_assigned, price, trace });
                 events.push(outcome::assigned_event(configuration, assigned(lead), &made, now));
-                sales.extend(made);
+                rows.sales.extend(made);
             }
             kept.push(campaign.moved_to(decided.rotations));
         }
         sale_later::update(&mut transaction, &sold, &traces, now).await?;
-        leads::insert_sales(&mut transaction, &sales, now).await?;
-        routing::save(&mut transaction, &moved).await?;
+        save::save(&mut transaction, &rows, now).await?;
         let more = i64::try_from(unsold.len()).unwrap_or(LEADS) >= LEADS;
         match unsold.last().filter(|_| more) {
             Some(last) => pass.cursor = Some((last.received_at, last.id)),

@@ -11,7 +11,7 @@ use rust_decimal::Decimal;
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
-use super::columns::{self, signed};
+use super::columns;
 
 /// What was decided about a lead, as far as its supplier is told.
 #[derive(Debug, Clone)]
@@ -103,7 +103,7 @@ fn outcome(number: i16) -> Result<Outcome, sqlx::Error> {
     Outcome::try_from(i32::from(number)).map_err(|_| columns::impossible("outcome"))
 }
 
-fn stored_outcome(outcome: Outcome) -> i16 {
+pub(super) fn stored_outcome(outcome: Outcome) -> i16 {
     // The enum has eight values.
     i16::try_from(i32::from(outcome)).unwrap_or_default()
 }
@@ -194,102 +194,6 @@ pub struct Sale {
     pub seller: SellerId,
     /// For how much.
     pub price: Money,
-}
-
-/// Writes new leads, decided at `now`, with the fingerprints they leave.
-///
-/// # Errors
-/// Those of PostgreSQL; a unique violation when one is known by now.
-pub async fn insert(
-    connection: &mut PgConnection,
-    leads: &[NewLead<'_>],
-    fingerprints: &[(CampaignId, Uuid, LeadId)],
-    now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
-    if leads.is_empty() {
-        return Ok(());
-    }
-    macro_rules! column {
-        (|$lead:ident| $value:expr) => {
-            leads.iter().map(|$lead| $value).collect::<Vec<_>>()
-        };
-    }
-    sqlx::query(
-        "WITH prints AS ( \
-           INSERT INTO distribution.lead_fingerprints (campaign_id, fingerprint, lead_id, seen_at) \
-           SELECT t.*, $1 FROM unnest($2::uuid[], $3::uuid[], $4::uuid[]) AS t \
-           ON CONFLICT (campaign_id, fingerprint) DO UPDATE SET lead_id = excluded.lead_id, seen_at = excluded.seen_at) \
-         INSERT INTO distribution.leads (decided_at, lead_id, seller_id, supplier_id, campaign_id, category_id, \
-           received_at, expires_at, outcome, test, buyers_assigned, price, currency, reason, state, quality, \
-           reference, body_hash, data, raw, unknown_fields, trace, traceparent) \
-         SELECT $1, t.a, t.b, t.c, t.d, t.e, t.f, t.g, t.h, t.i, t.j, t.k, t.l, t.m, t.n, t.o, t.p, t.q, t.r::json, \
-           t.s::json, t.t::json, t.u, t.v \
-         FROM unnest($5::uuid[], $6::uuid[], $7::uuid[], $8::uuid[], $9::uuid[], $10::timestamptz[], \
-           $11::timestamptz[], $12::smallint[], $13::bool[], $14::int[], $15::numeric[], $16::text[], $17::text[], \
-           $18::text[], $19::text[], $20::text[], $21::bytea[], $22::text[], $23::text[], $24::text[], $25::bytea[], \
-           $26::text[]) AS t(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v)",
-    )
-    .bind(now)
-    .bind(fingerprints.iter().map(|(campaign, ..)| campaign.uuid()).collect::<Vec<_>>())
-    .bind(fingerprints.iter().map(|(_, print, _)| *print).collect::<Vec<_>>())
-    .bind(fingerprints.iter().map(|(.., lead)| lead.uuid()).collect::<Vec<_>>())
-    .bind(column!(|lead| lead.id.uuid()))
-    .bind(column!(|lead| lead.seller.uuid()))
-    .bind(column!(|lead| lead.supplier.uuid()))
-    .bind(column!(|lead| lead.campaign.uuid()))
-    .bind(column!(|lead| lead.category.uuid()))
-    .bind(column!(|lead| lead.received_at))
-    .bind(column!(|lead| lead.expires_at))
-    .bind(column!(|lead| stored_outcome(lead.outcome)))
-    .bind(column!(|lead| lead.test))
-    .bind(column!(|lead| signed(lead.buyers_assigned)))
-    .bind(column!(|lead| lead.price.map(Money::amount)))
-    .bind(column!(|lead| lead.price.map(|price| price.currency().code().to_owned())))
-    .bind(column!(|lead| lead.reason.as_str()))
-    .bind(column!(|lead| lead.state))
-    .bind(column!(|lead| lead.quality))
-    .bind(column!(|lead| lead.reference))
-    .bind(column!(|lead| lead.body_hash))
-    .bind(column!(|lead| lead.data))
-    .bind(column!(|lead| lead.raw))
-    .bind(column!(|lead| lead.unknown_fields.as_deref()))
-    .bind(column!(|lead| lead.trace.as_slice()))
-    .bind(column!(|lead| lead.traceparent))
-    .execute(connection)
-    .await
-    .map(|_| ())
-}
-
-/// Writes sales made at `now`.
-///
-/// # Errors
-/// Those of PostgreSQL; a unique violation when a buyer has the lead.
-pub async fn insert_sales(
-    connection: &mut PgConnection,
-    sales: &[Sale],
-    now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
-    if sales.is_empty() {
-        return Ok(());
-    }
-    sqlx::query(
-        "INSERT INTO distribution.assignments \
-           (assigned_at, assignment_id, lead_id, buyer_id, subscription_id, campaign_id, seller_id, price, currency) \
-         SELECT $1, t.* FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::uuid[], \
-           $8::numeric[], $9::text[]) AS t",
-    )
-    .bind(now)
-    .bind(sales.iter().map(|sale| sale.id.uuid()).collect::<Vec<_>>())
-    .bind(sales.iter().map(|sale| sale.lead.uuid()).collect::<Vec<_>>())
-    .bind(sales.iter().map(|sale| sale.buyer.uuid()).collect::<Vec<_>>())
-    .bind(sales.iter().map(|sale| sale.subscription.uuid()).collect::<Vec<_>>())
-    .bind(sales.iter().map(|sale| sale.campaign.uuid()).collect::<Vec<_>>())
-    .bind(sales.iter().map(|sale| sale.seller.uuid()).collect::<Vec<_>>())
-    .bind(sales.iter().map(|sale| sale.price.amount()).collect::<Vec<_>>())
-    .bind(sales.iter().map(|sale| sale.price.currency().code().to_owned()).collect::<Vec<_>>())
-    .execute(connection)
-    .await
-    .map(|_| ())
 }
 
 /// Of these ids, the assignments that a tenant has.

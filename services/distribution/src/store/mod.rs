@@ -9,4 +9,5 @@ pub mod records;
 pub mod retry;
 pub mod routing;
 pub mod sale_later;
+pub mod save;
 pub mod show;

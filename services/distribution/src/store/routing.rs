@@ -8,7 +8,7 @@ use leadflow_kernel::{CampaignId, SellerId, SubscriptionId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::columns::{impossible, signed, unsigned};
+use super::columns::{impossible, unsigned};
 
 /// A campaign's locked row.
 #[derive(Debug, Clone, Copy)]
@@ -129,36 +129,4 @@ pub struct Moved {
     pub campaigns: Vec<(CampaignId, u64)>,
     /// Subscriptions and their new places.
     pub rows: Vec<(CampaignId, SubscriptionId, Rotation)>,
-}
-
-/// Writes what moved. The campaigns must be locked.
-///
-/// # Errors
-/// Those of PostgreSQL.
-pub async fn save(connection: &mut PgConnection, moved: &Moved) -> Result<(), sqlx::Error> {
-    if moved.campaigns.is_empty() {
-        return Ok(());
-    }
-    let stored = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    sqlx::query(
-        "WITH moved AS ( \
-           INSERT INTO distribution.subscription_rotation AS r \
-             (campaign_id, subscription_id, last_served, wrr_current, cap_day, sold_today) \
-           SELECT * FROM unnest($3::uuid[], $4::uuid[], $5::bigint[], $6::bigint[], $7::date[], $8::int[]) \
-           ON CONFLICT (campaign_id, subscription_id) DO UPDATE SET last_served = excluded.last_served, \
-             wrr_current = excluded.wrr_current, cap_day = excluded.cap_day, sold_today = excluded.sold_today) \
-         UPDATE distribution.campaign_routing r SET next_seq = t.next_seq \
-         FROM unnest($1::uuid[], $2::bigint[]) AS t(campaign_id, next_seq) WHERE r.campaign_id = t.campaign_id",
-    )
-    .bind(moved.campaigns.iter().map(|(id, _)| id.uuid()).collect::<Vec<Uuid>>())
-    .bind(moved.campaigns.iter().map(|(_, seq)| stored(*seq)).collect::<Vec<i64>>())
-    .bind(moved.rows.iter().map(|(id, ..)| id.uuid()).collect::<Vec<Uuid>>())
-    .bind(moved.rows.iter().map(|(_, id, _)| id.uuid()).collect::<Vec<Uuid>>())
-    .bind(moved.rows.iter().map(|(.., row)| stored(row.last_served)).collect::<Vec<i64>>())
-    .bind(moved.rows.iter().map(|(.., row)| row.wrr_current).collect::<Vec<i64>>())
-    .bind(moved.rows.iter().map(|(.., row)| row.cap_day).collect::<Vec<Option<NaiveDate>>>())
-    .bind(moved.rows.iter().map(|(.., row)| signed(row.sold_today)).collect::<Vec<i32>>())
-    .execute(connection)
-    .await
-    .map(|_| ())
 }

@@ -118,6 +118,8 @@ async fn a_lead_that_nobody_may_have_stays_for_sale_and_says_why() {
     let (here, nowhere) =
         (world.post(tenant, campaign), Posted { state: String::new(), ..world.post(tenant, campaign) });
     app.decide_batch(std::slice::from_ref(&here)).await.unwrap();
+    let event = LeadDecided::decode(unsold.next().await.unwrap()).unwrap();
+    assert_eq!(event.decision.unwrap().outcome(), Outcome::Unsold);
     app.decide_batch(std::slice::from_ref(&nowhere)).await.unwrap();
     assert_eq!(outcome(&app, &here).await, (Outcome::Unsold, "no_eligible_buyer".to_owned()));
     let verdict = |lead: leadflow_contracts::distribution::Lead| lead.trace.unwrap().candidates[0].verdict();
@@ -125,8 +127,6 @@ async fn a_lead_that_nobody_may_have_stays_for_sale_and_says_why() {
     assert_eq!(verdict(lead(&app, &nowhere).await), Verdict::LeadHasNoState);
     let expires = lead(&app, &here).await.expires_at_ms;
     assert_eq!(expires, here.received_at.timestamp_millis() + 72 * 3_600_000, "three days unless the campaign says");
-    let event = LeadDecided::decode(unsold.next().await.unwrap()).unwrap();
-    assert_eq!(event.decision.unwrap().outcome(), Outcome::Unsold);
     world.check_books().await;
 }
 

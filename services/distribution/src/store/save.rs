@@ -1,0 +1,119 @@
+//! Everything that a batch of decisions writes, in one statement: round trips are what a small
+//! batch costs.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use leadflow_kernel::{CampaignId, LeadId, Money};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{
+    columns::signed,
+    leads::{NewLead, Sale, stored_outcome},
+    routing::Moved,
+};
+
+const SAVE: &str = "\
+    WITH prints AS ( \
+      INSERT INTO distribution.lead_fingerprints (campaign_id, fingerprint, lead_id, seen_at) \
+      SELECT t.*, $1 FROM unnest($2::uuid[], $3::uuid[], $4::uuid[]) AS t \
+      ON CONFLICT (campaign_id, fingerprint) DO UPDATE SET lead_id = excluded.lead_id, seen_at = excluded.seen_at), \
+    sold AS ( \
+      INSERT INTO distribution.assignments \
+        (assigned_at, assignment_id, lead_id, buyer_id, subscription_id, campaign_id, seller_id, price, currency) \
+      SELECT $1, t.* FROM unnest($5::uuid[], $6::uuid[], $7::uuid[], $8::uuid[], $9::uuid[], $10::uuid[], \
+        $11::numeric[], $12::text[]) AS t), \
+    places AS ( \
+      INSERT INTO distribution.subscription_rotation \
+        (campaign_id, subscription_id, last_served, wrr_current, cap_day, sold_today) \
+      SELECT * FROM unnest($13::uuid[], $14::uuid[], $15::bigint[], $16::bigint[], $17::date[], $18::int[]) \
+      ON CONFLICT (campaign_id, subscription_id) DO UPDATE SET last_served = excluded.last_served, \
+        wrr_current = excluded.wrr_current, cap_day = excluded.cap_day, sold_today = excluded.sold_today), \
+    moved AS ( \
+      UPDATE distribution.campaign_routing r SET next_seq = t.next_seq \
+      FROM unnest($19::uuid[], $20::bigint[]) AS t(campaign_id, next_seq) WHERE r.campaign_id = t.campaign_id) \
+    INSERT INTO distribution.leads (decided_at, lead_id, seller_id, supplier_id, campaign_id, category_id, \
+      received_at, expires_at, outcome, test, buyers_assigned, price, currency, reason, state, quality, \
+      reference, body_hash, data, raw, unknown_fields, trace, traceparent) \
+    SELECT $1, t.a, t.b, t.c, t.d, t.e, t.f, t.g, t.h, t.i, t.j, t.k, t.l, t.m, t.n, t.o, t.p, t.q, t.r::json, \
+      t.s::json, t.t::json, t.u, t.v \
+    FROM unnest($21::uuid[], $22::uuid[], $23::uuid[], $24::uuid[], $25::uuid[], $26::timestamptz[], \
+      $27::timestamptz[], $28::smallint[], $29::bool[], $30::int[], $31::numeric[], $32::text[], $33::text[], \
+      $34::text[], $35::text[], $36::text[], $37::bytea[], $38::text[], $39::text[], $40::text[], $41::bytea[], \
+      $42::text[]) AS t(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v)";
+
+/// What a batch writes.
+#[derive(Default)]
+pub struct Batch<'a> {
+    /// New leads with their decisions.
+    pub leads: Vec<NewLead<'a>>,
+    /// Fingerprints that they leave.
+    pub prints: Vec<(CampaignId, Uuid, LeadId)>,
+    /// Sales, of new leads or old.
+    pub sales: Vec<Sale>,
+    /// How the rotation moved; its campaigns must be locked.
+    pub moved: Moved,
+}
+
+/// Writes what was decided at `now`. Nothing is written without a round trip.
+///
+/// # Errors
+/// Those of PostgreSQL; a unique violation when a lead is known by now, or sold to the same buyer.
+pub async fn save(connection: &mut PgConnection, batch: &Batch<'_>, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    let Batch { leads, prints, sales, moved } = batch;
+    if leads.is_empty() && sales.is_empty() && moved.campaigns.is_empty() {
+        return Ok(());
+    }
+    macro_rules! column {
+        ($rows:ident, |$row:pat_param| $value:expr) => {
+            $rows.iter().map(|$row| $value).collect::<Vec<_>>()
+        };
+    }
+    let (campaigns, places) = (&moved.campaigns, &moved.rows);
+    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    sqlx::query(SAVE)
+        .bind(now)
+        .bind(column!(prints, |(campaign, ..)| campaign.uuid()))
+        .bind(column!(prints, |(_, print, _)| *print))
+        .bind(column!(prints, |(.., lead)| lead.uuid()))
+        .bind(column!(sales, |sale| sale.id.uuid()))
+        .bind(column!(sales, |sale| sale.lead.uuid()))
+        .bind(column!(sales, |sale| sale.buyer.uuid()))
+        .bind(column!(sales, |sale| sale.subscription.uuid()))
+        .bind(column!(sales, |sale| sale.campaign.uuid()))
+        .bind(column!(sales, |sale| sale.seller.uuid()))
+        .bind(column!(sales, |sale| sale.price.amount()))
+        .bind(column!(sales, |sale| sale.price.currency().code().to_owned()))
+        .bind(column!(places, |(campaign, ..)| campaign.uuid()))
+        .bind(column!(places, |(_, subscription, _)| subscription.uuid()))
+        .bind(column!(places, |(.., row)| number(row.last_served)))
+        .bind(column!(places, |(.., row)| row.wrr_current))
+        .bind(places.iter().map(|(.., row)| row.cap_day).collect::<Vec<Option<NaiveDate>>>())
+        .bind(column!(places, |(.., row)| signed(row.sold_today)))
+        .bind(column!(campaigns, |(id, _)| id.uuid()))
+        .bind(column!(campaigns, |(_, seq)| number(*seq)))
+        .bind(column!(leads, |lead| lead.id.uuid()))
+        .bind(column!(leads, |lead| lead.seller.uuid()))
+        .bind(column!(leads, |lead| lead.supplier.uuid()))
+        .bind(column!(leads, |lead| lead.campaign.uuid()))
+        .bind(column!(leads, |lead| lead.category.uuid()))
+        .bind(column!(leads, |lead| lead.received_at))
+        .bind(column!(leads, |lead| lead.expires_at))
+        .bind(column!(leads, |lead| stored_outcome(lead.outcome)))
+        .bind(column!(leads, |lead| lead.test))
+        .bind(column!(leads, |lead| signed(lead.buyers_assigned)))
+        .bind(column!(leads, |lead| lead.price.map(Money::amount)))
+        .bind(column!(leads, |lead| lead.price.map(|price| price.currency().code().to_owned())))
+        .bind(column!(leads, |lead| lead.reason.as_str()))
+        .bind(column!(leads, |lead| lead.state))
+        .bind(column!(leads, |lead| lead.quality))
+        .bind(column!(leads, |lead| lead.reference))
+        .bind(column!(leads, |lead| lead.body_hash))
+        .bind(column!(leads, |lead| lead.data))
+        .bind(column!(leads, |lead| lead.raw))
+        .bind(column!(leads, |lead| lead.unknown_fields.as_deref()))
+        .bind(column!(leads, |lead| lead.trace.as_slice()))
+        .bind(column!(leads, |lead| lead.traceparent))
+        .execute(connection)
+        .await
+        .map(|_| ())
+}
