@@ -2,6 +2,7 @@
 //! their own.
 
 mod machine;
+mod migrate;
 
 use std::{fs, net::TcpListener, time::Duration};
 

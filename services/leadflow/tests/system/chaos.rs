@@ -128,6 +128,8 @@ async fn whatever_dies_nothing_is_lost_sold_twice_or_charged_twice() {
     let mut options = doubled();
     options.proxied = true;
     options.env.push(("BILLING_RELEASE_AFTER_SECONDS".into(), "5".into()));
+    // A delivery that died with its process is sent again after twice this and five seconds.
+    options.env.push(("WEBHOOK_TIMEOUT_MS".into(), "2000".into()));
     options.env.push(("BILLING_RELEASE_EVERY_SECONDS".into(), "1".into()));
     let mut world = World::start(options).await;
 

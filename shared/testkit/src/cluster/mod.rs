@@ -39,6 +39,8 @@ pub struct ClusterOptions {
     pub proxied: bool,
     /// Further settings of every role.
     pub env: Vec<(String, String)>,
+    /// Further settings of PostgreSQL.
+    pub postgres: Vec<(String, String)>,
     /// Where logs go, kept; `None` is a folder that goes away with the cluster.
     pub logs: Option<PathBuf>,
 }
@@ -56,6 +58,7 @@ impl ClusterOptions {
             sync: SyncInterval::Every(Duration::from_secs(120)),
             proxied: false,
             env: Vec::new(),
+            postgres: Vec::new(),
             logs: None,
         }
     }
@@ -103,6 +106,7 @@ impl Cluster {
         let postgres = Postgres::start(PostgresOptions {
             fsync: options.fsync,
             max_connections: 300,
+            settings: options.postgres.clone(),
             ..PostgresOptions::new(dir.path().join("postgres"))
         })
         .await?;
