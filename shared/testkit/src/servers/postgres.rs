@@ -193,11 +193,9 @@ impl Postgres {
         let output = initdb.output().map_err(ServerError::io("run", self.found.path.join("initdb")))?;
         if !output.status.success() {
             let stderr = String::from_utf8_lossy(&output.stderr);
+            // It removes what it made by itself, but not if it was killed.
             let _ = fs::remove_dir_all(&fresh);
-            return Err(ServerError::Refused {
-                what: "initdb",
-                detail: stderr.lines().collect::<Vec<_>>().join(" | "),
-            });
+            return Err(ServerError::Refused { what: "initdb", detail: self.explain(&cause(&stderr)) });
         }
         if data.exists() {
             // An empty folder that somebody made; anything else in it is not ours to remove.
@@ -332,6 +330,12 @@ impl Postgres {
     }
 }
 
+/// The first line of initdb's output that tells of an error: what follows may be a page of SQL.
+fn cause(stderr: &str) -> String {
+    let tells = |line: &&str| ["error:", "FATAL:", "PANIC:", "ERROR:"].iter().any(|word| line.contains(word));
+    stderr.lines().find(tells).or_else(|| stderr.lines().last()).unwrap_or_default().to_owned()
+}
+
 fn connect_options(port: u16) -> PgConnectOptions {
     PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(port).username("postgres").database("postgres")
 }
@@ -343,5 +347,19 @@ impl Drop for Postgres {
             running.signal(Signal::Quit);
             running.end_within(Duration::from_secs(5));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cause;
+
+    #[test]
+    fn the_cause_is_one_line() {
+        let stderr =
+            "warming up\n2026 FATAL:  could not extend file: No space left on device\nHINT: x\nCREATE VIEW y\n";
+        assert_eq!(cause(stderr), "2026 FATAL:  could not extend file: No space left on device");
+        assert_eq!(cause("first\nlast\n"), "last");
+        assert_eq!(cause(""), "");
     }
 }
