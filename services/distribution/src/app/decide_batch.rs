@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use leadflow_contracts::common::{Decision, DecisionTrace, Outcome};
+use leadflow_contracts::common::{Decision, Outcome};
 use leadflow_distribution_domain::{Batch, Lead, LeadResult, State, day_in};
 use leadflow_kernel::{CampaignId, LeadId};
 use leadflow_messaging::Envelope;
-use prost::Message as _;
 
 use super::{
     App, AppError, Posted,
@@ -15,7 +14,7 @@ use super::{
     duplicates::{Duplicate, Print, Seen, prints},
     hold_rounds::CampaignBatch,
     outcome::{self, Assigned},
-    trace::{duplicate_trace, trace_to_proto},
+    stored_trace,
 };
 use crate::store::{
     leads::{self, NewLead, Verdict},
@@ -77,7 +76,7 @@ impl App {
         let (decided, surplus) = self.ask_for_money(batches, traceparent).await?;
 
         let mut writes = Writes::default();
-        let mut results: HashMap<LeadId, (LeadResult, DecisionTrace)> = HashMap::new();
+        let mut results: HashMap<LeadId, (LeadResult, Vec<u8>)> = HashMap::new();
         let mut moved = Vec::new();
         for (campaign, leads, decided) in decided {
             note_moves(&mut writes.rows.moved, campaign, &decided);
@@ -89,7 +88,7 @@ impl App {
                 leads
                     .into_iter()
                     .zip(decided.leads)
-                    .map(|(id, (result, trace))| (id, (result, trace_to_proto(&trace)))),
+                    .map(|(id, (result, trace))| (id, (result, stored_trace::encode(&trace)))),
             );
         }
         let answers = record(posted, plans, &prints, &current, results, &mut writes, now)?;
@@ -196,7 +195,7 @@ fn record<'a>(
     plans: Vec<Plan>,
     prints: &[Vec<Print>],
     current: &HashMap<CampaignId, Campaign>,
-    mut results: HashMap<LeadId, (LeadResult, DecisionTrace)>,
+    mut results: HashMap<LeadId, (LeadResult, Vec<u8>)>,
     writes: &mut Writes<'a>,
     now: DateTime<Utc>,
 ) -> Result<Vec<Decision>, AppError> {
@@ -206,9 +205,10 @@ fn record<'a>(
             Plan::Known(verdict) => verdict,
             Plan::Repeat(earlier) => verdicts[earlier].clone(),
             Plan::Reject(reason, duplicate) => {
-                let trace = duplicate.map(|found| duplicate_trace(found.of, &found.field)).unwrap_or_default();
+                let trace =
+                    duplicate.map(|found| stored_trace::encode_duplicate(found.of, &found.field)).unwrap_or_default();
                 let verdict = verdict(lead, Outcome::Rejected, reason, 0, None);
-                write_lead(writes, lead, &verdict, &trace, None);
+                write_lead(writes, lead, &verdict, trace, None);
                 if !lead.test {
                     let event =
                         outcome::decided_event(lead.seller, lead.campaign, &verdict, now, lead.traceparent.as_deref());
@@ -221,7 +221,7 @@ fn record<'a>(
                 else {
                     return Err(AppError::Internal("a lead was not decided".to_owned()));
                 };
-                route(writes, lead, campaign, &result, &trace, &prints[at], now)?
+                route(writes, lead, campaign, &result, trace, &prints[at], now)?
             }
         };
         verdicts.push(verdict);
@@ -241,7 +241,7 @@ fn route<'a>(
     lead: &'a Posted,
     campaign: &Campaign,
     result: &LeadResult,
-    trace: &DecisionTrace,
+    trace: Vec<u8>,
     prints: &[Print],
     now: DateTime<Utc>,
 ) -> Result<Verdict, AppError> {
@@ -272,7 +272,7 @@ fn route<'a>(
             received_at: lead.received_at,
             traceparent,
         };
-        writes.events.push(outcome::assigned_event(configuration, assigned, &sales, now));
+        writes.events.extend(outcome::assigned_events(configuration, assigned, &sales, now));
         writes.rows.prints.extend(prints.iter().map(|print| (lead.campaign, print.hash, lead.lead)));
         writes.rows.sales.extend(sales);
     }
@@ -303,7 +303,7 @@ fn write_lead<'a>(
     writes: &mut Writes<'a>,
     lead: &'a Posted,
     verdict: &Verdict,
-    trace: &DecisionTrace,
+    trace: Vec<u8>,
     expires_at: Option<DateTime<Utc>>,
 ) {
     writes.rows.leads.push(NewLead {
@@ -327,7 +327,7 @@ fn write_lead<'a>(
         raw: lead.raw.as_deref(),
         unknown_fields: (!lead.unknown_fields.is_empty())
             .then(|| serde_json::Value::from(lead.unknown_fields.clone()).to_string()),
-        trace: trace.encode_to_vec(),
+        trace,
         traceparent: lead.traceparent.as_deref(),
     });
 }

@@ -5,9 +5,8 @@ use std::collections::HashMap;
 use leadflow_contracts::common::{Decision, DecisionTrace};
 use leadflow_distribution_domain::explain;
 use leadflow_kernel::{BuyerId, LeadId, SellerId};
-use prost::Message as _;
 
-use super::{App, AppError, outcome, trace_from_proto};
+use super::{App, AppError, outcome, stored_trace::Stored, trace::trace_from_proto};
 use crate::store::{
     columns, leads, projections,
     show::{self, LeadRow, SaleRow},
@@ -39,13 +38,12 @@ impl App {
         let Some(lead) = show::lead(&mut connection, seller, id).await? else { return Err(missing) };
         let Some(verdict) = leads::known_of(&mut connection, seller, id).await? else { return Err(missing) };
         let sales = show::sales(&mut connection, seller, id).await?;
-        let trace = DecisionTrace::decode(lead.trace.as_slice())
-            .map_err(|_| AppError::Database(columns::impossible("trace")))?;
+        let stored = Stored::decode(&lead.trace).map_err(|_| AppError::Database(columns::impossible("trace")))?;
+        let subscribers = projections::subscribers(&mut connection, seller, stored.subscriptions()).await?;
+        let buyers = subscribers.iter().map(|one| (one.subscription, one.buyer)).collect();
+        let names: HashMap<BuyerId, String> = subscribers.into_iter().map(|one| (one.buyer, one.name)).collect();
+        let trace = stored.complete(&buyers);
         let routed = trace_from_proto(&trace);
-        let buyers: Vec<BuyerId> =
-            routed.iter().flat_map(|routed| routed.candidates.iter().map(|one| one.buyer)).collect();
-        let names: HashMap<BuyerId, String> =
-            projections::buyer_names(&mut connection, seller, &buyers).await?.into_iter().collect();
         let mut explanation = Vec::new();
         if !trace.duplicate_of.is_empty() {
             explanation.push(format!("It repeats {} (same {}).", trace.duplicate_of, trace.duplicate_field));

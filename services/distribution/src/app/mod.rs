@@ -17,6 +17,7 @@ mod put_campaign;
 mod put_category;
 mod put_subscription;
 mod retry_unsold;
+mod stored_trace;
 mod trace;
 mod wallet_changes;
 
@@ -38,7 +39,7 @@ pub use confirm_assignments::MAX_CONFIRMED;
 pub use get_campaign::CampaignView;
 pub use get_lead::LeadView;
 pub use posted::Posted;
-pub use trace::{logic_from_proto, logic_to_proto, trace_from_proto};
+pub use trace::{logic_from_proto, logic_to_proto};
 
 /// Carries out everything distribution does. Cheap to clone.
 #[derive(Clone)]

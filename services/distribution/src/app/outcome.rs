@@ -104,14 +104,35 @@ pub struct Assigned<'a> {
     pub traceparent: Option<&'a str>,
 }
 
-/// `lead.assigned`. A lead is sold once, so its id makes the event's.
-pub fn assigned_event(
+/// Sales in one event: one with all of a broadcast to very many would be too large a message.
+const SALES_AN_EVENT: usize = 1_000;
+
+/// `lead.assigned`, mostly one. A lead is sold once, so its id makes the events'.
+pub fn assigned_events(
     configuration: &Configuration,
     lead: Assigned<'_>,
     sales: &[Sale],
     now: DateTime<Utc>,
-) -> Envelope {
-    let event = events::LeadAssigned {
+) -> Vec<Envelope> {
+    sales
+        .chunks(SALES_AN_EVENT)
+        .enumerate()
+        .map(|(part, sales)| {
+            let event = assigned(configuration, lead, sales, now);
+            let part = part.to_be_bytes();
+            let id = EventId::derive(&[b"lead.assigned", &part, lead.lead.as_bytes()]);
+            Envelope::new(id, &event, now).caused_by(lead.traceparent)
+        })
+        .collect()
+}
+
+fn assigned(
+    configuration: &Configuration,
+    lead: Assigned<'_>,
+    sales: &[Sale],
+    now: DateTime<Utc>,
+) -> events::LeadAssigned {
+    events::LeadAssigned {
         lead_id: lead.lead.to_string(),
         seller_id: configuration.seller.to_string(),
         supplier_id: lead.supplier.to_string(),
@@ -133,9 +154,7 @@ pub fn assigned_event(
             .collect(),
         received_at_ms: time_to_ms(lead.received_at),
         assigned_at_ms: time_to_ms(now),
-    };
-    let id = EventId::derive(&[b"lead.assigned", lead.lead.as_bytes()]);
-    Envelope::new(id, &event, now).caused_by(lead.traceparent)
+    }
 }
 
 /// `lead.unsold`, `lead.rejected` or `lead.expired`: each happens to a lead once.

@@ -3,7 +3,6 @@
 use chrono::{NaiveDate, TimeDelta};
 use leadflow_distribution_domain::{Batch, Lead, LeadResult, State, day_in};
 use leadflow_kernel::{CampaignId, SellerId};
-use prost::Message as _;
 use sqlx::PgConnection;
 
 use super::{
@@ -13,7 +12,7 @@ use super::{
     duplicates::prints,
     hold_rounds::CampaignBatch,
     outcome::{self, Assigned},
-    trace::trace_to_proto,
+    stored_trace,
 };
 use crate::store::{
     projections, retry, routing,
@@ -72,7 +71,7 @@ impl App {
             note_moves(&mut rows.moved, campaign, &decided);
             for (lead, (result, trace)) in unsold.iter().zip(&decided.leads) {
                 unfinished |= *result == LeadResult::Unfinished;
-                let trace = trace_to_proto(trace).encode_to_vec();
+                let trace = stored_trace::encode(trace);
                 let made = outcome::sales(configuration, lead.id, result);
                 if made.is_empty() {
                     if trace != lead.trace {
@@ -83,7 +82,7 @@ impl App {
                 let price = outcome::total(configuration.rules.price, made.len())?;
                 let buyers_assigned = u32::try_from(made.len()).unwrap_or(u32::MAX);
                 sold.push(Sold { lead: lead.id, buyers_assigned, price, trace });
-                events.push(outcome::assigned_event(configuration, assigned(lead), &made, now));
+                events.extend(outcome::assigned_events(configuration, assigned(lead), &made, now));
                 rows.sales.extend(made);
             }
             kept.push(campaign.moved_to(decided.rotations));

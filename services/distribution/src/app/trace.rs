@@ -40,7 +40,8 @@ const VERDICTS: [(Verdict, common::Verdict); 13] = [
     (Verdict::BillingUnavailable, common::Verdict::BillingUnavailable),
 ];
 
-fn verdict_to_proto(verdict: Verdict) -> i32 {
+/// The wire form of a verdict.
+pub fn verdict_to_proto(verdict: Verdict) -> i32 {
     VERDICTS.iter().find(|(known, _)| *known == verdict).map_or(0, |(_, wire)| i32::from(*wire))
 }
 
@@ -48,41 +49,7 @@ fn verdict_from_proto(wire: i32) -> Option<Verdict> {
     VERDICTS.iter().find(|(_, known)| i32::from(*known) == wire).map(|(verdict, _)| *verdict)
 }
 
-/// The wire form of a trace.
-pub fn trace_to_proto(trace: &Trace) -> common::DecisionTrace {
-    common::DecisionTrace {
-        logic: logic_to_proto(trace.logic).into(),
-        candidates: trace
-            .candidates
-            .iter()
-            .map(|one| common::CandidateTrace {
-                subscription_id: one.subscription.to_string(),
-                buyer_id: one.buyer.to_string(),
-                verdict: verdict_to_proto(one.verdict),
-                rank: one.rank,
-            })
-            .collect(),
-        others: trace
-            .others
-            .iter()
-            .map(|(verdict, count)| common::VerdictCount { verdict: verdict_to_proto(*verdict), count: *count })
-            .collect(),
-        hold_rounds: trace.hold_rounds,
-        ..common::DecisionTrace::default()
-    }
-}
-
-/// The trace of a lead that is a duplicate of `lead`, by `field`.
-pub fn duplicate_trace(lead: leadflow_kernel::LeadId, field: &str) -> common::DecisionTrace {
-    common::DecisionTrace {
-        duplicate_of: lead.to_string(),
-        duplicate_field: field.to_owned(),
-        ..common::DecisionTrace::default()
-    }
-}
-
 /// Reads a trace; `None` when no candidates were looked at. What a newer version added is left out.
-#[must_use]
 pub fn trace_from_proto(trace: &common::DecisionTrace) -> Option<Trace> {
     Some(Trace {
         logic: logic_from_proto(trace.logic())?,

@@ -1,7 +1,7 @@
 //! What is known of sellers and buyers, from the directory.
 
 use leadflow_distribution_domain::Status;
-use leadflow_kernel::{BuyerId, CampaignId, Currency, SellerId};
+use leadflow_kernel::{BuyerId, CampaignId, Currency, SellerId, SubscriptionId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -134,23 +134,41 @@ pub async fn campaigns_of(
     Ok(ids.into_iter().map(CampaignId::from).collect())
 }
 
-/// Names of these buyers of a tenant.
+/// Who subscribes.
+#[derive(Debug, Clone)]
+pub struct Subscriber {
+    /// The subscription.
+    pub subscription: SubscriptionId,
+    /// Its buyer.
+    pub buyer: BuyerId,
+    /// The buyer's name.
+    pub name: String,
+}
+
+/// Who is behind these subscriptions of a tenant.
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn buyer_names(
+pub async fn subscribers(
     connection: &mut PgConnection,
     seller: SellerId,
-    buyers: &[BuyerId],
-) -> Result<Vec<(BuyerId, String)>, sqlx::Error> {
-    let rows: Vec<(Uuid, String)> = sqlx::query_as(
-        "SELECT buyer_id, company_name FROM distribution.buyers WHERE seller_id = $1 AND buyer_id = ANY($2)",
+    subscriptions: &[SubscriptionId],
+) -> Result<Vec<Subscriber>, sqlx::Error> {
+    let rows: Vec<(Uuid, Uuid, String)> = sqlx::query_as(
+        "SELECT u.subscription_id, u.buyer_id, b.company_name \
+         FROM distribution.subscriptions u JOIN distribution.buyers b USING (buyer_id) \
+         WHERE u.seller_id = $1 AND u.subscription_id = ANY($2)",
     )
     .bind(seller.uuid())
-    .bind(buyers.iter().map(|id| id.uuid()).collect::<Vec<_>>())
+    .bind(subscriptions.iter().map(|id| id.uuid()).collect::<Vec<_>>())
     .fetch_all(connection)
     .await?;
-    Ok(rows.into_iter().map(|(id, name)| (id.into(), name)).collect())
+    let subscriber = |(subscription, buyer, name): (Uuid, Uuid, String)| Subscriber {
+        subscription: subscription.into(),
+        buyer: buyer.into(),
+        name,
+    };
+    Ok(rows.into_iter().map(subscriber).collect())
 }
 
 fn stored(version: u64) -> i64 {
