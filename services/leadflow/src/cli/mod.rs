@@ -9,6 +9,7 @@ mod events;
 mod logs;
 mod migrate;
 mod serve;
+mod settings;
 mod up;
 
 use std::process::ExitCode;
@@ -43,6 +44,8 @@ enum Command {
     /// Messages that a service could not process: list, show, send again
     #[command(subcommand)]
     Dlq(dlq::Command),
+    /// Print every setting with its meaning and default
+    Settings,
     /// Run services in this process until SIGTERM
     Serve(serve::Args),
 }
@@ -61,6 +64,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Migrate => migrate::run().await,
         Command::Events(command) => events::run(command).await,
         Command::Dlq(command) => dlq::run(command).await,
+        Command::Settings => Ok(settings::run()),
         Command::Serve(args) => serve::run(args).await,
     }
 }

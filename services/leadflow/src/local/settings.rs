@@ -30,6 +30,14 @@ pub const NATS_PORT: &str = "LEADFLOW_NATS_PORT";
 impl LocalSettings {
     /// Reads them; problems are collected in `env`.
     pub fn read(env: &mut Env) -> Self {
+        // Read where they are used, before any setting can be; here they are only told of.
+        for (name, help) in [
+            ("LEADFLOW_HOME", "folder of data, logs and tools; none: `.leadflow` here or above"),
+            ("LEADFLOW_PG_BIN", "folder of PostgreSQL's programs, 15 or newer; none: they are looked for"),
+            ("LEADFLOW_NATS_SERVER", "path of nats-server, 2.12 or newer; none: it is looked for"),
+        ] {
+            let _: Option<String> = env.optional(name, help);
+        }
         Self {
             database_url: env
                 .optional("DATABASE_URL", "PostgreSQL to use; none: `up` starts a private one under .leadflow/"),
