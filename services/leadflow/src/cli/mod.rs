@@ -44,6 +44,8 @@ enum Command {
     /// Messages that a service could not process: list, show, send again
     #[command(subcommand)]
     Dlq(dlq::Command),
+    /// Measure the whole beside what this machine can do at all
+    Bench(crate::bench::Args),
     /// Print every setting with its meaning and default
     Settings,
     /// Run services in this process until SIGTERM
@@ -64,6 +66,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Migrate => migrate::run().await,
         Command::Events(command) => events::run(command).await,
         Command::Dlq(command) => dlq::run(command).await,
+        Command::Bench(args) => crate::bench::run(args).await,
         Command::Settings => Ok(settings::run()),
         Command::Serve(args) => serve::run(args).await,
     }

@@ -1,93 +1,99 @@
 //! `leadflow settings`: the reference of every setting, from the code that reads them.
 
-use std::{collections::BTreeMap, fmt::Write as _, process::ExitCode};
+use std::{fmt::Write as _, process::ExitCode};
 
 use leadflow_platform::{Env, Setting, telemetry::TelemetrySettings};
 
-use crate::{
-    local::settings::LocalSettings,
-    role::{Ports, Role},
-    say::say,
-    serve,
-};
+use crate::{local::settings::LocalSettings, role::Role, serve};
 
-pub(super) fn run() -> ExitCode {
-    say!("{}", reference().trim_end());
+/// Prints it.
+pub fn run() -> ExitCode {
+    print!("{}", reference());
     ExitCode::SUCCESS
 }
 
-/// As in docs/settings.md.
-fn reference() -> String {
-    // Read from an empty environment: only what is asked for matters, not what is missing.
-    let of = |read: &dyn Fn(&mut Env)| {
-        let mut env = Env::default();
-        read(&mut env);
-        env.known().to_vec()
-    };
-    let telemetry = of(&|env| drop(TelemetrySettings::read(env)));
-    let services: Vec<(Role, Vec<Setting>)> = Role::ALL
-        .iter()
-        .map(|role| {
-            let settings = of(&|env| {
-                Ports::read(env, *role);
-                drop(serve::Settings::read(env, &[*role]));
-            });
-            (*role, settings)
-        })
-        .collect();
-    let mut readers = BTreeMap::<&str, usize>::new();
-    for setting in services.iter().flat_map(|(_, settings)| settings) {
-        *readers.entry(setting.name).or_default() += 1;
-    }
-    let is_shared = |setting: &Setting| readers.get(setting.name).is_some_and(|count| *count > 1);
+/// Reads a group's settings, to learn which there are.
+type Reader = Box<dyn Fn(&mut Env)>;
 
-    let mut shared = telemetry;
-    for setting in services.iter().flat_map(|(_, settings)| settings).filter(|setting| is_shared(setting)) {
-        if shared.iter().all(|other| other.name != setting.name) {
-            shared.push(setting.clone());
-        }
+fn groups() -> Vec<(String, Reader)> {
+    let mut groups: Vec<(String, Reader)> = vec![(
+        "Every process".to_owned(),
+        Box::new(|env| {
+            TelemetrySettings::read(env);
+            serve::Settings::read(env, &[]);
+        }),
+    )];
+    for role in Role::ALL {
+        groups.push((format!("Role {role}"), Box::new(move |env| drop(serve::Settings::read(env, &[*role])))));
     }
-    let mut told: Vec<&str> = shared.iter().map(|setting| setting.name).collect();
-    let mut text = String::from(
-        "# Settings\n\nFrom the environment, read as a whole at start: every problem is told at once, by name. An empty value counts as\n\
-         not set. Printed by `leadflow settings`.\n",
-    );
-    section(&mut text, "Several services", &shared);
-    for (role, settings) in &services {
-        let own: Vec<_> = settings.iter().filter(|setting| !is_shared(setting)).cloned().collect();
-        told.extend(own.iter().map(|setting| setting.name));
-        section(&mut text, role.name(), &own);
-    }
-    let local = of(&|env| drop(LocalSettings::read(env)));
-    let local: Vec<_> = local
-        .into_iter()
-        .filter(|setting| matches!(setting.name, "DATABASE_URL" | "NATS_URL") || !told.contains(&setting.name))
-        .collect();
-    section(&mut text, "`make up` on one machine", &local);
-    text
+    groups
+        .push(("On a machine of one's own (`leadflow up`)".to_owned(), Box::new(|env| drop(LocalSettings::read(env)))));
+    groups
 }
 
-fn section(text: &mut String, title: &str, settings: &[Setting]) {
-    let _ = write!(text, "\n## {title}\n\n| Setting | What it does | When not set |\n|---|---|---|\n");
-    for setting in settings {
-        let default = match setting.default.as_deref() {
-            None => "must be set".to_owned(),
-            Some("") => "none".to_owned(),
-            Some(default) => format!("`{default}`"),
-        };
-        let secret = if setting.secret { " (secret, never printed)" } else { "" };
-        let help = setting.help.replace('|', "\\|");
-        let _ = writeln!(text, "| `{}` | {help}{secret} | {default} |", setting.name);
+fn known(read: &Reader) -> Vec<Setting> {
+    let mut env = Env::default();
+    read(&mut env);
+    env.known().to_vec()
+}
+
+fn reference() -> String {
+    let mut text = String::from(
+        "# Settings\n\nAll come from the environment and are checked as a whole at start; every problem is named at once. An empty \
+         variable counts as not set. This page is what `leadflow settings` prints.\n",
+    );
+    let mut told = Vec::new();
+    for (title, read) in groups() {
+        let fresh: Vec<_> = known(&read).into_iter().filter(|setting| !told.contains(&setting.name)).collect();
+        if fresh.is_empty() {
+            continue;
+        }
+        let _ = write!(text, "\n## {title}\n\n| setting | default | what it does |\n| --- | --- | --- |\n");
+        for setting in fresh {
+            let default = match setting.default.as_deref() {
+                _ if setting.secret => "required, secret".to_owned(),
+                None => "required".to_owned(),
+                Some("") => "none".to_owned(),
+                Some(value) => format!("`{value}`"),
+            };
+            let _ = writeln!(text, "| `{}` | {default} | {} |", setting.name, setting.help);
+            told.push(setting.name);
+        }
     }
+    text
 }
 
 #[cfg(test)]
 mod tests {
-    use super::reference;
+    use std::collections::HashMap;
+
+    use super::*;
 
     #[test]
-    fn the_page_in_docs_is_as_printed() {
-        let page = include_str!("../../../../docs/settings.md");
-        assert!(page == reference(), "docs/settings.md is out of date: leadflow settings > docs/settings.md");
+    fn the_reference_in_docs_is_the_codes() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/settings.md");
+        let written = std::fs::read_to_string(path).unwrap();
+        assert_eq!(written, reference(), "run: leadflow settings > docs/settings.md");
+    }
+
+    #[test]
+    fn a_setting_means_the_same_to_every_role() {
+        let mut first: HashMap<&str, Setting> = HashMap::new();
+        for (_, read) in groups().into_iter().filter(|(title, _)| title.starts_with("Role")) {
+            for setting in known(&read) {
+                let seen = first.entry(setting.name).or_insert_with(|| setting.clone());
+                assert_eq!(seen.default, setting.default, "{} has two defaults", setting.name);
+            }
+        }
+    }
+
+    #[test]
+    fn services_look_for_each_other_where_they_listen() {
+        let known: Vec<_> = groups().iter().flat_map(|(_, read)| known(read)).collect();
+        for (name, role) in Role::ADDRESSES {
+            let Some(setting) = known.iter().find(|setting| setting.name == *name) else { continue };
+            let port = role.grpc().unwrap().default;
+            assert_eq!(setting.default, Some(format!("http://127.0.0.1:{port}")), "{name}");
+        }
     }
 }

@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// Suppliers posting at once.
-const POSTERS: usize = 8;
+const POSTERS: usize = 16;
 /// After faults everything pending must come to rest within this.
 const SETTLE_WITHIN: Duration = Duration::from_secs(180);
 
@@ -133,7 +133,7 @@ async fn whatever_dies_nothing_is_lost_sold_twice_or_charged_twice() {
     options.env.push(("BILLING_RELEASE_EVERY_SECONDS".into(), "1".into()));
     let mut world = World::start(options).await;
 
-    let mut campaigns = Vec::new();
+    let (mut campaigns, mut names) = (Vec::new(), Vec::new());
     for (logic, name) in [
         (Logic::RoundRobin, "rr"),
         (Logic::WeightedRoundRobin, "wrr"),
@@ -144,6 +144,7 @@ async fn whatever_dies_nothing_is_lost_sold_twice_or_charged_twice() {
         for n in 1..=3_u32 {
             // One of the three runs out of money, one has a cap.
             let funds = if n == 2 { "40.00" } else { "100000.00" };
+            names.push(format!("{name}{n}"));
             let buyer = world.buyer(&format!("{name}{n}"), n * 2, funds).await;
             let terms = Terms { waterfall: n, daily_cap: (n == 1).then_some(60), ..Terms::default() };
             world.subscribe(campaign, buyer, terms).await;
@@ -207,7 +208,7 @@ async fn whatever_dies_nothing_is_lost_sold_twice_or_charged_twice() {
     let expectations = books::Expectations { answers, ..books::Expectations::settled() };
     let report = books::check(&world.books, &expectations).await.unwrap();
     assert!(report.is_clean(), "CHAOS_SEED={seed}\n{report}");
-    webhooks_arrived(&world, seed).await;
+    webhooks_arrived(&world, &names, seed).await;
 }
 
 /// Does the fault, lets it last, and undoes it. What was killed is started again without waiting
@@ -271,19 +272,27 @@ fn answer(id: &str, body: &Value) -> Answer {
     Answer { lead_id: id.parse().unwrap(), answered }
 }
 
-/// Every assignment's webhook was answered 2xx at least once, with one id however often it was sent.
-async fn webhooks_arrived(world: &World, seed: u64) {
-    let undelivered: i64 = sqlx::query_scalar("SELECT count(*) FROM notifier.deliveries WHERE status <> 'DELIVERED'")
-        .fetch_one(&world.books)
-        .await
-        .unwrap();
-    assert_eq!(undelivered, 0, "CHAOS_SEED={seed}: deliveries that did not arrive");
-    let missing: i64 = sqlx::query_scalar(
+/// Every assignment has a delivery, every delivery ended well, and the receiver, which nobody killed,
+/// has seen each of them under one id, however often it was sent.
+async fn webhooks_arrived(world: &World, names: &[String], seed: u64) {
+    let count = async |sql: &'static str| -> i64 { sqlx::query_scalar(sql).fetch_one(&world.books).await.unwrap() };
+    let pending = "SELECT count(*) FROM notifier.deliveries WHERE status <> 'DELIVERED'";
+    wait::until(format!("CHAOS_SEED={seed}: every delivery arrived"), SETTLE_WITHIN, async || {
+        count(pending).await == 0
+    })
+    .await;
+    let missing = count(
         "SELECT count(*) FROM distribution.assignments a \
          WHERE NOT EXISTS (SELECT 1 FROM notifier.deliveries d WHERE d.assignment_id = a.assignment_id)",
     )
-    .fetch_one(&world.books)
-    .await
-    .unwrap();
+    .await;
     assert_eq!(missing, 0, "CHAOS_SEED={seed}: assignments without a delivery");
+    let sandbox = &world.cluster.http_urls("sandbox")[0];
+    let mut arrived = 0;
+    for name in names {
+        let ids = world.client.get(&format!("{sandbox}/api/hooks/{name}/ids"), &[]).await.unwrap().body;
+        arrived += ids.as_object().unwrap().values().filter(|counts| counts["accepted"].as_u64() >= Some(1)).count();
+    }
+    let sent = count("SELECT count(*) FROM notifier.deliveries").await;
+    assert_eq!(i64::try_from(arrived).unwrap(), sent, "CHAOS_SEED={seed}: what the receiver saw");
 }
