@@ -1,5 +1,7 @@
 //! Structured logs on standard output, and traces over OTLP when an endpoint is set.
 
+use std::io::IsTerminal as _;
+
 use opentelemetry::{global, trace::TracerProvider as _};
 use opentelemetry_otlp::WithExportConfig as _;
 use opentelemetry_sdk::{Resource, propagation::TraceContextPropagator, trace::SdkTracerProvider};
@@ -54,8 +56,8 @@ impl Drop for Telemetry {
 /// When the exporter cannot be built or logging has been started before.
 pub fn start(settings: &TelemetrySettings, service: &str) -> anyhow::Result<Telemetry> {
     global::set_text_map_propagator(TraceContextPropagator::new());
-    let mut filter = EnvFilter::try_new(&settings.filter)
-        .map_err(|error| anyhow::anyhow!("RUST_LOG cannot be read: {error}"))?;
+    let mut filter =
+        EnvFilter::try_new(&settings.filter).map_err(|error| anyhow::anyhow!("RUST_LOG cannot be read: {error}"))?;
     if settings.otlp_endpoint.is_some() {
         // A span for every message costs something, so they are made only when somebody wants them.
         filter = filter.add_directive("leadflow::trace=trace".parse()?);
@@ -68,7 +70,8 @@ pub fn start(settings: &TelemetrySettings, service: &str) -> anyhow::Result<Tele
             .with_span_list(false)
             .boxed()
     } else {
-        tracing_subscriber::fmt::layer().with_target(true).boxed()
+        // Colours are for a terminal; in a file they are noise.
+        tracing_subscriber::fmt::layer().with_ansi(std::io::stdout().is_terminal()).boxed()
     };
     let provider = settings.otlp_endpoint.as_deref().map(|endpoint| exporter(endpoint, service)).transpose()?;
     let spans =

@@ -148,7 +148,9 @@ pub async fn stop(layout: &Layout, name: &str, signal: Signal) -> bool {
 
 fn died(layout: &Layout, name: &str) -> String {
     let log = layout.log(name);
-    format!("{name} ended right after its start: {} (log: {})", log_tail(&log), log.display())
+    let tail = log_tail(&log);
+    let last = tail.rsplit(" | ").next().unwrap_or_default();
+    format!("{name} ended right after its start: {last} (log: {})", log.display())
 }
 
 /// Keeps one older log.

@@ -18,6 +18,9 @@ const WHAT: &str = "nats-server";
 const START_LIMIT: Duration = Duration::from_secs(60);
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 const PORT_TRIES: u32 = 5;
+/// Bytes that streams may reserve, all together. By default the server takes three quarters of the
+/// free disk, and on a small one refuses streams whose bounds add up to more, however empty they are.
+const MAX_FILE_STORE: u64 = 1 << 40;
 
 /// When the server flushes what it stored to the disk. What it acknowledged before survives its
 /// own death in either case; only [`Always`](Self::Always) also survives a loss of power.
@@ -243,7 +246,7 @@ impl Nats {
             "# Written at each start.\n\
              listen: \"127.0.0.1:{}\"\n\
              server_name: leadflow\n\
-             jetstream {{\n  store_dir: {}\n  sync_interval: \"{}\"\n}}\n",
+             jetstream {{\n  store_dir: {}\n  max_file_store: {MAX_FILE_STORE}\n  sync_interval: \"{}\"\n}}\n",
             self.options.port,
             quoted(&self.options.store_dir),
             self.options.sync,
