@@ -1,5 +1,6 @@
 //! `leadflow`: every role of the product, and what runs it on one machine, in one executable.
 
+mod bench;
 mod cli;
 mod demo;
 mod local;
