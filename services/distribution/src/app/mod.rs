@@ -38,7 +38,7 @@ use crate::outbound::billing::{Holds, HoldsError};
 pub use confirm_assignments::MAX_CONFIRMED;
 pub use get_campaign::CampaignView;
 pub use get_lead::LeadView;
-pub use posted::Posted;
+pub use posted::{Posted, Unreadable};
 pub use trace::{logic_from_proto, logic_to_proto};
 
 /// Carries out everything distribution does. Cheap to clone.

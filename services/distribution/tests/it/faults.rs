@@ -3,16 +3,24 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use leadflow_contracts::{
+    Event as _,
     common::{Logic, Outcome},
     distribution::{AssignmentRef, ConfirmAssignmentsRequest, distribution_server::Distribution as _},
+    events::LeadReceived,
 };
 use leadflow_distribution::{
     app::AppError,
+    inbound::lead_events::LeadEvents,
     outbound::billing::{BillingHolds, Hold, Holds as _, HoldsError},
 };
-use leadflow_kernel::{AssignmentId, BuyerId, CampaignId, Currency, LeadId, Money, SellerId};
+use leadflow_kernel::{AssignmentId, BuyerId, CampaignId, Currency, EventId, LeadId, Money, SellerId};
+use leadflow_messaging::{
+    Message,
+    consumer::{BatchHandler as _, HandleError},
+};
 use leadflow_platform::grpc::{ServiceToken, channel};
 use leadflow_testkit::wait;
+use prost::Message as _;
 use tokio::net::TcpListener;
 
 use crate::support::*;
@@ -141,4 +149,43 @@ async fn a_billing_that_is_away_or_hangs_is_given_up_in_time() {
         assert!(matches!(answer, Err(HoldsError::Unavailable(_))), "{answer:?}");
     }
     drop(listener);
+}
+
+#[tokio::test]
+async fn a_message_that_is_no_lead_is_told_apart_from_a_dependency_that_is_away() {
+    let world = World::new().await;
+    let app = world.replica();
+    let tenant = world.tenant(&app).await;
+    let (campaign, _) = world.campaign(&app, tenant, Logic::RoundRobin, 1).await;
+    let handler = LeadEvents::new(app);
+    let event = |data: &str| LeadReceived {
+        lead_id: LeadId::new().to_string(),
+        seller_id: tenant.seller.to_string(),
+        supplier_id: tenant.supplier.to_string(),
+        campaign_id: campaign.to_string(),
+        category_id: tenant.category.to_string(),
+        data_json: data.to_owned().into(),
+        received_at_ms: 1_700_000_000_000,
+        ..LeadReceived::default()
+    };
+    let message = |payload: Vec<u8>| Message {
+        id: EventId::new(),
+        subject: "lead.received".to_owned(),
+        kind: LeadReceived::TYPE.to_owned(),
+        traceparent: None,
+        payload: payload.into(),
+        delivered: 1,
+        sequence: 1,
+    };
+    let broken = [vec![0xff], event("no JSON").encode_to_vec(), LeadReceived::default().encode_to_vec()];
+    for payload in broken {
+        let batch = [message(event("{}").encode_to_vec()), message(payload)];
+        assert!(matches!(handler.handle(&batch).await, Err(HandleError::Permanent(_))));
+    }
+    assert_eq!(world.count("SELECT count(*) FROM distribution.leads").await, 0, "all of a batch or nothing");
+    world.purse.down.store(true, Ordering::SeqCst);
+    let batch = [message(event("{}").encode_to_vec())];
+    assert!(matches!(handler.handle(&batch).await, Err(HandleError::Transient(_))));
+    world.purse.down.store(false, Ordering::SeqCst);
+    assert!(handler.handle(&batch).await.is_ok());
 }
