@@ -79,13 +79,13 @@ pub(super) const ALL: &[Invariant] = &[
         only_when_settled: false,
         checked: "SELECT 1 FROM distribution.subscription_rotation",
         broken: "SELECT format('subscription %s is counted %s on %s and got %s', r.subscription_id, r.sold_today, r.cap_day,
-                     count(a.assignment_id))
+                     coalesce(sold.number, 0))
                  FROM distribution.subscription_rotation r
-                 JOIN distribution.subscriptions s USING (subscription_id)
-                 JOIN distribution.sellers t ON t.seller_id = s.seller_id
-                 LEFT JOIN distribution.assignments a ON a.subscription_id = r.subscription_id
-                     AND (a.assigned_at AT TIME ZONE t.time_zone)::date = r.cap_day
-                 GROUP BY r.subscription_id, r.sold_today, r.cap_day HAVING count(a.assignment_id) <> r.sold_today",
+                 LEFT JOIN (
+                     SELECT a.subscription_id, (a.assigned_at AT TIME ZONE t.time_zone)::date AS day, count(*) AS number
+                     FROM distribution.assignments a JOIN distribution.sellers t USING (seller_id)
+                     GROUP BY 1, 2) sold ON sold.subscription_id = r.subscription_id AND sold.day = r.cap_day
+                 WHERE coalesce(sold.number, 0) <> r.sold_today",
     },
     Invariant {
         name: "state_matches",
