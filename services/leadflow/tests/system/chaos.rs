@@ -91,12 +91,12 @@ impl Load {
         while !self.stop.load(Ordering::Relaxed) {
             let n = self.next.fetch_add(1, Ordering::Relaxed);
             let body = lead(self.campaigns[n % self.campaigns.len()], n);
-            let key = (n % 3 != 0).then(|| format!("order-{n}"));
+            let key = (!n.is_multiple_of(3)).then(|| format!("order-{n}"));
             let tries = if key.is_some() { 20 } else { 1 };
             for _ in 0..tries {
                 let mut headers = vec![("x-api-key", self.api_key.as_str())];
                 headers.extend(key.iter().map(|key| ("idempotency-key", key.as_str())));
-                if n % 5 == 0 {
+                if n.is_multiple_of(5) {
                     headers.push(("prefer", "respond-async"));
                 }
                 match self.client.send(http::Method::POST, &self.url, &headers, Some(&body)).await {
@@ -172,9 +172,10 @@ async fn whatever_dies_nothing_is_lost_sold_twice_or_charged_twice() {
 
     let mut rng = StdRng::seed_from_u64(seed);
     let mut done: BTreeMap<Fault, usize> = BTreeMap::new();
-    for number in 0..faults {
+    let mut first_round = FAULTS.into_iter();
+    for _ in 0..faults {
         // The first round meets every kind once; after that they are drawn.
-        let fault = if number < FAULTS.len() { FAULTS[number] } else { FAULTS[rng.random_range(0..FAULTS.len())] };
+        let fault = first_round.next().unwrap_or_else(|| FAULTS[rng.random_range(0..FAULTS.len())]);
         let (before, lasting) = (rng.random_range(100..900), rng.random_range(50..1_500));
         tokio::time::sleep(Duration::from_millis(before)).await;
         let which: usize = rng.random_range(0..1_000);
