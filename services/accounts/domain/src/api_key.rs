@@ -97,17 +97,11 @@ mod tests {
 
     #[test]
     fn the_smallest_and_the_largest_number_have_the_same_length() {
-        assert_eq!(
-            KeyText::from_random([0; 32]).reveal(),
-            format!("sk_{}", "0".repeat(43))
-        );
+        assert_eq!(KeyText::from_random([0; 32]).reveal(), format!("sk_{}", "0".repeat(43)));
         let largest = KeyText::from_random([255; 32]);
         assert_eq!(largest.reveal().len(), 46);
         // 2^256 - 1 in base 62, worked out by other means.
-        assert_eq!(
-            largest.reveal(),
-            "sk_yhjskwdA6OZ1AL1YmHWZWm8LLG7HjnuCA2j5rOw8Xp1"
-        );
+        assert_eq!(largest.reveal(), "sk_yhjskwdA6OZ1AL1YmHWZWm8LLG7HjnuCA2j5rOw8Xp1");
     }
 
     #[test]

@@ -26,9 +26,7 @@ impl NewBuyer {
     /// Everything that makes two requests to create it the same request.
     #[must_use]
     pub fn content(&self) -> Vec<String> {
-        let limit = |limit: Option<SpendingLimit>| {
-            limit.map_or_else(String::new, |l| l.money().to_string())
-        };
+        let limit = |limit: Option<SpendingLimit>| limit.map_or_else(String::new, |l| l.money().to_string());
         vec![
             self.company_name.as_str().to_owned(),
             self.priority.get().to_string(),
@@ -95,11 +93,7 @@ impl LimitChange {
     ///
     /// # Errors
     /// [`Reason::SetAndCleared`].
-    pub const fn new(
-        field: &'static str,
-        set: Option<SpendingLimit>,
-        clear: bool,
-    ) -> Result<Self, Invalid> {
+    pub const fn new(field: &'static str, set: Option<SpendingLimit>, clear: bool) -> Result<Self, Invalid> {
         match (set, clear) {
             (Some(_), true) => Err(Invalid::new(field, Reason::SetAndCleared)),
             (Some(limit), false) => Ok(Self::Set(limit)),
@@ -139,15 +133,9 @@ impl Buyer {
     /// # Errors
     /// [`Refusal::Archived`] for a change of an archived buyer, [`Refusal::Invalid`] for a limit in
     /// another currency.
-    pub fn changed(
-        &self,
-        change: BuyerChange,
-        currency: Currency,
-    ) -> Result<Option<Self>, Refusal> {
+    pub fn changed(&self, change: BuyerChange, currency: Currency) -> Result<Option<Self>, Refusal> {
         let mut next = Self {
-            company_name: change
-                .company_name
-                .unwrap_or_else(|| self.company_name.clone()),
+            company_name: change.company_name.unwrap_or_else(|| self.company_name.clone()),
             status: change.status.unwrap_or(self.status),
             priority: change.priority.unwrap_or(self.priority),
             weekly_limit: change.weekly_limit.apply(self.weekly_limit),
@@ -165,16 +153,9 @@ impl Buyer {
     }
 }
 
-fn same_currency(
-    field: &'static str,
-    limit: Option<SpendingLimit>,
-    currency: Currency,
-) -> Result<(), Invalid> {
+fn same_currency(field: &'static str, limit: Option<SpendingLimit>, currency: Currency) -> Result<(), Invalid> {
     match limit.map(|limit| limit.money().currency()) {
-        Some(other) if other != currency => Err(Invalid::new(
-            field,
-            Reason::Money(MoneyError::Mixed(other, currency)),
-        )),
+        Some(other) if other != currency => Err(Invalid::new(field, Reason::Money(MoneyError::Mixed(other, currency)))),
         _ => Ok(()),
     }
 }
@@ -200,73 +181,41 @@ mod tests {
     #[test]
     fn limits_are_in_the_sellers_currency() {
         let euro = Currency::parse("EUR").unwrap();
-        assert_eq!(
-            new().into_buyer(SellerId::new(), euro).unwrap_err().field,
-            WEEKLY
-        );
+        assert_eq!(new().into_buyer(SellerId::new(), euro).unwrap_err().field, WEEKLY);
         let buyer = new().into_buyer(SellerId::new(), Currency::USD).unwrap();
         let change = BuyerChange {
             monthly_limit: LimitChange::Set(SpendingLimit::parse("l", "5", "EUR").unwrap()),
             ..BuyerChange::default()
         };
-        assert!(
-            matches!(buyer.changed(change, Currency::USD), Err(Refusal::Invalid(i)) if i.field == MONTHLY)
-        );
+        assert!(matches!(buyer.changed(change, Currency::USD), Err(Refusal::Invalid(i)) if i.field == MONTHLY));
     }
 
     #[test]
     fn a_limit_is_kept_set_or_cleared() {
         let buyer = new().into_buyer(SellerId::new(), Currency::USD).unwrap();
-        let change = |weekly_limit| BuyerChange {
-            weekly_limit,
-            ..BuyerChange::default()
-        };
-        assert_eq!(
-            buyer.changed(change(LimitChange::Keep), Currency::USD),
-            Ok(None)
-        );
-        let cleared = buyer
-            .changed(change(LimitChange::Clear), Currency::USD)
-            .unwrap()
-            .unwrap();
+        let change = |weekly_limit| BuyerChange { weekly_limit, ..BuyerChange::default() };
+        assert_eq!(buyer.changed(change(LimitChange::Keep), Currency::USD), Ok(None));
+        let cleared = buyer.changed(change(LimitChange::Clear), Currency::USD).unwrap().unwrap();
         assert_eq!((cleared.weekly_limit, cleared.version), (None, 2));
         // Zero is not the same as none: it allows nothing.
         let zero = LimitChange::new(WEEKLY, limit("0"), false).unwrap();
-        let zero = cleared
-            .changed(change(zero), Currency::USD)
-            .unwrap()
-            .unwrap();
+        let zero = cleared.changed(change(zero), Currency::USD).unwrap().unwrap();
         assert_eq!((zero.weekly_limit, zero.version), (limit("0"), 3));
         assert!(LimitChange::new(WEEKLY, limit("1"), true).is_err());
     }
 
     #[test]
     fn content_tells_no_limit_from_a_limit_of_zero() {
-        let zero = NewBuyer {
-            monthly_limit: limit("0"),
-            ..new()
-        };
-        let none = NewBuyer {
-            monthly_limit: None,
-            ..zero.clone()
-        };
+        let zero = NewBuyer { monthly_limit: limit("0"), ..new() };
+        let none = NewBuyer { monthly_limit: None, ..zero.clone() };
         assert_ne!(zero.content(), none.content());
     }
 
     #[test]
     fn an_archived_buyer_stays_as_it_is() {
         let buyer = new().into_buyer(SellerId::new(), Currency::USD).unwrap();
-        let archived = Buyer {
-            status: Status::Archived,
-            ..buyer
-        };
-        let change = BuyerChange {
-            status: Some(Status::Active),
-            ..BuyerChange::default()
-        };
-        assert_eq!(
-            archived.changed(change, Currency::USD),
-            Err(Refusal::Archived { what: "buyer" })
-        );
+        let archived = Buyer { status: Status::Archived, ..buyer };
+        let change = BuyerChange { status: Some(Status::Active), ..BuyerChange::default() };
+        assert_eq!(archived.changed(change, Currency::USD), Err(Refusal::Archived { what: "buyer" }));
     }
 }

@@ -36,9 +36,7 @@ impl NewSeller {
     ) -> Result<Self, Invalid> {
         let currency = match currency {
             "" => Currency::USD,
-            code => {
-                Currency::parse(code).map_err(|e| Invalid::new("currency", Reason::Money(e)))?
-            }
+            code => Currency::parse(code).map_err(|e| Invalid::new("currency", Reason::Money(e)))?,
         };
         Ok(Self {
             id,
@@ -121,9 +119,7 @@ impl Seller {
     /// [`Refusal::Archived`] for a change of an archived seller.
     pub fn changed(&self, change: SellerChange) -> Result<Option<Self>, Refusal> {
         let mut next = Self {
-            company_name: change
-                .company_name
-                .unwrap_or_else(|| self.company_name.clone()),
+            company_name: change.company_name.unwrap_or_else(|| self.company_name.clone()),
             status: change.status.unwrap_or(self.status),
             time_zone: change.time_zone.unwrap_or(self.time_zone),
             fee: change.fee.unwrap_or(self.fee),
@@ -144,9 +140,7 @@ mod tests {
     use super::*;
 
     fn seller() -> Seller {
-        NewSeller::parse(SellerId::new(), "Acme", "", "", "", 0)
-            .unwrap()
-            .into_seller()
+        NewSeller::parse(SellerId::new(), "Acme", "", "", "", 0).unwrap().into_seller()
     }
 
     #[test]
@@ -161,9 +155,7 @@ mod tests {
     #[test]
     fn the_field_that_is_wrong_is_named() {
         let field = |company: &str, zone: &str, currency: &str, fee: &str, rate| {
-            NewSeller::parse(SellerId::new(), company, zone, currency, fee, rate)
-                .unwrap_err()
-                .field
+            NewSeller::parse(SellerId::new(), company, zone, currency, fee, rate).unwrap_err().field
         };
         assert_eq!(field("", "", "", "", 0), "company_name");
         assert_eq!(field("A", "Mars", "", "", 0), "time_zone");
@@ -175,40 +167,22 @@ mod tests {
     #[test]
     fn a_change_counts_the_version_and_no_change_does_not() {
         let seller = seller();
-        let same = SellerChange {
-            status: Some(Status::Active),
-            ..SellerChange::default()
-        };
+        let same = SellerChange { status: Some(Status::Active), ..SellerChange::default() };
         assert_eq!(seller.changed(same), Ok(None));
-        let paused = SellerChange {
-            status: Some(Status::Paused),
-            ..SellerChange::default()
-        };
+        let paused = SellerChange { status: Some(Status::Paused), ..SellerChange::default() };
         let next = seller.changed(paused).unwrap().unwrap();
         assert_eq!((next.version, next.status), (2, Status::Paused));
     }
 
     #[test]
     fn an_archived_seller_stays_as_it_is() {
-        let archived = Seller {
-            status: Status::Archived,
-            ..seller()
-        };
+        let archived = Seller { status: Status::Archived, ..seller() };
         for status in [Status::Active, Status::Paused] {
-            let change = SellerChange {
-                status: Some(status),
-                ..SellerChange::default()
-            };
-            assert_eq!(
-                archived.changed(change),
-                Err(Refusal::Archived { what: "seller" })
-            );
+            let change = SellerChange { status: Some(status), ..SellerChange::default() };
+            assert_eq!(archived.changed(change), Err(Refusal::Archived { what: "seller" }));
         }
         // A repeat of the request that archived it is not an error.
-        let again = SellerChange {
-            status: Some(Status::Archived),
-            ..SellerChange::default()
-        };
+        let again = SellerChange { status: Some(Status::Archived), ..SellerChange::default() };
         assert_eq!(archived.changed(again), Ok(None));
     }
 }

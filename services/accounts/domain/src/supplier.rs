@@ -3,10 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use leadflow_kernel::{ApiKeyId, CategoryId, SellerId, SupplierId};
 
-use crate::{
-    ApiKey, Invalid, MAX_LIVE_KEYS, MAX_OVERLAP_SECONDS, Name, PostsPerSecond, Reason, Refusal,
-    Status,
-};
+use crate::{ApiKey, Invalid, MAX_LIVE_KEYS, MAX_OVERLAP_SECONDS, Name, PostsPerSecond, Reason, Refusal, Status};
 
 /// The categories a supplier may post to: sorted, each once. Empty is none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,10 +21,7 @@ impl Categories {
         ids.sort_unstable();
         ids.dedup();
         if ids.len() > Self::MAX {
-            return Err(Invalid::new(
-                "category_ids",
-                Reason::TooMany { max: Self::MAX },
-            ));
+            return Err(Invalid::new("category_ids", Reason::TooMany { max: Self::MAX }));
         }
         Ok(Self(ids))
     }
@@ -56,10 +50,7 @@ impl NewSupplier {
     /// Everything that makes two requests to create it the same request.
     #[must_use]
     pub fn content(&self) -> Vec<String> {
-        let mut content = vec![
-            self.name.as_str().to_owned(),
-            self.posts_per_second.get().to_string(),
-        ];
+        let mut content = vec![self.name.as_str().to_owned(), self.posts_per_second.get().to_string()];
         content.extend(self.categories.ids().iter().map(ToString::to_string));
         content
     }
@@ -181,17 +172,9 @@ impl Supplier {
     ///
     /// # Errors
     /// As [`Supplier::with_key`]; [`Refusal::Invalid`] for an overlap of more than 30 days.
-    pub fn rotated(
-        &self,
-        key: KeyMaterial,
-        overlap_seconds: u32,
-        now: DateTime<Utc>,
-    ) -> Result<Self, Refusal> {
+    pub fn rotated(&self, key: KeyMaterial, overlap_seconds: u32, now: DateTime<Utc>) -> Result<Self, Refusal> {
         if overlap_seconds > MAX_OVERLAP_SECONDS {
-            let reason = Reason::Range {
-                min: 0,
-                max: MAX_OVERLAP_SECONDS,
-            };
+            let reason = Reason::Range { min: 0, max: MAX_OVERLAP_SECONDS };
             return Err(Invalid::new("overlap_seconds", reason).into());
         }
         let end = now + TimeDelta::seconds(overlap_seconds.into());
@@ -209,11 +192,7 @@ impl Supplier {
     /// [`Refusal::KeyUnknown`].
     pub fn without_key(&self, id: ApiKeyId, now: DateTime<Utc>) -> Result<Option<Self>, Refusal> {
         let mut next = self.clone();
-        let key = next
-            .keys
-            .iter_mut()
-            .find(|key| key.id == id)
-            .ok_or(Refusal::KeyUnknown)?;
+        let key = next.keys.iter_mut().find(|key| key.id == id).ok_or(Refusal::KeyUnknown)?;
         if key.revoked_at.is_some() {
             return Ok(None);
         }
@@ -242,11 +221,7 @@ mod tests {
     }
 
     fn key(number: u8) -> KeyMaterial {
-        KeyMaterial {
-            id: ApiKeyId::derive(&[&[number]]),
-            sha256: [number; 32],
-            hint: format!("sk_{number}"),
-        }
+        KeyMaterial { id: ApiKeyId::derive(&[&[number]]), sha256: [number; 32], hint: format!("sk_{number}") }
     }
 
     fn live(supplier: &Supplier, now: DateTime<Utc>) -> Vec<u8> {
@@ -257,14 +232,7 @@ mod tests {
     fn categories_are_a_set() {
         let (a, b) = (CategoryId::derive(&[b"a"]), CategoryId::derive(&[b"b"]));
         assert_eq!(Categories::new(vec![a, b, a]), Categories::new(vec![b, a]));
-        assert!(
-            Categories::new(
-                (0..501_u32)
-                    .map(|n| CategoryId::derive(&[&n.to_be_bytes()]))
-                    .collect()
-            )
-            .is_err()
-        );
+        assert!(Categories::new((0..501_u32).map(|n| CategoryId::derive(&[&n.to_be_bytes()])).collect()).is_err());
     }
 
     #[test]
@@ -274,15 +242,9 @@ mod tests {
             supplier = supplier.with_key(key(number), at(0)).unwrap();
         }
         assert_eq!(supplier.version, 6);
-        assert_eq!(
-            supplier.with_key(key(9), at(0)),
-            Err(Refusal::TooManyKeys { max: 5 })
-        );
+        assert_eq!(supplier.with_key(key(9), at(0)), Err(Refusal::TooManyKeys { max: 5 }));
         let freed = supplier.without_key(key(0).id, at(1)).unwrap().unwrap();
-        assert_eq!(
-            live(&freed.with_key(key(9), at(1)).unwrap(), at(1)),
-            [1, 2, 3, 4, 9]
-        );
+        assert_eq!(live(&freed.with_key(key(9), at(1)).unwrap(), at(1)), [1, 2, 3, 4, 9]);
     }
 
     #[test]
@@ -295,11 +257,7 @@ mod tests {
 
     #[test]
     fn after_a_rotation_the_old_key_works_for_the_overlap() {
-        let rotated = supplier()
-            .with_key(key(1), at(0))
-            .unwrap()
-            .rotated(key(2), 60, at(10))
-            .unwrap();
+        let rotated = supplier().with_key(key(1), at(0)).unwrap().rotated(key(2), 60, at(10)).unwrap();
         assert_eq!(live(&rotated, at(69)), [1, 2]);
         assert_eq!(live(&rotated, at(70)), [2]);
     }
@@ -310,20 +268,13 @@ mod tests {
         for number in 0..5 {
             full = full.with_key(key(number), at(0)).unwrap();
         }
-        assert_eq!(
-            full.rotated(key(9), 1, at(1)),
-            Err(Refusal::TooManyKeys { max: 5 })
-        );
+        assert_eq!(full.rotated(key(9), 1, at(1)), Err(Refusal::TooManyKeys { max: 5 }));
         assert_eq!(live(&full.rotated(key(9), 0, at(1)).unwrap(), at(1)), [9]);
     }
 
     #[test]
     fn a_second_rotation_does_not_lengthen_the_first_ones_overlap() {
-        let once = supplier()
-            .with_key(key(1), at(0))
-            .unwrap()
-            .rotated(key(2), 60, at(0))
-            .unwrap();
+        let once = supplier().with_key(key(1), at(0)).unwrap().rotated(key(2), 60, at(0)).unwrap();
         let twice = once.rotated(key(3), 600, at(10)).unwrap();
         assert_eq!(live(&twice, at(59)), [1, 2, 3]);
         assert_eq!(live(&twice, at(60)), [2, 3]);
@@ -345,27 +296,15 @@ mod tests {
         let revoked = supplier.without_key(key(1).id, at(5)).unwrap().unwrap();
         assert_eq!(live(&revoked, at(5)), [0_u8; 0]);
         assert_eq!(revoked.without_key(key(1).id, at(6)), Ok(None));
-        assert_eq!(
-            revoked.without_key(key(2).id, at(6)),
-            Err(Refusal::KeyUnknown)
-        );
+        assert_eq!(revoked.without_key(key(2).id, at(6)), Err(Refusal::KeyUnknown));
     }
 
     #[test]
     fn an_archived_supplier_gets_no_keys_but_can_lose_them() {
         let supplier = supplier().with_key(key(1), at(0)).unwrap();
-        let archived = Supplier {
-            status: Status::Archived,
-            ..supplier
-        };
-        assert_eq!(
-            archived.with_key(key(2), at(1)),
-            Err(Refusal::Archived { what: "supplier" })
-        );
-        assert_eq!(
-            archived.rotated(key(2), 0, at(1)),
-            Err(Refusal::Archived { what: "supplier" })
-        );
+        let archived = Supplier { status: Status::Archived, ..supplier };
+        assert_eq!(archived.with_key(key(2), at(1)), Err(Refusal::Archived { what: "supplier" }));
+        assert_eq!(archived.rotated(key(2), 0, at(1)), Err(Refusal::Archived { what: "supplier" }));
         assert!(archived.without_key(key(1).id, at(1)).unwrap().is_some());
     }
 }

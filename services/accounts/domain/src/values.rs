@@ -53,9 +53,7 @@ impl TimeZone {
         if text.is_empty() {
             return Ok(Self::DEFAULT);
         }
-        text.parse()
-            .map(Self)
-            .map_err(|_| Invalid::new(field, Reason::TimeZone))
+        text.parse().map(Self).map_err(|_| Invalid::new(field, Reason::TimeZone))
     }
 
     /// The IANA name.
@@ -92,8 +90,7 @@ impl FeePercent {
     #[must_use]
     pub fn from_decimal(percent: Decimal) -> Option<Self> {
         let percent = percent.normalize();
-        let fits =
-            percent >= Decimal::ZERO && percent <= Decimal::ONE_HUNDRED && percent.scale() <= 2;
+        let fits = percent >= Decimal::ZERO && percent <= Decimal::ONE_HUNDRED && percent.scale() <= 2;
         fits.then_some(Self(percent))
     }
 
@@ -129,13 +126,7 @@ impl PostsPerSecond {
     /// [`Reason::Range`] above [`PostsPerSecond::MAX`].
     pub const fn new(field: &'static str, number: u32) -> Result<Self, Invalid> {
         if number > Self::MAX {
-            return Err(Invalid::new(
-                field,
-                Reason::Range {
-                    min: 0,
-                    max: Self::MAX,
-                },
-            ));
+            return Err(Invalid::new(field, Reason::Range { min: 0, max: Self::MAX }));
         }
         Ok(Self(number))
     }
@@ -163,13 +154,7 @@ impl Priority {
     pub fn new(field: &'static str, number: u32) -> Result<Self, Invalid> {
         match u8::try_from(number) {
             Ok(number @ 1..=Self::MAX) => Ok(Self(number)),
-            _ => Err(Invalid::new(
-                field,
-                Reason::Range {
-                    min: 1,
-                    max: Self::MAX.into(),
-                },
-            )),
+            _ => Err(Invalid::new(field, Reason::Range { min: 1, max: Self::MAX.into() })),
         }
     }
 
@@ -220,10 +205,7 @@ mod tests {
 
     #[test]
     fn a_name_has_characters_and_no_line_breaks() {
-        assert_eq!(
-            Name::parse("name", "  Acme  Leads ").unwrap().as_str(),
-            "Acme  Leads"
-        );
+        assert_eq!(Name::parse("name", "  Acme  Leads ").unwrap().as_str(), "Acme  Leads");
         assert!(Name::parse("name", &"é".repeat(200)).is_ok());
         for bad in ["", "   ", "\n", "a\nb", "a\0", &"x".repeat(201)] {
             assert!(Name::parse("name", bad).is_err(), "{bad:?}");
@@ -233,17 +215,8 @@ mod tests {
     #[test]
     fn a_time_zone_is_in_the_database() {
         assert_eq!(TimeZone::parse("z", "").unwrap().name(), "America/New_York");
-        assert_eq!(
-            TimeZone::parse("z", "Pacific/Honolulu").unwrap().name(),
-            "Pacific/Honolulu"
-        );
-        for bad in [
-            "america/new_york",
-            "New York",
-            "+05:00",
-            " ",
-            "America/New_York ",
-        ] {
+        assert_eq!(TimeZone::parse("z", "Pacific/Honolulu").unwrap().name(), "Pacific/Honolulu");
+        for bad in ["america/new_york", "New York", "+05:00", " ", "America/New_York "] {
             assert!(TimeZone::parse("z", bad).is_err(), "{bad:?}");
         }
     }
@@ -254,9 +227,7 @@ mod tests {
         assert_eq!(FeePercent::parse("f", "").unwrap().to_string(), "5");
         assert_eq!(FeePercent::parse("f", "12.50").unwrap().to_string(), "12.5");
         assert_eq!(FeePercent::parse("f", "100").unwrap().to_string(), "100");
-        for bad in [
-            "100.01", "-1", "-0.01", "1.005", "5%", "NaN", "five", "1e1", " 5",
-        ] {
+        for bad in ["100.01", "-1", "-0.01", "1.005", "5%", "NaN", "five", "1e1", " 5"] {
             assert!(FeePercent::parse("f", bad).is_err(), "{bad:?}");
         }
     }
@@ -278,17 +249,8 @@ mod tests {
     #[test]
     fn a_limit_of_zero_is_allowed_and_a_negative_one_is_not() {
         assert!(SpendingLimit::parse("l", "0", "USD").is_ok());
-        for (amount, currency) in [
-            ("-0.01", "USD"),
-            ("1.001", "USD"),
-            ("x", "USD"),
-            ("1", "usd"),
-            ("1", ""),
-        ] {
-            assert!(
-                SpendingLimit::parse("l", amount, currency).is_err(),
-                "{amount} {currency}"
-            );
+        for (amount, currency) in [("-0.01", "USD"), ("1.001", "USD"), ("x", "USD"), ("1", "usd"), ("1", "")] {
+            assert!(SpendingLimit::parse("l", amount, currency).is_err(), "{amount} {currency}");
         }
     }
 

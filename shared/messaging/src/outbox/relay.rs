@@ -64,7 +64,7 @@ impl Relay {
     /// Publishes rows that their own process left behind. Returns how many.
     ///
     /// # Errors
-    /// [`RelayError`]; the rows stay.
+    /// When the database or the stream does not take it; the rows stay.
     pub async fn sweep(&self) -> Result<usize, RelayError> {
         let rows = self.outbox.claim_left_behind(&self.pool).await?;
         let taken = rows.len();
@@ -78,7 +78,7 @@ impl Relay {
     /// Returns how many.
     ///
     /// # Errors
-    /// [`RelayError`]; the rows stay.
+    /// When the database or the stream does not take it; the rows stay.
     pub async fn sweep_ordered(&self) -> Result<usize, RelayError> {
         let mut transaction = self.pool.begin().await?;
         let rows = self.outbox.lock_and_read_ordered(&mut transaction).await?;
