@@ -90,10 +90,11 @@ pub async fn run(settings: Settings, posts: usize) -> anyhow::Result<ExitCode> {
     if busy > 0 {
         println!("  {busy} times the gateway asked to try again later (not counted above).\n");
     }
-    show_campaigns(&books, &stage, &cast).await?;
+    let traces = results::traces(&books, &stage.market).await?;
+    show_campaigns(&books, &stage, &cast, &traces).await?;
     title("Buyers");
     println!("{}", show::buyers(&cast.buyers, &results::buyers(&books, stage.market.seller).await?));
-    show_decision(&books, &stage, &cast).await?;
+    show_decision(&books, &stage, &cast, &traces).await?;
 
     title("The books");
     let expectations = Expectations { answers, settled: settled.is_ok(), changed_subscriptions: Vec::new() };
@@ -114,9 +115,14 @@ pub async fn run(settings: Settings, posts: usize) -> anyhow::Result<ExitCode> {
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn show_campaigns(books: &PgPool, stage: &stage::Stage, cast: &cast::Cast) -> anyhow::Result<()> {
+async fn show_campaigns(
+    books: &PgPool,
+    stage: &stage::Stage,
+    cast: &cast::Cast,
+    traces: &results::Traces,
+) -> anyhow::Result<()> {
     title("Campaigns: who got how many, and why not");
-    let results = results::campaigns(books, stage.market.seller).await?;
+    let results = results::campaigns(books, stage.market.seller, traces).await?;
     for (place, campaign) in cast.campaigns.iter().enumerate() {
         let result = results.get(&campaign.id).cloned().unwrap_or_default();
         println!("{}", show::campaign(cast, place, &result));
@@ -124,14 +130,19 @@ async fn show_campaigns(books: &PgPool, stage: &stage::Stage, cast: &cast::Cast)
     Ok(())
 }
 
-async fn show_decision(books: &PgPool, stage: &stage::Stage, cast: &cast::Cast) -> anyhow::Result<()> {
+async fn show_decision(
+    books: &PgPool,
+    stage: &stage::Stage,
+    cast: &cast::Cast,
+    traces: &results::Traces,
+) -> anyhow::Result<()> {
     let Some(campaign) = cast.campaigns.iter().find(|campaign| campaign.logic == Logic::Waterfall) else {
         return Ok(());
     };
-    let Some(lead) = results::telling_lead(books, campaign.id).await? else {
+    let Some(lead) = results::telling_lead(books, campaign.id, traces).await? else {
         return Ok(());
     };
-    let id = LeadId::from_uuid(lead).to_string();
+    let id = lead.to_string();
     title("One decision in words");
     let lead = stage.market.lead(&id).await?;
     let state = if lead.state.is_empty() { "no state" } else { &lead.state };

@@ -2,12 +2,36 @@
 
 use std::collections::HashMap;
 
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use leadflow_contracts::common::{DecisionTrace, Verdict};
-use leadflow_kernel::{BuyerId, CampaignId, SellerId};
-use prost::Message as _;
+use leadflow_kernel::{BuyerId, CampaignId, LeadId, SellerId};
 use rust_decimal::Decimal;
 use sqlx::{PgPool, Row as _};
 use uuid::Uuid;
+
+use crate::seed::Market;
+
+/// Leads asked for at once.
+const AT_ONCE: usize = 32;
+
+/// The traces of leads, as their seller is told.
+pub type Traces = HashMap<LeadId, DecisionTrace>;
+
+/// Asks for the trace of every lead of the tenant.
+pub async fn traces(books: &PgPool, market: &Market) -> anyhow::Result<Traces> {
+    let leads: Vec<Uuid> = sqlx::query_scalar("SELECT lead_id FROM distribution.leads WHERE seller_id = $1")
+        .bind(market.seller.uuid())
+        .fetch_all(books)
+        .await?;
+    stream::iter(leads)
+        .map(|lead| async move {
+            let id = LeadId::from_uuid(lead);
+            anyhow::Ok((id, market.lead(&id.to_string()).await?.trace.unwrap_or_default()))
+        })
+        .buffer_unordered(AT_ONCE)
+        .try_collect()
+        .await
+}
 
 /// Leads of one campaign by what became of them; tests are counted apart.
 #[derive(Debug, Clone, Default)]
@@ -48,9 +72,14 @@ pub struct BuyerResult {
 }
 
 /// Reads the campaigns of a tenant.
-pub async fn campaigns(books: &PgPool, seller: SellerId) -> anyhow::Result<HashMap<CampaignId, CampaignResult>> {
+pub async fn campaigns(
+    books: &PgPool,
+    seller: SellerId,
+    traces: &Traces,
+) -> anyhow::Result<HashMap<CampaignId, CampaignResult>> {
     let rows = sqlx::query(
-        "SELECT l.campaign_id, l.outcome, l.test, l.trace, count(a.assignment_id) AS sales, coalesce(sum(a.price), 0) AS paid \
+        "SELECT l.lead_id, l.campaign_id, l.outcome, l.test, count(a.assignment_id) AS sales, \
+           coalesce(sum(a.price), 0) AS paid \
          FROM distribution.leads l LEFT JOIN distribution.assignments a USING (lead_id) \
          WHERE l.seller_id = $1 GROUP BY l.lead_id",
     )
@@ -71,7 +100,7 @@ pub async fn campaigns(books: &PgPool, seller: SellerId) -> anyhow::Result<HashM
         }
         result.sales += row.try_get::<i64, _>("sales")?.unsigned_abs();
         result.revenue += row.try_get::<Decimal, _>("paid")?;
-        let trace = DecisionTrace::decode(row.try_get::<Vec<u8>, _>("trace")?.as_slice())?;
+        let Some(trace) = traces.get(&LeadId::from_uuid(row.try_get("lead_id")?)) else { continue };
         for candidate in &trace.candidates {
             let buyer = candidate.buyer_id.parse()?;
             *result.verdicts.entry((buyer, candidate.verdict())).or_default() += 1;
@@ -124,25 +153,24 @@ pub async fn untried_deliveries(books: &PgPool, seller: SellerId) -> Result<i64,
 }
 
 /// The sold lead of a campaign whose decision has the most to tell: the most different verdicts.
-pub async fn telling_lead(books: &PgPool, campaign: CampaignId) -> anyhow::Result<Option<Uuid>> {
-    let rows: Vec<(Uuid, Vec<u8>)> = sqlx::query_as(
-        "SELECT lead_id, trace FROM distribution.leads WHERE campaign_id = $1 AND outcome = 2 ORDER BY received_at",
+pub async fn telling_lead(
+    books: &PgPool,
+    campaign: CampaignId,
+    traces: &Traces,
+) -> Result<Option<LeadId>, sqlx::Error> {
+    let sold: Vec<Uuid> = sqlx::query_scalar(
+        "SELECT lead_id FROM distribution.leads WHERE campaign_id = $1 AND outcome = 2 ORDER BY received_at, lead_id",
     )
     .bind(campaign.uuid())
     .fetch_all(books)
     .await?;
-    let mut best = None;
-    for (lead, trace) in rows {
-        let trace = DecisionTrace::decode(trace.as_slice())?;
-        let mut verdicts: Vec<i32> = trace.candidates.iter().map(|candidate| candidate.verdict).collect();
+    let score = |lead: &LeadId| {
+        let mut verdicts: Vec<i32> = traces.get(lead)?.candidates.iter().map(|candidate| candidate.verdict).collect();
         verdicts.sort_unstable();
         verdicts.dedup();
         // Who could not pay is the most interesting: the next one in order was tried.
         let refused = verdicts.contains(&Verdict::InsufficientFunds.into());
-        let score = verdicts.len() + 2 * usize::from(refused);
-        if best.is_none_or(|(most, _)| score > most) {
-            best = Some((score, lead));
-        }
-    }
-    Ok(best.map(|(_, lead)| lead))
+        Some(verdicts.len() + 2 * usize::from(refused))
+    };
+    Ok(sold.into_iter().map(LeadId::from_uuid).max_by_key(score))
 }
