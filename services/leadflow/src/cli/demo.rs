@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context as _;
+
 use crate::{demo, local::environment};
 
 /// How much is played.
@@ -15,6 +17,6 @@ pub(super) struct Args {
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut env = environment::env()?;
     let settings = demo::Settings::read(&mut env);
-    env.finish()?;
+    env.finish().context("nothing seems to run here; `make up` (or `leadflow up`) starts everything")?;
     demo::run(settings, args.posts as usize).await
 }
