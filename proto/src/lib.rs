@@ -17,6 +17,7 @@ pub use json::to_json;
 
 #[allow(
     missing_docs,
+    rustdoc::invalid_html_tags,
     clippy::all,
     clippy::allow_attributes_without_reason,
     reason = "generated from the .proto files, which carry the comments"
