@@ -117,35 +117,3 @@ pub async fn idle_wallets(pool: &PgPool, seller: sqlx::types::Uuid, count: i64) 
     sqlx::raw_sql("ANALYZE billing.wallets; ANALYZE billing.accounts; ANALYZE billing.entries").execute(pool).await?;
     Ok(())
 }
-
-/// Adds leads of the last month that found no buyer and expired, with the fingerprints by which a
-/// new lead of the same person would be known.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn old_leads(pool: &PgPool, count: i64) -> anyhow::Result<()> {
-    for statement in [
-        "CREATE TABLE IF NOT EXISTS bench_old AS SELECT gen_random_uuid() AS lead_id, \
-         now() - interval '1 day' - (n || ' seconds')::interval AS at FROM generate_series(1, $1) AS n",
-        "INSERT INTO distribution.leads (lead_id, seller_id, supplier_id, campaign_id, category_id, received_at, decided_at, \
-         outcome, test, buyers_assigned, reason, state, quality, reference, body_hash, data, trace) \
-         SELECT o.lead_id, l.seller_id, l.supplier_id, l.campaign_id, l.category_id, o.at, o.at, 5, false, 0, 'expired', \
-         l.state, l.quality, '', l.body_hash, l.data, l.trace FROM bench_old o, \
-         (SELECT * FROM distribution.leads ORDER BY received_at DESC LIMIT 1) l WHERE $1 > 0",
-        "INSERT INTO distribution.lead_fingerprints (campaign_id, fingerprint, lead_id, seen_at) \
-         SELECT l.campaign_id, gen_random_uuid(), o.lead_id, o.at FROM bench_old o, generate_series(1, 2), \
-         (SELECT campaign_id FROM distribution.leads ORDER BY received_at DESC LIMIT 1) l WHERE $1 > 0",
-    ] {
-        sqlx::query(statement)
-            .bind(count)
-            .execute(pool)
-            .await
-            .with_context(|| statement.chars().take(60).collect::<String>())?;
-    }
-    sqlx::raw_sql(
-        "DROP TABLE bench_old; ANALYZE distribution.leads; ANALYZE distribution.lead_fingerprints; CHECKPOINT",
-    )
-    .execute(pool)
-    .await?;
-    Ok(())
-}

@@ -7,6 +7,7 @@
 mod book;
 mod load;
 mod market;
+mod old;
 mod receiver;
 mod report;
 mod scenarios;

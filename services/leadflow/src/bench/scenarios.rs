@@ -17,6 +17,7 @@ use super::{
     book::{self, Counters},
     load::{self, Target, percentile},
     market::Market,
+    old,
     receiver::Receiver,
     report::{Goal, Report, grouped, table},
     sql,
@@ -150,9 +151,10 @@ impl<'a> Bench<'a> {
         if self.args.wants(Scenario::Old) {
             let old = if self.args.quick { 50_000 } else { 1_000_000 };
             eprintln!("{} old leads …", grouped(old as f64));
-            book::old_leads(&self.pool, old).await?;
+            old::sold_leads(&self.pool, target.campaigns[0].uuid(), old).await?;
             let (rate, _) = self.settle(&target, leads).await?;
-            self.report.rate(format!("settled leads, 10 wallets, after {} old leads", grouped(old as f64)), rate);
+            self.report
+                .rate(format!("settled leads, 10 wallets, after {} leads sold before", grouped(old as f64)), rate);
         }
         self.report.note(memory(&self.cluster, "at the end"));
         eprintln!("The books …");
