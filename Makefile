@@ -29,7 +29,7 @@ demo: up ## Sell 2,000 leads of a made-up tenant, explain them, check the books
 	@$(LEADFLOW) demo
 
 test: tools ## Every test, on private PostgreSQL and nats-server
-	$(CARGO) test --workspace --locked
+	$(CARGO) test --workspace --locked --no-fail-fast
 
 bench: tools ## Speed, as ratios to this machine's own limits (release build)
 	$(CARGO) build --release --locked -p leadflow
