@@ -8,6 +8,7 @@
 
 use async_nats::HeaderMap;
 use bytes::Bytes;
+use leadflow_kernel::EventId;
 
 use crate::{Envelope, Message, headers, outbox};
 
@@ -51,8 +52,10 @@ pub(crate) fn pack(run: &[Envelope], source: &str) -> (HeaderMap, Bytes) {
     if run.len() == 1 {
         return (map, first.payload.clone());
     }
-    // The same run sent again is a duplicate; a run that only begins alike is not.
-    map.insert(headers::MSG_ID, format!("{}+{}", first.id, run.len() - 1).as_str());
+    // The same run sent again is a duplicate. One with other members is not, even if it begins alike and
+    // is as long: an event that is published again may travel with others than the first time.
+    let members: Vec<&[u8]> = run.iter().map(|event| event.id.as_bytes().as_slice()).collect();
+    map.insert(headers::MSG_ID, EventId::derive(&members).to_string().as_str());
     map.insert(headers::TYPE, KIND);
     (map, outbox::encode(run).into())
 }
@@ -136,6 +139,20 @@ mod tests {
         for (message, sent) in opened.iter().zip(&run) {
             assert_eq!((message.id, &message.payload), (sent.id, &sent.payload));
             assert_eq!((message.delivered, message.sequence), (2, 9));
+        }
+    }
+
+    #[test]
+    fn only_the_same_events_in_the_same_order_are_a_repeat() {
+        let [a, b, c] = [event("lead.a", 1), event("lead.a", 1), event("lead.a", 1)];
+        let key = |run: &[&Envelope]| {
+            let run: Vec<Envelope> = run.iter().map(|&one| one.clone()).collect();
+            pack(&run, "test").0.get(headers::MSG_ID).unwrap().as_str().to_owned()
+        };
+        assert_eq!(key(&[&a, &b]), key(&[&a, &b]));
+        let keys = [key(&[&a]), key(&[&a, &b]), key(&[&a, &c]), key(&[&b, &a]), key(&[&a, &b, &c])];
+        for (at, one) in keys.iter().enumerate() {
+            assert!(!keys[..at].contains(one), "{keys:?}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! Publishing what the outbox holds.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use sqlx::PgPool;
 use tokio::sync::{Notify, mpsc};
@@ -85,7 +85,9 @@ impl Relay {
         let taken = rows.len();
         if taken > 0 {
             let (ids, events) = split(rows);
-            self.bus.publish(&events).await?;
+            for part in without_repeats(&events) {
+                self.bus.publish(part).await?;
+            }
             self.outbox.delete(&mut transaction, ids).await?;
         }
         transaction.commit().await?;
@@ -108,6 +110,19 @@ fn split(rows: Vec<PendingRow>) -> (Vec<uuid::Uuid>, Vec<Envelope>) {
         events.extend(row.events);
     }
     (ids, events)
+}
+
+/// Cuts `events` so that no part names a subject twice. Versions of one record must be stored one after
+/// the other: were the older one lost on its way and the newer one stored, sending both again would store the older
+/// one last, because the stream knows the newer one already.
+fn without_repeats(mut events: &[Envelope]) -> impl Iterator<Item = &[Envelope]> {
+    std::iter::from_fn(move || {
+        let mut seen = HashSet::new();
+        let length = events.iter().take_while(|event| seen.insert(event.subject.as_str())).count();
+        let (part, rest) = events.split_at(length);
+        events = rest;
+        (!part.is_empty()).then_some(part)
+    })
 }
 
 async fn run(relay: Relay, mut waiting: mpsc::Receiver<Pending>, shutdown: CancellationToken) {
@@ -171,4 +186,29 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use leadflow_kernel::EventId;
+
+    use super::*;
+
+    #[test]
+    fn versions_of_one_record_never_travel_together() {
+        let event = |subject: &str| Envelope {
+            id: EventId::new(),
+            subject: subject.to_owned(),
+            kind: "k".to_owned(),
+            time: DateTime::UNIX_EPOCH,
+            traceparent: None,
+            payload: bytes::Bytes::new(),
+        };
+        let events: Vec<_> = ["a", "b", "a", "c", "a", "a"].map(event).into();
+        let parts: Vec<Vec<&str>> =
+            without_repeats(&events).map(|part| part.iter().map(|event| event.subject.as_str()).collect()).collect();
+        assert_eq!(parts, [vec!["a", "b"], vec!["a", "c"], vec!["a"], vec!["a"]]);
+        assert_eq!(without_repeats(&[]).count(), 0);
+    }
 }

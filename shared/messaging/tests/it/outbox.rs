@@ -103,6 +103,22 @@ async fn what_a_crash_left_behind_is_swept_once() {
 }
 
 #[tokio::test]
+async fn an_event_that_is_sent_again_with_others_takes_none_of_them_along() {
+    let nats = TestNats::start().await.unwrap();
+    let (bus, shutdown) = (bus_with_streams(&nats).await, CancellationToken::new());
+    let arrived = listen(&bus, &shutdown);
+    // The acknowledgement of "a" and "b" was lost: "a" is sent again, by chance together with "c".
+    let [a, b, c] = ["a", "b", "c"].map(credited);
+    bus.publish(&[a.clone(), b]).await.unwrap();
+    bus.publish(&[a, c]).await.unwrap();
+    wait::until("all arrived", PATIENCE, async || {
+        let seen = arrived.0.lock().await;
+        ["a", "b", "c"].iter().all(|note| seen.iter().any(|one| one == note))
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn while_nats_is_away_events_wait_and_then_arrive() {
     let (nats, db) = (TestNats::start().await.unwrap(), TestDb::create(&[&MIGRATOR]).await.unwrap());
     drop(bus_with_streams(&nats).await);
