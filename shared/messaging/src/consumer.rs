@@ -11,7 +11,7 @@
 use std::{collections::VecDeque, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use async_nats::jetstream::{self, AckKind, consumer::pull};
-use futures::{FutureExt, StreamExt};
+use futures::{FutureExt, Stream, StreamExt};
 use leadflow_kernel::Backoff;
 use tokio_util::sync::CancellationToken;
 
@@ -106,8 +106,9 @@ async fn follow(
         bus.jetstream().get_consumer_from_stream(settings.consumer, settings.stream).await?;
     let stream = consumer
         .stream()
-        // One batch at work and one ready behind it.
-        .max_messages_per_batch(settings.max_batch * 2)
+        // Enough behind the batch at work; more would only be kept from other replicas, since under
+        // load one delivery is a bundle of many events.
+        .max_messages_per_batch((settings.max_batch / 4).max(16))
         .expires(Duration::from_secs(20))
         .heartbeat(Duration::from_secs(5))
         .messages()
@@ -116,7 +117,10 @@ async fn follow(
     loop {
         let chunk = tokio::select! {
             biased;
-            () = shutdown.cancelled() => return Ok(()),
+            () = shutdown.cancelled() => {
+                give_back(&mut batches).await;
+                return Ok(());
+            }
             chunk = batches.next() => chunk,
         };
         let Some(chunk) = chunk else { return Ok(()) };
@@ -133,6 +137,14 @@ async fn follow(
         if let Some(error) = interrupted {
             return Err(error.into());
         }
+    }
+}
+
+/// Lets others have at once what was fetched and not begun.
+async fn give_back<E>(batches: &mut (impl Stream<Item = Vec<Result<Delivery, E>>> + Unpin)) {
+    while let Some(Some(chunk)) = batches.next().now_or_never() {
+        let fetched: Vec<Delivery> = chunk.into_iter().flatten().collect();
+        acknowledge(&fetched.iter().collect::<Vec<_>>(), AckKind::Nak(None)).await;
     }
 }
 

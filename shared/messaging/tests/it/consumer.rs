@@ -113,7 +113,10 @@ async fn a_stop_gives_back_what_was_not_carried_out() {
     let bus = bus_with_streams(&nats).await;
     let first = CancellationToken::new();
     let stuck = Arc::new(Moody { failures_left: AtomicUsize::new(usize::MAX), ..Moody::default() });
-    bus.publish(&[credited("a")]).await.unwrap();
+    // More than a batch, each in a message of its own: some are only fetched when the stop comes.
+    for n in 0..60 {
+        bus.publish(&[credited(&format!("n{n}"))]).await.unwrap();
+    }
     let running = tokio::spawn(consumer::run(bus.clone(), SETTINGS, stuck.clone(), first.clone()));
     wait::until("it has been tried", PATIENCE, async || stuck.failures_left.load(Ordering::SeqCst) < usize::MAX).await;
     first.cancel();
@@ -121,5 +124,5 @@ async fn a_stop_gives_back_what_was_not_carried_out() {
     let handler = Arc::new(Moody::default());
     tokio::spawn(consumer::run(bus.clone(), SETTINGS, handler.clone(), CancellationToken::new()));
     // Well before the stream's own time to deliver again (30 s).
-    wait::until("another carried it out", PATIENCE, async || handler.carried_out.lock().await.len() == 1).await;
+    wait::until("another carried all out", PATIENCE, async || handler.carried_out.lock().await.len() == 60).await;
 }
