@@ -7,7 +7,7 @@
 //! A pick whose hold was granted stays. A refused buyer is out for the rest of the batch, and his
 //! place in the rotation is as if he had not been considered: only granted picks move it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::NaiveDate;
 use leadflow_kernel::BuyerId;
@@ -76,7 +76,8 @@ pub struct Decided {
     pub changed: Vec<(usize, Rotation)>,
     /// The rotation after the batch.
     pub rotations: Rotations,
-    /// Holds that were granted but are not needed.
+    /// Holds that were granted and will never be needed: their leads went to others. Holds of leads that
+    /// are still for sale are not among them: somebody may ask for them again and sell before they are given back.
     pub surplus: Vec<Want>,
     /// How often money was asked for.
     pub rounds: u32,
@@ -241,6 +242,11 @@ impl<'a> Batch<'a> {
     #[must_use]
     pub fn finish(mut self) -> Decided {
         let work = std::mem::take(&mut self.work);
+        let mut surplus = std::mem::take(&mut self.surplus);
+        // A hold that was put aside may have been asked for again, and used.
+        surplus.retain(|want| work[want.lead].done && !work[want.lead].picks.contains(&want.candidate));
+        let mut named = HashSet::new();
+        surplus.retain(|want| named.insert(*want));
         let leads = work
             .into_iter()
             .map(|one| {
@@ -265,7 +271,7 @@ impl<'a> Batch<'a> {
             .filter(|(_, (now, before))| now != before)
             .map(|(at, (now, _))| (at, *now))
             .collect();
-        Decided { leads, changed, rotations: self.rotations, surplus: self.surplus, rounds: self.rounds }
+        Decided { leads, changed, rotations: self.rotations, surplus, rounds: self.rounds }
     }
 
     fn width(&self) -> usize {
@@ -311,7 +317,7 @@ impl<'a> Batch<'a> {
         if logic == Logic::Broadcast {
             eligible.sort_unstable_by(order);
             // A buyer with two subscriptions gets the lead once.
-            let mut buyers = std::collections::HashSet::with_capacity(eligible.len());
+            let mut buyers = HashSet::with_capacity(eligible.len());
             for index in eligible {
                 if buyers.insert(self.candidates[index].buyer) {
                     seen.ranked.push(index);
@@ -347,7 +353,7 @@ impl<'a> Batch<'a> {
             row.last_served = rotations.next_seq;
             rotations.next_seq += 1;
             row.sold_today = row.sold_on(self.today).saturating_add(1);
-            row.cap_day = Some(self.today);
+            row.cap_day = row.cap_day.max(Some(self.today));
         }
     }
 

@@ -98,10 +98,11 @@ pub struct Rotation {
 }
 
 impl Rotation {
-    /// Leads it got on `day`.
+    /// Leads it got on `day`. A day before `cap_day` counts as `cap_day`: clocks of two replicas may differ
+    /// around midnight, and a day that has begun is never gone back from, or its count would be lost.
     #[must_use]
     pub fn sold_on(&self, day: NaiveDate) -> u32 {
-        if self.cap_day == Some(day) { self.sold_today } else { 0 }
+        if self.cap_day >= Some(day) { self.sold_today } else { 0 }
     }
 }
 

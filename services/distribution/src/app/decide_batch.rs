@@ -50,12 +50,13 @@ impl App {
     /// Nothing was written then, and the batch may be tried again; holds that billing granted in
     /// between are granted again by the same ids, or released by billing in its time.
     pub async fn decide_batch(&self, posted: &[Posted]) -> Result<(), AppError> {
-        let now = self.clock.now();
         let mut transaction = self.pool.begin().await?;
         let mut campaigns: Vec<CampaignId> = posted.iter().map(|lead| lead.campaign).collect();
         campaigns.sort_unstable();
         campaigns.dedup();
         let locked = routing::lock(&mut transaction, &campaigns).await?;
+        // Not before the lock: who waited over midnight decides for the new day.
+        let now = self.clock.now();
         // A statement of its own: it sees what the holders of the locks before us committed.
         let ids: Vec<LeadId> = posted.iter().map(|lead| lead.lead).collect();
         let known = leads::known(&mut transaction, &ids).await?;

@@ -14,10 +14,13 @@ use super::{
     outcome::{self, Assigned},
     stored_trace,
 };
-use crate::store::{
-    projections, retry, routing,
-    sale_later::{self, Sold, Unsold},
-    save,
+use crate::{
+    outbound::billing::HoldsError,
+    store::{
+        projections, retry, routing,
+        sale_later::{self, Sold, Unsold},
+        save,
+    },
 };
 
 /// Leads looked at in one transaction.
@@ -26,6 +29,8 @@ const LEADS: i64 = 256;
 const CAMPAIGNS: i64 = 16;
 /// When to try again after more buyers were without money than could be asked.
 const UNFINISHED_PAUSE: TimeDelta = TimeDelta::minutes(1);
+/// When to try again after a campaign failed for a reason of its own.
+const FAILED_PAUSE: TimeDelta = TimeDelta::minutes(1);
 
 impl App {
     /// One batch of each campaign that is due, the oldest leads first. Returns whether there was
@@ -38,15 +43,25 @@ impl App {
         let due = retry::due(&mut connection, self.clock.now(), CAMPAIGNS).await?;
         drop(connection);
         for &campaign in &due {
-            self.retry_campaign(campaign).await?;
+            match self.retry_campaign(campaign).await {
+                Ok(()) => {}
+                Err(AppError::Holds(HoldsError::Refused(error)) | AppError::Internal(error)) => {
+                    // It would be the first again, and stand in the way of all others for as long as it fails.
+                    tracing::error!(campaign_id = %campaign, error, "unsold leads cannot be looked at; put off");
+                    let mut connection = self.pool.acquire().await?;
+                    retry::put_off(&mut connection, campaign, self.clock.now() + FAILED_PAUSE).await?;
+                }
+                Err(away) => return Err(away),
+            }
         }
         Ok(!due.is_empty())
     }
 
     async fn retry_campaign(&self, id: CampaignId) -> Result<(), AppError> {
-        let now = self.clock.now();
         let mut transaction = self.pool.begin().await?;
         let locked = routing::lock(&mut transaction, &[id]).await?;
+        // Not before the lock: who waited over midnight decides for the new day.
+        let now = self.clock.now();
         let Some(mut pass) = retry::lock(&mut transaction, id, now).await? else { return Ok(()) };
         let current = self.cache.current(&mut transaction, &locked).await?;
         let open = current.get(&id).filter(|campaign| outcome::closed(&campaign.configuration).is_none());

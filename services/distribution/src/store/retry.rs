@@ -109,6 +109,23 @@ pub async fn save(
     .map(|_| ())
 }
 
+/// Puts a campaign's pass off until `due`.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn put_off(
+    connection: &mut PgConnection,
+    campaign: CampaignId,
+    due: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE distribution.campaign_retry SET due_at = $2 WHERE campaign_id = $1")
+        .bind(campaign.uuid())
+        .bind(due)
+        .execute(connection)
+        .await
+        .map(|_| ())
+}
+
 /// Nothing more to look at.
 ///
 /// # Errors

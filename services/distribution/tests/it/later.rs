@@ -211,6 +211,34 @@ async fn a_look_that_billing_could_not_answer_is_repeated() {
 }
 
 #[tokio::test]
+async fn a_campaign_that_always_fails_does_not_stand_in_the_way_of_others() {
+    let world = World::new().await;
+    let app = world.replica();
+    let tenant = world.tenant(&app).await;
+    let (failing, one) = world.campaign(&app, tenant, Logic::RoundRobin, 1).await;
+    let (healthy, two) = world.campaign(&app, tenant, Logic::RoundRobin, 1).await;
+    for (campaign, buyer) in [(failing, one[0]), (healthy, two[0])] {
+        world.purse.set(buyer, 0);
+        post_in_turn(&world, &app, tenant, campaign, 1).await;
+        world.retry(&app).await;
+        world.purse.set(buyer, 1);
+    }
+    *world.purse.refuses.lock().unwrap() = Some(failing);
+    // The failing one is due first.
+    app.wallets_changed(&one).await.unwrap();
+    world.clock.advance(TimeDelta::seconds(1));
+    app.wallets_changed(&two).await.unwrap();
+    world.retry(&app).await;
+    assert_eq!(world.bought(&[one[0], two[0]]).await, [0, 1]);
+    // Mended, it sells by itself.
+    *world.purse.refuses.lock().unwrap() = None;
+    world.clock.advance(TimeDelta::minutes(1));
+    world.retry(&app).await;
+    assert_eq!(world.bought(&[one[0], two[0]]).await, [1, 1]);
+    world.check_books().await;
+}
+
+#[tokio::test]
 async fn what_no_event_tells_of_is_found_by_looking_at_everything() {
     let world = World::new().await;
     let app = world.replica();

@@ -51,6 +51,8 @@ pub struct Purse {
     funds: Mutex<HashMap<BuyerId, u32>>,
     pub held: Mutex<HashMap<AssignmentId, BuyerId>>,
     pub down: AtomicBool,
+    /// A campaign whose questions are refused for good.
+    pub refuses: Mutex<Option<CampaignId>>,
     /// While a test holds this, billing has granted but not answered yet.
     pub gate: tokio::sync::Mutex<()>,
     /// SQL to run after the next holds are granted, before the answer.
@@ -76,6 +78,10 @@ impl Holds for Purse {
     async fn place(&self, _: SellerId, holds: &[Hold], _: Option<&str>) -> Result<Vec<HoldOutcome>, HoldsError> {
         if self.down.load(Ordering::SeqCst) {
             return Err(HoldsError::Unavailable("down for a test".to_owned()));
+        }
+        let refuses = *self.refuses.lock().unwrap();
+        if holds.iter().any(|hold| Some(hold.campaign) == refuses) {
+            return Err(HoldsError::Refused("not understood, for a test".to_owned()));
         }
         let outcomes = {
             let (mut funds, mut held) = (self.funds.lock().unwrap(), self.held.lock().unwrap());

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use leadflow_distribution_domain::{
-    Answer, Batch, Candidate, Decided, Lead, LeadResult, Logic, MAX_DETAILED, State, Verdict,
+    Answer, Batch, Candidate, Decided, Lead, LeadResult, Logic, MAX_DETAILED, State, Verdict, Want,
 };
 use proptest::prelude::*;
 
@@ -91,6 +91,48 @@ fn a_long_row_of_buyers_without_money_costs_few_rounds() {
         assert!(decided.rounds <= 16, "{logic:?}: {}", decided.rounds);
         assert!(winners(&decided).iter().all(|picks| picks.len() == 1), "{logic:?}");
     }
+}
+
+#[test]
+fn a_hold_that_was_put_aside_and_then_used_is_not_given_back() {
+    let candidates: Vec<Candidate> = (0..12).map(candidate).collect();
+    let rules = campaign(Logic::RoundRobin);
+    let mut batch = Batch::new(&rules, &candidates, fresh(&candidates), day(1), leads(2));
+    let (no, yes) = (Answer::Refused(Verdict::InsufficientFunds), Answer::Granted);
+    for _ in 0..4 {
+        assert_eq!(batch.wanted().unwrap().len(), 2);
+        batch.answer(&[no, no]).unwrap();
+    }
+    // From here on each lead asks two at once. The first takes 9, which is then no longer the second's best.
+    let asked: Vec<_> = batch.wanted().unwrap().iter().map(|want| (want.lead, want.candidate)).collect();
+    assert_eq!(asked, [(0, 8), (0, 9), (1, 9), (1, 10)]);
+    batch.answer(&[no, yes, yes, no]).unwrap();
+    // The second asks 11, who cannot pay, and 9 again: his hold stands.
+    let asked: Vec<_> = batch.wanted().unwrap().iter().map(|want| (want.lead, want.candidate)).collect();
+    assert_eq!(asked, [(1, 11), (1, 9)]);
+    batch.answer(&[no, yes]).unwrap();
+    assert_eq!(batch.wanted(), None);
+    let decided = batch.finish();
+    assert_eq!(winners(&decided), [[9], [9]]);
+    assert_eq!(decided.surplus, []);
+}
+
+#[test]
+fn a_hold_of_a_lead_that_stays_for_sale_is_not_given_back_here() {
+    let candidates: Vec<Candidate> = (0..12).map(candidate).collect();
+    let rules = campaign(Logic::RoundRobin);
+    let mut batch = Batch::new(&rules, &candidates, fresh(&candidates), day(1), leads(2));
+    let (no, yes) = (Answer::Refused(Verdict::InsufficientFunds), Answer::Granted);
+    for _ in 0..4 {
+        batch.wanted().unwrap();
+        batch.answer(&[no, no]).unwrap();
+    }
+    batch.wanted().unwrap();
+    batch.answer(&[no, yes, yes, no]).unwrap();
+    // Nobody answers any more. Another replica may ask for the second lead's hold the moment we commit.
+    let decided = batch.finish();
+    assert_eq!(decided.leads[1].0, LeadResult::Unfinished);
+    assert_eq!(decided.surplus, []);
 }
 
 #[test]
@@ -225,8 +267,8 @@ proptest! {
         while let Some(wants) = batch.wanted() {
             let answers: Vec<Answer> = wants
                 .iter()
-                .map(|want| if draws.pop().unwrap_or(true) {
-                    assert!(granted.insert(*want), "a hold that stands is not asked for again");
+                .map(|want| if granted.contains(want) || draws.pop().unwrap_or(true) {
+                    granted.insert(*want);
                     Answer::Granted
                 } else {
                     Answer::Refused(Verdict::WeeklyLimit)
@@ -236,9 +278,17 @@ proptest! {
         }
         let decided = batch.finish();
         check(&world, &decided)?;
-        let surplus: HashSet<_> = decided.surplus.iter().copied().collect();
-        let sold = winners(&decided).into_iter().enumerate().filter(|(at, _)| !world.leads[*at].test).map(|(_, picks)| picks.len()).sum::<usize>();
-        prop_assert_eq!(granted.len(), sold + surplus.len(), "every hold is used or given back");
+        // What was held for a lead that is sold is used or given back; for one that is still for sale
+        // somebody may ask again at any moment, so nothing of it is given back from here.
+        let picks = winners(&decided);
+        for want in &granted {
+            let used = picks[want.lead].contains(&want.candidate);
+            let sold = !picks[want.lead].is_empty();
+            prop_assert_eq!(decided.surplus.contains(want), sold && !used, "{:?}", want);
+        }
+        prop_assert!(decided.surplus.iter().all(|want| granted.contains(want)));
+        prop_assert!(picks.iter().enumerate().all(|(lead, picks)| world.leads[lead].test
+            || picks.iter().all(|&candidate| granted.contains(&Want { lead, candidate }))), "what is sold is held");
     }
 
     #[test]

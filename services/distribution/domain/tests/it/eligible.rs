@@ -1,6 +1,8 @@
 //! Who may have a lead, and which check is named.
 
-use leadflow_distribution_domain::{Batch, Candidate, Lead, Logic, Rotation, Rotations, State, Status, Verdict};
+use leadflow_distribution_domain::{
+    Answer, Batch, Candidate, Lead, Logic, Rotation, Rotations, State, Status, Verdict,
+};
 use leadflow_kernel::BuyerId;
 
 use crate::support::*;
@@ -58,7 +60,25 @@ fn a_cap_begins_anew_every_day() {
     let capped = || Candidate { daily_cap: Some(3), ..candidate(0) };
     let sold_on = |day| Rotation { cap_day: Some(day), sold_today: 3, ..Rotation::default() };
     assert_eq!(verdict_after(capped(), Lead::default(), sold_on(day(1))), Verdict::DailyCapReached);
-    assert_eq!(verdict_after(capped(), Lead::default(), sold_on(day(31))), Verdict::Chosen);
+    let yesterday = day(1).pred_opt().unwrap();
+    assert_eq!(verdict_after(capped(), Lead::default(), sold_on(yesterday)), Verdict::Chosen);
+}
+
+#[test]
+fn a_day_that_has_begun_is_not_gone_back_from() {
+    // Another replica, whose clock is ahead, has counted for tomorrow already.
+    let candidates = [Candidate { daily_cap: Some(3), ..candidate(0) }];
+    let rules = campaign(Logic::RoundRobin);
+    let mut rotations = fresh(&candidates);
+    for today in [2, 1, 2, 1] {
+        let mut batch = Batch::new(&rules, &candidates, rotations, day(today), leads(2));
+        while let Some(wants) = batch.wanted() {
+            batch.answer(&vec![Answer::Granted; wants.len()]).unwrap();
+        }
+        rotations = batch.finish().rotations;
+        assert_eq!(rotations.rows[0].cap_day, Some(day(2)));
+    }
+    assert_eq!(rotations.rows[0].sold_today, 3, "one cap, whoever's clock it was");
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! Candidates, leads and a purse to try batches with.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::NaiveDate;
 use leadflow_distribution_domain::{
     Answer, Batch, Campaign, Candidate, Decided, Lead, LeadResult, Logic, Rotation, Rotations, StateSet, Status,
-    Verdict,
+    Verdict, Want,
 };
 use leadflow_kernel::{BuyerId, Currency, Money, SubscriptionId};
 use uuid::Uuid;
@@ -49,7 +49,8 @@ pub(crate) fn leads(n: usize) -> Vec<Lead> {
 /// Leads each buyer can still pay for; absent is without end.
 pub(crate) type Purse = HashMap<BuyerId, u32>;
 
-/// Decides with a purse that says who can pay, in the order of the wants.
+/// Decides with a purse that says who can pay, in the order of the wants. As billing does, it answers a hold that
+/// stands once more, and gets back what was not used.
 pub(crate) fn decide(
     campaign: &Campaign,
     candidates: &[Candidate],
@@ -58,14 +59,18 @@ pub(crate) fn decide(
     purse: &mut Purse,
 ) -> Decided {
     let mut batch = Batch::new(campaign, candidates, rotations, day(1), leads);
+    let mut held = HashSet::new();
     while let Some(wants) = batch.wanted() {
         let answers: Vec<Answer> = wants
             .iter()
             .map(|want| match purse.get_mut(&candidates[want.candidate].buyer) {
-                None => Answer::Granted,
+                _ if held.contains(want) => Answer::Granted,
                 Some(0) => Answer::Refused(Verdict::InsufficientFunds),
-                Some(left) => {
-                    *left -= 1;
+                left => {
+                    if let Some(left) = left {
+                        *left -= 1;
+                    }
+                    held.insert(*want);
                     Answer::Granted
                 }
             })
@@ -73,8 +78,10 @@ pub(crate) fn decide(
         batch.answer(&answers).unwrap();
     }
     let decided = batch.finish();
-    // What is not needed is given back.
-    for want in &decided.surplus {
+    let used =
+        |want: &Want| matches!(&decided.leads[want.lead].0, LeadResult::Sold(picks) if picks.contains(&want.candidate));
+    assert!(!decided.surplus.iter().any(used), "a hold that is used is not given back");
+    for want in held.iter().filter(|want| !used(want)) {
         if let Some(left) = purse.get_mut(&candidates[want.candidate].buyer) {
             *left += 1;
         }
