@@ -3,6 +3,7 @@
 
 mod chaos;
 mod client;
+mod operator;
 mod races;
 mod story;
 mod traces;

@@ -87,6 +87,7 @@ pub struct Cluster {
     pub postgres_proxy: Option<ChaosProxy>,
     /// In front of the message server, for the roles.
     pub nats_proxy: Option<ChaosProxy>,
+    env: Vec<(String, String)>,
     logs: PathBuf,
     _dir: TempDir,
 }
@@ -139,9 +140,9 @@ impl Cluster {
         }
         env.extend(options.env.iter().cloned());
         migrate(&options.binary, &env, &postgres.url(), &logs).await?;
-        let mut cluster = Self { replicas, postgres, nats, postgres_proxy, nats_proxy, logs, _dir: dir };
+        let mut cluster = Self { replicas, postgres, nats, postgres_proxy, nats_proxy, env, logs, _dir: dir };
         for replica in &mut cluster.replicas {
-            replica.set_env(&env);
+            replica.set_env(&cluster.env);
             replica.spawn()?;
         }
         for index in 0..cluster.replicas.len() {
@@ -182,6 +183,15 @@ impl Cluster {
     #[must_use]
     pub fn indices(&self, role: &str) -> Vec<usize> {
         (0..self.replicas.len()).filter(|&i| self.replicas[i].role == role).collect()
+    }
+
+    /// The settings with which an operator's command finds this cluster.
+    #[must_use]
+    pub fn env(&self) -> Vec<(String, String)> {
+        let ports = self.replicas.iter().filter(|replica| replica.index == 0);
+        let ports =
+            ports.map(|replica| (format!("{}_HTTP_PORT", replica.role.to_uppercase()), replica.http.to_string()));
+        self.env.iter().cloned().chain(ports).collect()
     }
 
     /// Where the logs are.
