@@ -3,7 +3,7 @@
 //! Events stored together (a bundle) arrive and are acknowledged together; the handler sees each as
 //! a message of its own. A batch is whatever waits, up to a limit; it never waits to fill. The
 //! handler does all of it in one transaction or none. A transient failure (a dependency is away)
-//! keeps the batch and retries with back-off while the stream is told that work goes on; a permanent
+//! keeps the batch and retries with back-off, after a while in halves, while the stream is told that work goes on; a permanent
 //! one is narrowed down event by event, and the one that fails alone goes to the dead letters with
 //! its error. Acknowledging happens after the handler's commit, so a crash in between repeats the batch: every
 //! handler must be idempotent.
@@ -21,6 +21,8 @@ use crate::{Bus, Message, bundle, dlq, topology, trace};
 const SUSPECT_AFTER: u64 = 5;
 /// Deliveries after which a message that never ended goes to the dead letters.
 const DEAD_AFTER: u64 = 50;
+/// Failures in a row after which a batch is halved.
+const HALVE_AFTER: u32 = 5;
 const RETRY: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
 
 /// What a handler says of a batch that it did not carry out. Nothing of it may have been committed.
@@ -275,13 +277,30 @@ impl Work<'_> {
         settle(delivery, settled).await;
     }
 
-    /// Gives `messages` to the handler until it has carried them out or refused them for good.
+    /// Gives `messages` to the handler until it has carried them out or refused them for good. What fails
+    /// again and again is given in halves: a batch may be more work than its time limits allow, and would fail for ever.
     async fn carry_out(&self, messages: &[Message], kept: &[&Delivery]) -> Ended {
+        let mut parts = vec![messages];
+        while let Some(part) = parts.pop() {
+            match self.carry_out_part(part, kept).await {
+                Some(Ended::Done) => {}
+                Some(ended) => return ended,
+                None => {
+                    let (front, back) = part.split_at(part.len() / 2);
+                    parts.extend([back, front]);
+                }
+            }
+        }
+        Ended::Done
+    }
+
+    /// `None`: it failed so often that halves are worth a try.
+    async fn carry_out_part(&self, messages: &[Message], kept: &[&Delivery]) -> Option<Ended> {
         let mut failures = 0_u32;
         loop {
             match self.handle_telling_progress(messages, kept).await {
-                Ok(()) => return Ended::Done,
-                Err(HandleError::Permanent(error)) => return Ended::Refused(chain(error.as_ref())),
+                Ok(()) => return Some(Ended::Done),
+                Err(HandleError::Permanent(error)) => return Some(Ended::Refused(chain(error.as_ref()))),
                 Err(HandleError::Transient(error)) => {
                     failures += 1;
                     if failures.is_power_of_two() {
@@ -292,9 +311,12 @@ impl Work<'_> {
                     }
                     pause(RETRY.delay(failures, rand::random()), self.shutdown).await;
                     if self.shutdown.is_cancelled() {
-                        return Ended::Stopped;
+                        return Some(Ended::Stopped);
                     }
                     acknowledge(kept, AckKind::Progress).await;
+                    if failures >= HALVE_AFTER && messages.len() > 1 {
+                        return None;
+                    }
                 }
             }
         }

@@ -67,6 +67,37 @@ async fn a_transient_failure_keeps_the_batch_until_it_works() {
     assert!(dlq::list(&bus, 1, 10).await.unwrap().is_empty());
 }
 
+/// Has time for three messages at once and no more.
+#[derive(Default)]
+struct Slow(Mutex<Vec<usize>>);
+
+#[async_trait::async_trait]
+impl BatchHandler for Slow {
+    async fn handle(&self, batch: &[Message]) -> Result<(), HandleError> {
+        if batch.len() > 3 {
+            return Err(HandleError::transient("out of time"));
+        }
+        self.0.lock().await.push(batch.len());
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_batch_that_is_too_much_at_once_is_carried_out_in_parts() {
+    let nats = TestNats::start().await.unwrap();
+    let (bus, shutdown) = (bus_with_streams(&nats).await, CancellationToken::new());
+    let events: Vec<_> = (0..10).map(|n| credited(&format!("n{n}"))).collect();
+    // One delivery, which is never acknowledged in part.
+    bus.publish(&events).await.unwrap();
+    let handler = Arc::new(Slow::default());
+    tokio::spawn(consumer::run(bus.clone(), SETTINGS, handler.clone(), shutdown.clone()));
+    wait::until("all carried out and acknowledged", PATIENCE, async || {
+        handler.0.lock().await.iter().sum::<usize>() == 10 && idle(&bus).await
+    })
+    .await;
+    assert!(dlq::list(&bus, 1, 10).await.unwrap().is_empty());
+}
+
 #[tokio::test]
 async fn a_message_that_can_never_work_is_put_aside_and_holds_up_nobody() {
     let nats = TestNats::start().await.unwrap();
