@@ -61,6 +61,39 @@ async fn two_hundred_copies_of_one_post_are_one_sale() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn copies_at_two_gateways_that_wait_and_that_do_not_are_one_sale() {
+    let world = World::start(doubled().replicas("ingest", 2)).await;
+    let campaign = world.campaign(Logic::RoundRobin, "25.00", 0).await;
+    let buyer = world.buyer("gateways", 5, "10000.00").await;
+    world.subscribe(campaign, buyer, Terms::default()).await;
+    let body = lead(campaign, 1);
+    let gateways = world.cluster.http_urls("ingest");
+    let invalid = serde_json::json!({ "campaignId": campaign, "data": {} });
+    leadflow_testkit::wait::until("the second gateway knows the campaign", PATIENCE, async || {
+        let (url, key) = (format!("{}/api/leads/ingest", gateways[1]), [("x-api-key", world.api_key.as_str())]);
+        world.client.send(http::Method::POST, &url, &key, Some(&invalid)).await.is_ok_and(|one| one.status == 422)
+    })
+    .await;
+    let answers = join_all((0..200).map(|n: usize| {
+        let (world, body) = (&world, &body);
+        let url = format!("{}/api/leads/ingest", gateways[n % 2]);
+        async move {
+            let mut headers = vec![("x-api-key", world.api_key.as_str()), ("idempotency-key", "the-same-key")];
+            headers.extend((n % 3 == 0).then_some(("prefer", "respond-async")));
+            let answer = world.client.send(http::Method::POST, &url, &headers, Some(body)).await.unwrap();
+            assert!(answer.status == 201 || answer.status == 202, "{answer:?}");
+            answer.body
+        }
+    }))
+    .await;
+    world.settled(&answers).await;
+    assert!(answers.iter().all(|answer| answer["leadId"] == answers[0]["leadId"]), "one lead, one id");
+    assert_eq!(world.sold(campaign).await, [(buyer, 1)]);
+    assert_eq!(world.wallet(buyer).await.balance.unwrap().amount, "9975.00");
+    books_are_right(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_posts_of_one_person_are_one_sale() {
     let world = World::start(doubled()).await;
     let campaign = world.campaign(Logic::Broadcast, "25.00", 30).await;
