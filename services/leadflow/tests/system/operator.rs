@@ -68,7 +68,7 @@ async fn a_broken_message_is_listed_shown_and_sent_again() {
         traceparent: None,
         payload: Bytes::from_static(b"\xff\xff\xff this is no lead"),
     };
-    bus.publish(&[broken.clone()]).await.unwrap();
+    bus.publish(std::slice::from_ref(&broken)).await.unwrap();
     wait::until("it is put aside", PATIENCE, async || !run(&world, &["dlq", "list"]).await.0).await;
     let (_, listed) = run(&world, &["dlq", "list"]).await;
     assert!(listed.contains("LEADS/distribution") && listed.contains("lead.received"), "{listed}");

@@ -79,7 +79,7 @@ async fn copies_at_two_gateways_that_wait_and_that_do_not_are_one_sale() {
         let url = format!("{}/api/leads/ingest", gateways[n % 2]);
         async move {
             let mut headers = vec![("x-api-key", world.api_key.as_str()), ("idempotency-key", "the-same-key")];
-            headers.extend((n % 3 == 0).then_some(("prefer", "respond-async")));
+            headers.extend(n.is_multiple_of(3).then_some(("prefer", "respond-async")));
             let answer = world.client.send(http::Method::POST, &url, &headers, Some(body)).await.unwrap();
             assert!(answer.status == 201 || answer.status == 202, "{answer:?}");
             answer.body
