@@ -64,6 +64,9 @@ impl App {
         if !written {
             return Err(ID_TAKEN);
         }
+        if known.is_none() {
+            routing::keep_place(&mut transaction, wanted.campaign, wanted.buyer, wanted.id).await?;
+        }
         routing::bump(&mut transaction, &[wanted.campaign]).await?;
         self.look_again(&mut transaction, &[wanted.campaign]).await?;
         self.commit(transaction, &directory::subscription_changed(&wanted)).await?;

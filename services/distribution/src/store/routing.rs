@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::NaiveDate;
 use leadflow_distribution_domain::Rotation;
-use leadflow_kernel::{CampaignId, SellerId, SubscriptionId};
+use leadflow_kernel::{BuyerId, CampaignId, SellerId, SubscriptionId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -120,6 +120,32 @@ pub async fn rotations(
             Ok(((campaign.into(), subscription.into()), rotation))
         })
         .collect()
+}
+
+/// Gives a new subscription the place of the one that its buyer had in the campaign before, if he had one: who leaves
+/// and comes back must not be served before those who stayed. What it sold is counted anew.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn keep_place(
+    connection: &mut PgConnection,
+    campaign: CampaignId,
+    buyer: BuyerId,
+    subscription: SubscriptionId,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO distribution.subscription_rotation (campaign_id, subscription_id, last_served, wrr_current, sold_today) \
+         SELECT r.campaign_id, $3, r.last_served, r.wrr_current, 0 \
+         FROM distribution.subscriptions s JOIN distribution.subscription_rotation r USING (campaign_id, subscription_id) \
+         WHERE s.campaign_id = $1 AND s.buyer_id = $2 AND s.subscription_id <> $3 \
+         ORDER BY s.created_at DESC, s.subscription_id DESC LIMIT 1 ON CONFLICT DO NOTHING",
+    )
+    .bind(campaign.uuid())
+    .bind(buyer.uuid())
+    .bind(subscription.uuid())
+    .execute(connection)
+    .await
+    .map(|_| ())
 }
 
 /// What a batch moved in the rotation.

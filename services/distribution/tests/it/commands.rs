@@ -164,6 +164,38 @@ async fn what_is_archived_stays_so_and_gives_its_name_back() {
 }
 
 #[tokio::test]
+async fn who_subscribes_anew_keeps_his_place_in_the_rotation() {
+    let world = World::new().await;
+    let app = world.replica();
+    let tenant = world.tenant(&app).await;
+    for logic in [Logic::RoundRobin, Logic::WeightedRoundRobin] {
+        let (campaign_id, buyers) = world.campaign(&app, tenant, logic, 2).await;
+        for sold in 1..=8 {
+            decide(&app, &[world.post(tenant, campaign_id)]).await;
+            let bought = world.bought(&buyers).await;
+            assert_eq!(bought.iter().sum::<usize>(), sold);
+            assert!(bought[0].abs_diff(bought[1]) <= 1, "{logic:?}: {bought:?}");
+            // The first buyer leaves and comes back after every lead.
+            let wanted = GetCampaignRequest { campaign_id: campaign_id.to_string() };
+            let view = call(&app).get_campaign(as_tenant(tenant.seller, wanted)).await.unwrap().into_inner();
+            let mine = view
+                .subscriptions
+                .iter()
+                .find(|one| one.buyer_id == buyers[0].to_string() && one.status() != Status::Archived);
+            let old = PutSubscriptionRequest {
+                subscription_id: mine.unwrap().subscription_id.clone(),
+                status: Status::Archived.into(),
+                ..subscription(campaign_id, buyers[0])
+            };
+            put_subscription(&app, tenant, old).await;
+            world.clock.advance(chrono::TimeDelta::seconds(1));
+            put_subscription(&app, tenant, subscription(campaign_id, buyers[0])).await;
+        }
+    }
+    world.check_books().await;
+}
+
+#[tokio::test]
 async fn another_tenants_records_do_not_exist() {
     let world = World::new().await;
     let app = world.replica();
