@@ -8,7 +8,10 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-use super::auth::{AUTHORIZATION, ServiceToken, TENANT, TRACEPARENT};
+use super::{
+    auth::{AUTHORIZATION, ServiceToken, TENANT, TRACEPARENT},
+    replicas,
+};
 
 /// A service's address cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +24,8 @@ pub struct ChannelError {
 }
 
 /// A channel to the service at `urls` (one, or several replicas, comma-separated; calls are spread
-/// over those that can be reached). Connects when first used and again whenever it must.
+/// over those that can be reached). Connects when first used and again whenever it must. Must be
+/// called inside the runtime.
 ///
 /// # Errors
 /// [`ChannelError`] naming `setting` when an address cannot be read.
@@ -39,7 +43,7 @@ pub fn channel(urls: &str, setting: &'static str) -> Result<Channel, ChannelErro
         .collect::<Result<Vec<_>, ChannelError>>()?;
     Ok(match <[Endpoint; 1]>::try_from(endpoints) {
         Ok([single]) => single.connect_lazy(),
-        Err(several) => Channel::balance_list(several.into_iter()),
+        Err(several) => replicas::channel(several),
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod auth;
 mod client;
+mod replicas;
 mod server;
 
 pub use auth::{ServiceToken, tenant, traceparent};

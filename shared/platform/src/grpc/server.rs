@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{
     Request, Status,
     service::{Interceptor, Routes, RoutesBuilder},
-    transport::Server,
+    transport::{Server, server::TcpIncoming},
 };
 
 use super::auth::ServiceToken;
@@ -56,12 +55,14 @@ pub async fn serve(
     reporter.set_service_status("", tonic_health::ServingStatus::Serving).await;
     routes.add_service(health);
     let stopping = shutdown.clone();
+    // Set here because the server's own setting is for listeners that it binds itself: without it an
+    // answer's last frame waits for the caller's delayed acknowledgement.
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     Server::builder()
-        .tcp_nodelay(true)
         .http2_keepalive_interval(Some(Duration::from_secs(20)))
         .max_concurrent_streams(Some(1_024))
         .add_routes(routes.routes())
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async move {
+        .serve_with_incoming_shutdown(incoming, async move {
             stopping.cancelled().await;
             reporter.set_service_status("", tonic_health::ServingStatus::NotServing).await;
         })

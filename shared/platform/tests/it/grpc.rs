@@ -113,8 +113,8 @@ async fn calls_go_on_when_one_of_two_replicas_stops() {
     client.create_seller(call()).await.unwrap();
     stop_one.cancel();
     // Calls may fail while the stopped one is found out; then all go to the other.
-    leadflow_testkit::wait::until("ten calls in a row succeed", Duration::from_secs(10), async || {
-        for _ in 0..10 {
+    leadflow_testkit::wait::until("a hundred calls in a row succeed", Duration::from_secs(10), async || {
+        for _ in 0..100 {
             if client.create_seller(call()).await.is_err() {
                 return false;
             }
