@@ -55,7 +55,13 @@ impl Outbox {
                  FROM unnest($1::uuid[], $2::bool[], $3::bytea[]) AS t(id, ordered, batch)"
             )
             .into(),
-            delete: format!("DELETE FROM {schema}.outbox WHERE id = ANY($1::uuid[])").into(),
+            // Not worth waiting for the disk: a deletion that a power loss undoes only repeats events, which
+            // every consumer bears. The setting is local to the transaction.
+            delete: format!(
+                "DELETE FROM {schema}.outbox o USING (SELECT set_config('synchronous_commit', 'off', true) AS mode) s \
+                 WHERE o.id = ANY($1::uuid[]) AND s.mode = 'off'"
+            )
+            .into(),
             claim: format!(
                 "UPDATE {schema}.outbox SET retry_at = now() + interval '30 seconds' WHERE id IN ( \
                    SELECT id FROM {schema}.outbox WHERE NOT ordered AND retry_at < now() \
