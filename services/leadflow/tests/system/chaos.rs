@@ -2,7 +2,8 @@
 //!
 //! Every role, nats-server and PostgreSQL are killed with SIGKILL, and connections to the servers
 //! are cut, dropped and stalled, while suppliers post. Afterwards: nothing answered 2xx is lost,
-//! nothing is sold or charged twice, no cap is exceeded, no hold is left behind, every webhook came.
+//! nothing is sold or charged twice, no cap is exceeded, no hold is left behind, every webhook came, no
+//! credit or change of a record that was answered is lost, and no message was put aside.
 //!
 //! `CHAOS_FAULTS` is how many faults (default 10), `CHAOS_SEED` replays a run's decisions. The
 //! moments themselves depend on the machine.
@@ -16,8 +17,9 @@ use std::{
     time::Duration,
 };
 
-use leadflow_contracts::common::Logic;
-use leadflow_kernel::CampaignId;
+use leadflow_contracts::{accounts::UpdateBuyerRequest, billing::CreditWalletRequest, common::Logic};
+use leadflow_kernel::{BuyerId, CampaignId};
+use leadflow_messaging::{Bus, BusSettings, dlq};
 use leadflow_testkit::{
     books::{self, Answer, Answered},
     cluster::Cluster,
@@ -25,10 +27,11 @@ use leadflow_testkit::{
 };
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde_json::Value;
+use tokio::task::JoinHandle;
 
 use crate::{
     client::Client,
-    world::{PATIENCE, Terms, World, doubled, lead},
+    world::{PATIENCE, Terms, World, doubled, lead, usd},
 };
 
 /// Suppliers posting at once.
@@ -120,6 +123,59 @@ impl Load {
     }
 }
 
+/// Repeats a call until it is answered.
+async fn answered<F: Future<Output = bool>>(call: impl Fn() -> F) {
+    for _ in 0..600 {
+        if call().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("a call was never answered");
+}
+
+/// Changes buyers and fills wallets until told to stop; each call is repeated until it is answered.
+/// Gives back how many credits were answered, and each buyer's last name.
+fn change_records(world: &World, buyers: Vec<BuyerId>, load: Arc<Load>) -> JoinHandle<(i64, Vec<String>)> {
+    let (accounts, billing, caller, seller) = (world.accounts(), world.billing(), world.caller.clone(), world.seller);
+    tokio::spawn(async move {
+        let deadline = Duration::from_secs(5);
+        let (mut credits, mut names) = (0, vec![String::new(); buyers.len()]);
+        for (n, at) in (0..buyers.len()).cycle().enumerate() {
+            if load.stop.load(Ordering::Relaxed) {
+                break;
+            }
+            let buyer_id = buyers[at].to_string();
+            let name = format!("name {n}");
+            let renamed = UpdateBuyerRequest {
+                buyer_id: buyer_id.clone(),
+                company_name: Some(name.clone()),
+                ..UpdateBuyerRequest::default()
+            };
+            let credit = CreditWalletRequest {
+                buyer_id,
+                credit_id: format!("chaos-{n}"),
+                amount: usd("0.01"),
+                description: "under fire".into(),
+            };
+            answered(|| {
+                let (mut accounts, request) = (accounts.clone(), caller.request(renamed.clone(), seller, deadline));
+                async move { accounts.update_buyer(request).await.is_ok() }
+            })
+            .await;
+            names[at] = name;
+            answered(|| {
+                let (mut billing, request) = (billing.clone(), caller.request(credit.clone(), seller, deadline));
+                async move { billing.credit_wallet(request).await.is_ok() }
+            })
+            .await;
+            credits += 1;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        (credits, names)
+    })
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_dies_nothing_is_lost_sold_twice_or_charged_twice() {
     let seed = setting("CHAOS_SEED").unwrap_or_else(|| rand::random::<u32>().into());
@@ -133,7 +189,7 @@ async fn whatever_dies_nothing_is_lost_sold_twice_or_charged_twice() {
     options.env.push(("BILLING_RELEASE_EVERY_SECONDS".into(), "1".into()));
     let mut world = World::start(options).await;
 
-    let (mut campaigns, mut names) = (Vec::new(), Vec::new());
+    let (mut campaigns, mut names, mut buyers) = (Vec::new(), Vec::new(), Vec::new());
     for (logic, name) in [
         (Logic::RoundRobin, "rr"),
         (Logic::WeightedRoundRobin, "wrr"),
@@ -148,6 +204,7 @@ async fn whatever_dies_nothing_is_lost_sold_twice_or_charged_twice() {
             let buyer = world.buyer(&format!("{name}{n}"), n * 2, funds).await;
             let terms = Terms { waterfall: n, daily_cap: (n == 1).then_some(60), ..Terms::default() };
             world.subscribe(campaign, buyer, terms).await;
+            buyers.push(buyer);
         }
         campaigns.push(campaign);
     }
@@ -169,6 +226,8 @@ async fn whatever_dies_nothing_is_lost_sold_twice_or_charged_twice() {
             tokio::spawn(async move { load.run().await })
         })
         .collect();
+
+    let changing = change_records(&world, buyers.clone(), load.clone());
 
     let mut rng = StdRng::seed_from_u64(seed);
     let mut done: BTreeMap<Fault, usize> = BTreeMap::new();
@@ -193,10 +252,11 @@ async fn whatever_dies_nothing_is_lost_sold_twice_or_charged_twice() {
     for poster in posters {
         poster.await.unwrap();
     }
+    let (credits, last_names) = changing.await.unwrap();
 
     let answers = load.answers.lock().unwrap().clone();
     println!(
-        "chaos: {} leads answered, {} posts refused with 503, {} without an answer; faults: {done:?}",
+        "chaos: {} leads answered, {} posts refused with 503, {} without an answer, {credits} credits; faults: {done:?}",
         answers.len(),
         load.refused.load(Ordering::Relaxed),
         load.unanswered.load(Ordering::Relaxed)
@@ -210,6 +270,24 @@ async fn whatever_dies_nothing_is_lost_sold_twice_or_charged_twice() {
     let report = books::check(&world.books, &expectations).await.unwrap();
     assert!(report.is_clean(), "CHAOS_SEED={seed}\n{report}");
     webhooks_arrived(&world, &names, seed).await;
+
+    let made: i64 = sqlx::query_scalar("SELECT count(*) FROM billing.credits WHERE credit_id LIKE 'chaos-%'")
+        .fetch_one(&world.books)
+        .await
+        .unwrap();
+    assert_eq!(made, credits, "CHAOS_SEED={seed}: every credit that was answered, once");
+    for (buyer, name) in buyers.iter().zip(last_names).filter(|(_, name)| !name.is_empty()) {
+        let known: String =
+            sqlx::query_scalar("SELECT company_name FROM distribution.buyers WHERE buyer_id = $1::text::uuid")
+                .bind(buyer.uuid().to_string())
+                .fetch_one(&world.books)
+                .await
+                .unwrap();
+        assert_eq!(known, name, "CHAOS_SEED={seed}: the last change of a record arrived");
+    }
+    let settings = BusSettings { url: world.cluster.nats.url(), source: "test".into(), connect_within: PATIENCE };
+    let letters = dlq::list(&Bus::connect(&settings).await.unwrap(), 1, 10).await.unwrap();
+    assert!(letters.is_empty(), "CHAOS_SEED={seed}: put aside: {letters:#?}");
 }
 
 /// Does the fault, lets it last, and undoes it. What was killed is started again without waiting

@@ -37,7 +37,7 @@ pub struct World {
     pub category: CategoryId,
     pub supplier: SupplierId,
     pub api_key: String,
-    caller: Caller,
+    pub caller: Caller,
 }
 
 /// What a subscription may say.
