@@ -41,6 +41,7 @@ impl Notifier {
             }
         }
         let mut transaction = self.pool.begin().await?;
+        deliveries::do_not_wait_for_the_disk(&mut transaction).await?;
         // Endpoints first, then deliveries, everywhere: no two recorders can wait for each other.
         let failed: Vec<EndpointId> = attempted
             .iter()
