@@ -112,22 +112,49 @@ fn rules_are_pure() {
     }
 }
 
-/// Every Rust file below `services/*/src`, with the service's name.
-fn sources() -> Vec<(String, PathBuf, String)> {
-    fn walk(folder: &Path, into: &mut Vec<PathBuf>) {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                walk(&path, into);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                into.push(path);
+/// Every file of this kind below `folder`.
+fn walk(folder: &Path, kind: &str, into: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            walk(&path, kind, into);
+        } else if path.extension().is_some_and(|extension| extension == kind) {
+            into.push(path);
+        }
+    }
+}
+
+/// Money is decimal wherever it goes: in rules, in tables and on the wire.
+#[test]
+fn no_amount_is_a_float() {
+    for (folder, kind, words) in [
+        ("services/accounts", "rs", &["f32", "f64"][..]),
+        ("services/billing", "rs", &["f32", "f64"]),
+        ("services/distribution", "rs", &["f32", "f64"]),
+        ("migrations", "sql", &["real", "double", "float", "float4", "float8", "money"]),
+        ("proto/leadflow", "proto", &["float", "double"]),
+    ] {
+        let mut files = Vec::new();
+        walk(&root().join(folder), kind, &mut files);
+        assert!(!files.is_empty(), "{folder} has no files");
+        for path in files {
+            let text = fs::read_to_string(&path).unwrap();
+            for (number, line) in text.lines().enumerate() {
+                let code = line.split(if kind == "sql" { "--" } else { "//" }).next().unwrap_or_default();
+                let mut parts = code.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+                let found = parts.find(|part| words.contains(&part.to_ascii_lowercase().as_str()));
+                assert!(found.is_none(), "{}:{}: {found:?}", path.display(), number + 1);
             }
         }
     }
+}
+
+/// Every Rust file below `services/*/src`, with the service's name.
+fn sources() -> Vec<(String, PathBuf, String)> {
     let mut files = Vec::new();
     for service in ["accounts", "billing", "distribution", "ingest", "notifier"] {
         let mut paths = Vec::new();
-        walk(&root().join("services").join(service).join("src"), &mut paths);
+        walk(&root().join("services").join(service).join("src"), "rs", &mut paths);
         assert!(!paths.is_empty(), "{service} has no sources");
         files.extend(paths.into_iter().map(|path| {
             let text = fs::read_to_string(&path).unwrap();
