@@ -5,7 +5,7 @@
 //! nothing is sold or charged twice, no cap is exceeded, no hold is left behind, every webhook came, no
 //! credit or change of a record that was answered is lost, and no message was put aside.
 //!
-//! `CHAOS_FAULTS` is how many faults (default 10), `CHAOS_SEED` replays a run's decisions. The
+//! `CHAOS_FAULTS` is how many faults (default 14: each kind once), `CHAOS_SEED` replays a run's decisions. The
 //! moments themselves depend on the machine.
 
 use std::{
@@ -179,7 +179,7 @@ fn change_records(world: &World, buyers: Vec<BuyerId>, load: Arc<Load>) -> JoinH
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_dies_nothing_is_lost_sold_twice_or_charged_twice() {
     let seed = setting("CHAOS_SEED").unwrap_or_else(|| rand::random::<u32>().into());
-    let faults = usize::try_from(setting("CHAOS_FAULTS").unwrap_or(10)).unwrap();
+    let faults = usize::try_from(setting("CHAOS_FAULTS").unwrap_or(14)).unwrap();
     println!("chaos: {faults} faults with CHAOS_SEED={seed}");
     let mut options = doubled();
     options.proxied = true;
