@@ -117,3 +117,20 @@ pub async fn idle_wallets(pool: &PgPool, seller: sqlx::types::Uuid, count: i64) 
     sqlx::raw_sql("ANALYZE billing.wallets; ANALYZE billing.accounts; ANALYZE billing.entries").execute(pool).await?;
     Ok(())
 }
+
+/// Tells which statements took the most time since their counters were reset.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn say_slowest(pool: &PgPool) -> anyhow::Result<()> {
+    let rows: Vec<(i64, f64, f64, String)> = sqlx::query_as(
+        "SELECT calls, mean_exec_time, total_exec_time, left(regexp_replace(query, '\\s+', ' ', 'g'), 90) \
+         FROM pg_stat_statements ORDER BY total_exec_time DESC LIMIT 12",
+    )
+    .fetch_all(pool)
+    .await?;
+    for (calls, mean, total, query) in rows {
+        eprintln!("    {calls:>7} × {mean:>7.3} ms = {total:>8.0} ms  {query}");
+    }
+    Ok(())
+}

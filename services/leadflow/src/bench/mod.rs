@@ -34,6 +34,9 @@ pub struct Args {
     /// Suppliers posting at once
     #[arg(long, default_value_t = 64)]
     connections: usize,
+    /// Posts a second while latency is measured; none: a quarter of the maximum
+    #[arg(long)]
+    rate: Option<f64>,
     /// Only these, comma-separated
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Scenario>,

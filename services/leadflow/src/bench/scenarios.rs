@@ -214,15 +214,17 @@ impl<'a> Bench<'a> {
     }
 
     async fn latency(&mut self) -> anyhow::Result<()> {
-        let rate = self.settled / 4.0;
+        let rate = self.args.rate.unwrap_or(self.settled / 4.0);
         eprintln!("Latency at {} leads a second …", grouped(rate));
         let seconds = if self.args.quick { 4.0 } else { 10.0 };
         self.receiver.clear();
         tokio::time::sleep(Duration::from_millis(1_200)).await;
         let before = Counters::read(&self.pool).await?;
         let numbers = self.numbers.take((rate * seconds) as u64);
+        sqlx::query("SELECT pg_stat_statements_reset()").execute(&self.pool).await?;
         let (outcome, due) = load::paced(&self.target, numbers.clone(), rate, PACED_CONNECTIONS).await?;
         book::rest(&self.pool, &before, numbers.end - numbers.start, PATIENCE).await?;
+        book::say_slowest(&self.pool).await?;
         let missing = || numbers.clone().any(|number| self.receiver.arrival(number).is_none());
         leadflow_testkit::wait::try_for("every webhook arrives", PATIENCE, async || (!missing()).then_some(()))
             .await
@@ -234,7 +236,8 @@ impl<'a> Bench<'a> {
             .collect();
         arrivals.sort_unstable();
         let millis = |sorted: &[Duration], share| percentile(sorted, share).as_secs_f64() * 1e3;
-        let at = format!("at {}/s, a quarter of the maximum", grouped(rate));
+        let which = if self.args.rate.is_some() { "as asked for" } else { "a quarter of the maximum" };
+        let at = format!("at {}/s, {which}", grouped(rate));
         self.report.millis(format!("post to decision p50 {at}"), millis(&outcome.latencies, 0.5), Goal::AtMost(5.0));
         self.report.millis(format!("post to decision p99 {at}"), millis(&outcome.latencies, 0.99), Goal::AtMost(25.0));
         self.report.millis(format!("post to webhook p50 {at}"), millis(&arrivals, 0.5), Goal::None);
