@@ -160,7 +160,9 @@ impl Cluster {
         let what = format!("{}-{} ready", replica.role, replica.index);
         let outcome = wait::try_for(&what, READY_WITHIN, async || {
             let answered = replica.readyz().await;
-            if answered || !replica.is_running() { Some(answered) } else { None }
+            // Only its own answer counts: another program may have its port.
+            let running = replica.is_running();
+            if answered || !running { Some(answered && running) } else { None }
         })
         .await;
         ensure!(matches!(outcome, Ok(true)), "{what}: {}", self.replicas[index].last_words());
