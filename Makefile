@@ -33,7 +33,7 @@ test: tools ## Every test, on private PostgreSQL and nats-server
 
 bench: tools ## Speed, as ratios to this machine's own limits (release build)
 	$(CARGO) build --release --locked -p leadflow
-	@$(TARGET_DIR)/release/leadflow bench
+	@$(TARGET_DIR)/release/leadflow bench $(ARGS)
 
 # CHAOS_SEED=… replays a run's decisions.
 chaos: tools ## Kill and cut everything under load, then check the books
