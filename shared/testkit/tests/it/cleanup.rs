@@ -62,7 +62,17 @@ fn start_child(copy: &TempDir, purpose: &str, as_somebody_else: bool) -> Started
         let user = server_user().expect("users").expect("we are root");
         command.uid(user.uid).gid(user.gid);
     }
-    let mut child = command.spawn().expect("run ourselves");
+    // Another test's fork may hold the copy open for writing for a moment longer.
+    let mut tries = 0;
+    let mut child = loop {
+        match command.spawn() {
+            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy && tries < 1_000_000 => {
+                tries += 1;
+                std::thread::yield_now();
+            }
+            spawned => break spawned.expect("run ourselves"),
+        }
+    };
     let mut lines = BufReader::new(child.stdout.take().expect("output")).lines();
     let mut folders = Vec::new();
     let mut ready = false;
