@@ -15,7 +15,7 @@ use futures::{FutureExt, Stream, StreamExt};
 use leadflow_kernel::Backoff;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Bus, Message, bundle, dlq, topology, trace};
+use crate::{Bus, Message, bundle, chain::chain, dlq, topology, trace};
 
 /// Deliveries after which a message is handled alone: it may be what crashes the process.
 const SUSPECT_AFTER: u64 = 5;
@@ -372,15 +372,4 @@ async fn pause(duration: Duration, shutdown: &CancellationToken) {
         () = tokio::time::sleep(duration) => {}
         () = shutdown.cancelled() => {}
     }
-}
-
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

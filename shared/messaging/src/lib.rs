@@ -11,6 +11,7 @@
 
 mod bundle;
 mod bus;
+mod chain;
 pub mod consumer;
 pub mod directory;
 pub mod dlq;

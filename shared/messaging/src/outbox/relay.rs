@@ -7,7 +7,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::store::{Outbox, Pending, PendingRow};
-use crate::{Bus, BusError, Envelope};
+use crate::{Bus, BusError, Envelope, chain::chain};
 
 /// Transactions whose events may wait in memory; more wait for the sweeper.
 const QUEUE: usize = 256;
@@ -175,17 +175,6 @@ async fn run(relay: Relay, mut waiting: mpsc::Receiver<Pending>, shutdown: Cance
         }
     };
     tokio::join!(direct, sweeper);
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]
