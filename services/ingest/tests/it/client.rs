@@ -1,12 +1,14 @@
 //! HTTP by hand, so that a test can send what no client library would.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
+
+use crate::world::PATIENCE;
 
 /// What came back.
 #[derive(Debug)]
@@ -36,7 +38,7 @@ pub async fn send(addr: SocketAddr, bytes: &[u8]) -> Answer {
     let mut stream = TcpStream::connect(addr).await.expect("connect");
     // The gateway may answer and close before it has read everything.
     let _ = stream.write_all(bytes).await;
-    let read = tokio::time::timeout(Duration::from_secs(20), read(&mut stream)).await;
+    let read = tokio::time::timeout(2 * PATIENCE, read(&mut stream)).await;
     read.expect("an answer in time").unwrap_or_else(|| panic!("no answer to {:?}", String::from_utf8_lossy(bytes)))
 }
 

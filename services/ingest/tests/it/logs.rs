@@ -6,11 +6,12 @@ use std::{
     time::Duration,
 };
 
+use leadflow_testkit::wait;
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
 use crate::{
     client,
-    world::{JSON, KEY, World, body},
+    world::{JSON, KEY, PATIENCE, World, body},
 };
 
 #[derive(Clone, Default)]
@@ -48,7 +49,8 @@ async fn no_line_repeats_a_key_or_anything_of_a_lead() {
     let mut world = World::with(|config| config.ack_timeout = Duration::from_millis(200), true).await;
     let keyed = [("X-API-Key", KEY), JSON, ("Idempotency-Key", "secret-order")];
     let lead = body(world.tenant.campaign, "Secretson", r#""reference":"secret-reference","#);
-    assert_eq!(world.post_with(&keyed, &lead).await.status, 201);
+    let posted = async || world.post_with(&keyed, &lead).await.status == 201;
+    wait::until("the lead is acknowledged in so short a time", PATIENCE, posted).await;
     assert_eq!(world.post_with(&keyed, &world.lead("Secretsdottir")).await.status, 409);
     assert_eq!(world.post(&lead.replace("+1234567890", "secret-phone")).await.status, 422);
     assert_eq!(world.post(&lead.replace("}}", "}")).await.status, 400);

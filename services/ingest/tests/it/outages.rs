@@ -59,7 +59,7 @@ async fn a_stream_that_does_not_acknowledge_gets_no_2xx() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_cut_the_directory_catches_up_and_answers_come_again() {
-    let world = World::start().await;
+    let world = World::with(|config| config.ack_timeout = Duration::from_secs(1), true).await;
     world.proxy.cut().await;
     world.publish(&world.tenant.supplier_record(2, &["sk_rotated"])).await;
     wait::until("the cut is noticed", PATIENCE, async || world.post(&world.lead("Doe")).await.code() == "not_stored")
@@ -96,7 +96,7 @@ async fn a_full_stream_takes_nothing_more_and_loses_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_finishes_what_is_at_hand() {
-    let mut world = World::start().await;
+    let mut world = World::with(|config| config.decision_wait = Duration::from_secs(2), true).await;
     let (addr, body) = (world.addr, world.lead("Doe"));
     let request = crate::client::request("POST /api/leads/ingest", &[("X-API-Key", KEY), JSON], Some(body.as_bytes()));
     world.fake.set_silent(true);

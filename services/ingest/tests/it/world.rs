@@ -123,6 +123,13 @@ impl World {
 
         let proxy = ChaosProxy::start(SocketAddr::from(([127, 0, 0, 1], nats.port()))).await.expect("proxy");
         let gateway_bus = connect(format!("nats://{}", proxy.addr())).await;
+        let change = |config: &mut Config| {
+            // Where nobody decides there is nothing to wait for.
+            if !deciding {
+                config.decision_wait = Duration::from_millis(50);
+            }
+            change(config);
+        };
         let (addr, gateway) = gateway(&distribution_url, &gateway_bus, change, &shutdown).await;
         let (tenant, other) = (Tenant::new(), Tenant::new());
         let gateway = Some(gateway);
@@ -221,11 +228,13 @@ async fn gateway(
     let mut env = Env::from_pairs([("SERVICE_TOKEN", TOKEN), ("DISTRIBUTION_GRPC_URL", distribution_url)]);
     let mut config = Config::read(&mut env);
     env.finish().expect("settings");
+    // What comes is waited for, however busy the machine is; tests of time limits set their own.
+    (config.decision_wait, config.ack_timeout, config.lookup_timeout) = (PATIENCE, PATIENCE, PATIENCE);
     change(&mut config);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let addr = listener.local_addr().expect("address");
-    let (publisher, publishing) =
-        GroupCommitPublisher::new(bus.clone(), GroupCommitSettings::default(), Shutdown::new());
+    let settings = GroupCommitSettings { ack_within: PATIENCE, ..GroupCommitSettings::default() };
+    let (publisher, publishing) = GroupCommitPublisher::new(bus.clone(), settings, Shutdown::new());
     tokio::spawn(publishing);
     let deps = Deps { bus: bus.clone(), publisher: Arc::new(publisher), clock: Arc::new(SystemClock) };
     (addr, tokio::spawn(leadflow_ingest::run(config, deps, listener, shutdown.clone())))
