@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl App {
-    /// Creates or replaces a subscription by its id; gives it back with what it sold today. The
+    /// Creates or replaces a subscription by its id; gives it back with what counts for its cap today. The
     /// same content again changes nothing.
     ///
     /// # Errors
@@ -44,9 +44,9 @@ impl App {
             configure::status_change(known.status, wanted.status)?;
             wanted.version = known.version;
         }
-        let sold = self.sold_today(&mut transaction, seller, wanted.campaign).await?;
-        let sold = sold.get(&wanted.id).copied().unwrap_or(0);
         if known.as_ref() == Some(&wanted) {
+            let sold = self.sold_today(&mut transaction, seller, wanted.campaign).await?;
+            let sold = sold.get(&wanted.id).copied().unwrap_or(0);
             return Ok((wanted, sold));
         }
         if !wanted.states.is_empty() && !campaign.allow_state_selection {
@@ -64,9 +64,12 @@ impl App {
         if !written {
             return Err(ID_TAKEN);
         }
-        if known.is_none() {
+        // One that begins archived is never served: its row would only be an old copy of the live one's.
+        if known.is_none() && wanted.status != Status::Archived {
             routing::keep_place(&mut transaction, wanted.campaign, wanted.buyer, wanted.id).await?;
         }
+        let sold = self.sold_today(&mut transaction, seller, wanted.campaign).await?;
+        let sold = sold.get(&wanted.id).copied().unwrap_or(0);
         routing::bump(&mut transaction, &[wanted.campaign]).await?;
         self.look_again(&mut transaction, &[wanted.campaign]).await?;
         self.commit(transaction, &directory::subscription_changed(&wanted)).await?;

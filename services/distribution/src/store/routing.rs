@@ -122,8 +122,11 @@ pub async fn rotations(
         .collect()
 }
 
-/// Gives a new subscription the place of the one that its buyer had in the campaign before, if he had one: who leaves
-/// and comes back must not be served before those who stayed. What it sold is counted anew.
+/// Gives a new subscription the place and the day's count of those that its buyer had in the campaign before, if he had
+/// any: who leaves and comes back must not be served before those who stayed, nor past his cap.
+///
+/// Each of them began with the count of the one before it, so the last that was served has the sum. Which one that is
+/// is told by the rotation's numbers, not by replicas' clocks.
 ///
 /// # Errors
 /// Those of PostgreSQL.
@@ -134,11 +137,12 @@ pub async fn keep_place(
     subscription: SubscriptionId,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "INSERT INTO distribution.subscription_rotation (campaign_id, subscription_id, last_served, wrr_current, sold_today) \
-         SELECT r.campaign_id, $3, r.last_served, r.wrr_current, 0 \
+        "INSERT INTO distribution.subscription_rotation \
+           (campaign_id, subscription_id, last_served, wrr_current, cap_day, sold_today) \
+         SELECT r.campaign_id, $3, r.last_served, r.wrr_current, r.cap_day, r.sold_today \
          FROM distribution.subscriptions s JOIN distribution.subscription_rotation r USING (campaign_id, subscription_id) \
          WHERE s.campaign_id = $1 AND s.buyer_id = $2 AND s.subscription_id <> $3 \
-         ORDER BY s.created_at DESC, s.subscription_id DESC LIMIT 1 ON CONFLICT DO NOTHING",
+         ORDER BY r.last_served DESC, s.created_at DESC, s.subscription_id DESC LIMIT 1 ON CONFLICT DO NOTHING",
     )
     .bind(campaign.uuid())
     .bind(buyer.uuid())

@@ -176,21 +176,52 @@ async fn who_subscribes_anew_keeps_his_place_in_the_rotation() {
             assert_eq!(bought.iter().sum::<usize>(), sold);
             assert!(bought[0].abs_diff(bought[1]) <= 1, "{logic:?}: {bought:?}");
             // The first buyer leaves and comes back after every lead.
-            let wanted = GetCampaignRequest { campaign_id: campaign_id.to_string() };
-            let view = call(&app).get_campaign(as_tenant(tenant.seller, wanted)).await.unwrap().into_inner();
-            let mine = view
-                .subscriptions
-                .iter()
-                .find(|one| one.buyer_id == buyers[0].to_string() && one.status() != Status::Archived);
-            let old = PutSubscriptionRequest {
-                subscription_id: mine.unwrap().subscription_id.clone(),
-                status: Status::Archived.into(),
-                ..subscription(campaign_id, buyers[0])
-            };
-            put_subscription(&app, tenant, old).await;
+            unsubscribe(&app, tenant, campaign_id, buyers[0]).await;
             world.clock.advance(chrono::TimeDelta::seconds(1));
             put_subscription(&app, tenant, subscription(campaign_id, buyers[0])).await;
         }
+    }
+    world.check_books().await;
+}
+
+#[tokio::test]
+async fn who_subscribes_anew_has_used_up_as_much_of_his_cap() {
+    let world = World::new().await;
+    let app = world.replica();
+    let tenant = world.tenant(&app).await;
+    for logic in [Logic::RoundRobin, Logic::WeightedRoundRobin, Logic::Waterfall, Logic::Broadcast] {
+        let (campaign_id, buyers) = world.campaign(&app, tenant, logic, 1).await;
+        let capped = || PutSubscriptionRequest { daily_cap: Some(10), ..subscription(campaign_id, buyers[0]) };
+        let anew = async |sold: u32| {
+            unsubscribe(&app, tenant, campaign_id, buyers[0]).await;
+            // Born archived, it is nobody's successor.
+            let stillborn = PutSubscriptionRequest { status: Status::Archived.into(), ..capped() };
+            put_subscription(&app, tenant, stillborn).await;
+            // The clock of the replica that subscribes may be behind the others.
+            world.clock.advance(chrono::TimeDelta::seconds(-1));
+            let made = put_subscription(&app, tenant, capped()).await;
+            assert_eq!(made.sold_today, sold, "{logic:?}");
+            assert_eq!(put_subscription(&app, tenant, as_put(&made)).await.sold_today, sold, "{logic:?}");
+        };
+        // By three subscriptions one after the other: 4, 6 and no more.
+        anew(0).await;
+        decide(&app, &world.posts(tenant, campaign_id, 4)).await;
+        anew(4).await;
+        decide(&app, &world.posts(tenant, campaign_id, 20)).await;
+        assert_eq!(world.bought(&buyers).await, [10], "{logic:?}");
+        anew(10).await;
+        decide(&app, &world.posts(tenant, campaign_id, 5)).await;
+        world.retry(&app).await;
+        assert_eq!(world.bought(&buyers).await, [10], "{logic:?}");
+        // Nothing was sold by the last one; the next is not any better off.
+        anew(10).await;
+        decide(&app, &world.posts(tenant, campaign_id, 5)).await;
+        assert_eq!(world.bought(&buyers).await, [10], "{logic:?}");
+        // Another day, another count; what waits sells up to it.
+        world.clock.advance(chrono::TimeDelta::days(1));
+        anew(0).await;
+        world.retry(&app).await;
+        assert_eq!(world.bought(&buyers).await, [20], "{logic:?}");
     }
     world.check_books().await;
 }

@@ -1,11 +1,21 @@
 //! The same things at the same time.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use futures::future::join_all;
-use leadflow_contracts::common::{Logic, Outcome};
+use leadflow_contracts::{
+    common::{Logic, Outcome},
+    distribution::PutSubscriptionRequest,
+};
 use leadflow_distribution::app::Posted;
 use leadflow_kernel::CampaignId;
+use leadflow_testkit::wait;
 
 use crate::support::*;
 
@@ -66,6 +76,46 @@ async fn a_cap_of_ten_admits_ten_of_two_hundred() {
         decide_everywhere(&world, &world.posts(tenant, campaign, 200), 7).await;
         assert_eq!(world.bought(&[buyer]).await, [10], "{logic:?}");
     }
+    world.check_books().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_cap_of_ten_is_kept_by_a_buyer_who_leaves_and_comes_back_meanwhile() {
+    const TIMES: i64 = 30;
+    let world = Arc::new(World::new().await);
+    let app = world.replica();
+    let tenant = world.tenant(&app).await;
+    let (campaign, _) = world.campaign(&app, tenant, Logic::RoundRobin, 0).await;
+    let buyer = world.buyer(&app, tenant).await;
+    let capped = move || PutSubscriptionRequest { daily_cap: Some(10), ..subscription(campaign, buyer) };
+    put_subscription(&app, tenant, capped()).await;
+    let over = Arc::new(AtomicBool::new(false));
+    let deciding = (0..2).map(|_| {
+        let (world, app, over) = (world.clone(), world.replica(), over.clone());
+        tokio::spawn(async move {
+            while !over.load(Ordering::SeqCst) {
+                decide(&app, &world.posts(tenant, campaign, 2)).await;
+            }
+        })
+    });
+    let deciding: Vec<_> = deciding.collect();
+    for _ in 0..TIMES {
+        // Each of the subscriptions sees leads: with a cap of its own it would get some.
+        let before = world.count("SELECT count(*) FROM distribution.leads").await;
+        wait::until("more leads", PATIENCE, async || {
+            world.count("SELECT count(*) FROM distribution.leads").await > before + 4
+        })
+        .await;
+        unsubscribe(&app, tenant, campaign, buyer).await;
+        put_subscription(&app, tenant, capped()).await;
+    }
+    over.store(true, Ordering::SeqCst);
+    for done in join_all(deciding).await {
+        done.unwrap();
+    }
+    world.retry(&app).await;
+    assert_eq!(world.bought(&[buyer]).await, [10]);
+    assert_eq!(world.count("SELECT count(*) FROM distribution.subscriptions").await, TIMES + 1);
     world.check_books().await;
 }
 

@@ -12,8 +12,8 @@ use std::{
 use leadflow_contracts::{
     common::{self, Decision, DuplicateMatch, DuplicateRule, FieldDef, FieldType, Logic, Money, Outcome, Status},
     distribution::{
-        Campaign, GetDecisionRequest, Lead, PutCampaignRequest, PutCategoryRequest, PutSubscriptionRequest,
-        Subscription, distribution_server::Distribution as _,
+        Campaign, GetCampaignRequest, GetDecisionRequest, Lead, PutCampaignRequest, PutCategoryRequest,
+        PutSubscriptionRequest, Subscription, distribution_server::Distribution as _,
     },
 };
 use leadflow_distribution::{
@@ -372,6 +372,30 @@ pub async fn put_campaign(app: &App, tenant: Tenant, request: PutCampaignRequest
 
 pub async fn put_subscription(app: &App, tenant: Tenant, request: PutSubscriptionRequest) -> Subscription {
     call(app).put_subscription(as_tenant(tenant.seller, request)).await.unwrap().into_inner()
+}
+
+/// The request that writes a subscription as it is.
+pub fn as_put(made: &Subscription) -> PutSubscriptionRequest {
+    PutSubscriptionRequest {
+        subscription_id: made.subscription_id.clone(),
+        campaign_id: made.campaign_id.clone(),
+        buyer_id: made.buyer_id.clone(),
+        status: made.status,
+        daily_cap: made.daily_cap,
+        states: made.states.clone(),
+        waterfall_priority: made.waterfall_priority,
+        seller_waterfall_priority: made.seller_waterfall_priority,
+    }
+}
+
+/// Archives the buyer's subscription to the campaign.
+pub async fn unsubscribe(app: &App, tenant: Tenant, campaign: CampaignId, buyer: BuyerId) {
+    let wanted = GetCampaignRequest { campaign_id: campaign.to_string() };
+    let view = call(app).get_campaign(as_tenant(tenant.seller, wanted)).await.unwrap().into_inner();
+    let live =
+        view.subscriptions.iter().find(|one| one.buyer_id == buyer.to_string() && one.status() != Status::Archived);
+    let archived = PutSubscriptionRequest { status: Status::Archived.into(), ..as_put(live.unwrap()) };
+    put_subscription(app, tenant, archived).await;
 }
 
 pub async fn decision(app: &App, posted: &Posted) -> Decision {

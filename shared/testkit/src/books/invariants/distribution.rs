@@ -61,31 +61,45 @@ pub(super) const ALL: &[Invariant] = &[
     },
     Invariant {
         name: "daily_cap_is_kept",
-        sentence: "A subscription gets no more leads on one of its tenant's days than its cap allows.",
+        sentence: "A subscription gets no lead on one of its tenant's days beyond its cap; what its buyer got that day by \
+                   subscriptions that he had there before counts too.",
         only_when_settled: false,
         checked: "SELECT 1 FROM distribution.subscriptions WHERE daily_cap IS NOT NULL",
-        broken: "SELECT format('subscription %s got %s leads on %s, its cap is %s', s.subscription_id, count(*),
-                     (a.assigned_at AT TIME ZONE t.time_zone)::date, s.daily_cap)
-                 FROM distribution.assignments a
-                 JOIN distribution.subscriptions s USING (subscription_id)
-                 JOIN distribution.sellers t ON t.seller_id = s.seller_id
+        // Of two subscriptions of a buyer, the one that was served later has the higher number in the rotation.
+        broken: "WITH sold AS (
+                     SELECT s.*, r.last_served, (a.assigned_at AT TIME ZONE t.time_zone)::date AS day, count(*) AS number
+                     FROM distribution.assignments a
+                     JOIN distribution.subscriptions s USING (subscription_id)
+                     JOIN distribution.sellers t ON t.seller_id = s.seller_id
+                     LEFT JOIN distribution.subscription_rotation r USING (subscription_id)
+                     GROUP BY s.subscription_id, r.last_served, day)
+                 SELECT format('subscription %s: its buyer got %s leads on %s, its cap is %s', s.subscription_id,
+                     sum(b.number), s.day, s.daily_cap)
+                 FROM sold s
+                 JOIN sold b ON b.campaign_id = s.campaign_id AND b.buyer_id = s.buyer_id AND b.day = s.day
+                     AND (b.subscription_id = s.subscription_id OR b.last_served <= s.last_served)
                  WHERE s.daily_cap IS NOT NULL AND s.subscription_id NOT IN (SELECT subscription_id FROM books_changed)
-                 GROUP BY s.subscription_id, s.daily_cap, (a.assigned_at AT TIME ZONE t.time_zone)::date
-                 HAVING count(*) > s.daily_cap",
+                 GROUP BY s.subscription_id, s.day, s.daily_cap HAVING sum(b.number) > s.daily_cap",
     },
     Invariant {
         name: "sold_today_is_counted_right",
-        sentence: "What a subscription is counted to have got today is what it got.",
+        sentence: "What counts for a subscription's cap today is what its buyer got by it, and by those that he had in the \
+                   campaign before.",
         only_when_settled: false,
         checked: "SELECT 1 FROM distribution.subscription_rotation",
-        broken: "SELECT format('subscription %s is counted %s on %s and got %s', r.subscription_id, r.sold_today, r.cap_day,
-                     coalesce(sold.number, 0))
-                 FROM distribution.subscription_rotation r
-                 LEFT JOIN (
+        broken: "WITH sold AS (
                      SELECT a.subscription_id, (a.assigned_at AT TIME ZONE t.time_zone)::date AS day, count(*) AS number
                      FROM distribution.assignments a JOIN distribution.sellers t USING (seller_id)
-                     GROUP BY 1, 2) sold ON sold.subscription_id = r.subscription_id AND sold.day = r.cap_day
-                 WHERE coalesce(sold.number, 0) <> r.sold_today",
+                     GROUP BY 1, 2),
+                 places AS (
+                     SELECT r.*, coalesce(s.buyer_id, r.subscription_id) AS owner
+                     FROM distribution.subscription_rotation r LEFT JOIN distribution.subscriptions s USING (subscription_id))
+                 SELECT format('subscription %s is counted %s on %s and its buyer got %s', r.subscription_id, r.sold_today,
+                     r.cap_day, coalesce(sum(sold.number), 0))
+                 FROM places r
+                 JOIN places b ON b.campaign_id = r.campaign_id AND b.owner = r.owner AND b.last_served <= r.last_served
+                 LEFT JOIN sold ON sold.subscription_id = b.subscription_id AND sold.day = r.cap_day
+                 GROUP BY r.subscription_id, r.sold_today, r.cap_day HAVING coalesce(sum(sold.number), 0) <> r.sold_today",
     },
     Invariant {
         name: "state_matches",

@@ -83,6 +83,17 @@ pub(super) const ALL: &[Plant] = &[
         "UPDATE distribution.subscriptions SET daily_cap = 1 WHERE subscription_id = 'sub-3'",
     ),
     plant(
+        "a cap passed by subscribing anew",
+        &["daily_cap_is_kept"],
+        "UPDATE distribution.assignments SET subscription_id = 'sub-4' WHERE assignment_id = 'asg-4';
+         UPDATE distribution.subscription_rotation SET last_served = 2, sold_today = 1 WHERE subscription_id = 'sub-3'",
+    ),
+    plant(
+        "a count that began anew with another subscription",
+        &["sold_today_is_counted_right"],
+        "UPDATE distribution.subscription_rotation SET sold_today = 0 WHERE subscription_id = 'sub-4'",
+    ),
+    plant(
         "a sale not counted today",
         &["sold_today_is_counted_right"],
         "UPDATE distribution.subscription_rotation SET sold_today = 1 WHERE subscription_id = 'sub-3'",

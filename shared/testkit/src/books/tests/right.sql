@@ -17,7 +17,9 @@ INSERT INTO distribution.campaigns VALUES
 INSERT INTO distribution.subscriptions VALUES
     ('sub-1', 'camp-1', 'buyer-1', 'seller-1', 1, 'active', 2, '{CA}', NULL, NULL, now()),
     ('sub-2', 'camp-2', 'buyer-1', 'seller-1', 1, 'active', NULL, '{}', NULL, NULL, now()),
-    ('sub-3', 'camp-2', 'buyer-2', 'seller-1', 1, 'active', 5, '{}', NULL, NULL, now());
+    ('sub-3', 'camp-2', 'buyer-2', 'seller-1', 1, 'archived', 5, '{}', NULL, NULL, now()),
+    -- Subscribed anew, with a lower cap, and got nothing since.
+    ('sub-4', 'camp-2', 'buyer-2', 'seller-1', 1, 'active', 1, '{}', NULL, NULL, now());
 INSERT INTO distribution.campaign_routing (campaign_id, seller_id) VALUES ('camp-1', 'seller-1'), ('camp-2', 'seller-1');
 
 -- Leads: 1 sold to one, 2 sold to two, 3 for sale, 4 rejected, 5 expired, 6 a test, 7 sold later.
@@ -41,7 +43,8 @@ INSERT INTO distribution.assignments VALUES
     ('asg-3', 'lead-2', 'buyer-2', 'sub-3', 'camp-2', 'seller-1', 10, 'USD', '2026-03-02 15:00Z'),
     ('asg-4', 'lead-7', 'buyer-2', 'sub-3', 'camp-2', 'seller-1', 10, 'USD', '2026-03-03 04:59Z');
 INSERT INTO distribution.subscription_rotation VALUES
-    ('camp-1', 'sub-1', 1, 0, '2026-03-02', 1), ('camp-2', 'sub-2', 1, 0, '2026-03-02', 1), ('camp-2', 'sub-3', 2, 0, '2026-03-02', 2);
+    ('camp-1', 'sub-1', 1, 0, '2026-03-02', 1), ('camp-2', 'sub-2', 1, 0, '2026-03-02', 1),
+    ('camp-2', 'sub-3', 3, 0, '2026-03-02', 2), ('camp-2', 'sub-4', 3, 0, '2026-03-02', 2);
 
 -- Money: 100.00 and 50.00 put in, 35.00 and 20.00 spent.
 INSERT INTO billing.wallets (buyer_id, seller_id, version, balance, held, spent_week, week_start, spent_month, month_start, lines) VALUES
