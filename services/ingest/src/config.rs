@@ -29,13 +29,19 @@ pub struct Config {
     pub supplier_posts_per_second: u32,
     /// Posts a second of all suppliers of a seller whose record names no number.
     pub seller_posts_per_second: u32,
-    /// Posts being worked on at once; more are answered 503.
+    /// Posts being worked on at once, from when they are all here; more are answered 503.
     pub max_in_flight: usize,
     /// Connections open at once; more wait.
     pub max_connections: usize,
 }
 
 impl Config {
+    /// Bodies of one supplier on their way here at once; more are answered 429.
+    #[must_use]
+    pub const fn bodies_of_a_supplier(&self) -> usize {
+        if self.max_in_flight < 4 { 1 } else { self.max_in_flight / 4 }
+    }
+
     /// Reads the settings; problems are collected in `env`.
     pub fn read(env: &mut Env) -> Self {
         let config = Self {

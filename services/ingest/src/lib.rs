@@ -22,7 +22,7 @@ pub use config::Config;
 
 use crate::{
     app::{App, Timeouts},
-    inbound::directory::{DefaultLimits, NOUNS, Records},
+    inbound::directory::{Limits, NOUNS, Records},
     outbound::{decisions::Decisions, publisher::LeadPublisher},
     store::{directory::Directory, recent::Recent, waiters::Waiters},
 };
@@ -69,8 +69,12 @@ pub async fn run(config: Config, deps: Deps, listener: TcpListener, shutdown: Sh
         app.waiters.clone(),
         followers_stop.clone(),
     ));
-    let defaults = DefaultLimits { supplier: config.supplier_posts_per_second, seller: config.seller_posts_per_second };
-    let records = Records::new(app.directory.clone(), defaults);
+    let limits = Limits {
+        supplier: config.supplier_posts_per_second,
+        seller: config.seller_posts_per_second,
+        bodies: config.bodies_of_a_supplier(),
+    };
+    let records = Records::new(app.directory.clone(), limits);
     let (bus, stop) = (deps.bus.clone(), followers_stop.clone());
     let following = tokio::spawn(async move { directory::follow(bus, &NOUNS, records, stop).await });
 

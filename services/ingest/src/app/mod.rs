@@ -41,7 +41,7 @@ pub struct App {
     pub timeouts: Timeouts,
     /// Where distribution sends decisions for this instance.
     pub reply_subject: String,
-    /// Room for posts being worked on.
+    /// Room for posts that are all here and being worked on.
     pub in_flight: Semaphore,
 }
 

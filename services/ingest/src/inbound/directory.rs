@@ -10,6 +10,7 @@ use leadflow_contracts::{
 };
 use leadflow_ingest_domain::{Field, FieldKind, Schema};
 use leadflow_messaging::{Message, directory};
+use tokio::sync::Semaphore;
 
 use crate::store::{
     directory::{Campaign, Category, Directory, Supplier},
@@ -19,26 +20,28 @@ use crate::store::{
 /// The records the gateway follows.
 pub const NOUNS: [&str; 4] = ["seller", "supplier", "category", "campaign"];
 
-/// Limits of records that name none.
+/// Limits that records do not name.
 #[derive(Debug, Clone, Copy)]
-pub struct DefaultLimits {
+pub struct Limits {
     /// Posts a second of a supplier.
     pub supplier: u32,
     /// Posts a second of all suppliers of a seller.
     pub seller: u32,
+    /// Bodies of one supplier on their way here at once.
+    pub bodies: usize,
 }
 
 /// Applies records to a [`Directory`].
 pub struct Records {
     directory: Arc<Directory>,
-    defaults: DefaultLimits,
+    limits: Limits,
 }
 
 impl Records {
     /// Into this directory.
     #[must_use]
-    pub const fn new(directory: Arc<Directory>, defaults: DefaultLimits) -> Self {
-        Self { directory, defaults }
+    pub const fn new(directory: Arc<Directory>, limits: Limits) -> Self {
+        Self { directory, limits }
     }
 
     fn read(&self, message: &Message) -> Result<(), Unreadable> {
@@ -53,14 +56,14 @@ impl Records {
     }
 
     fn seller(&self, record: &SellerChanged) -> Result<(), ConvertError> {
-        let per_second = or_default(record.posts_per_second, self.defaults.seller);
+        let per_second = or_default(record.posts_per_second, self.limits.seller);
         let id = id(&record.seller_id, "seller_id")?;
         self.directory.put_seller(id, record.version, record.status() == Status::Active, per_second);
         Ok(())
     }
 
     fn supplier(&self, record: &SupplierChanged) -> Result<(), ConvertError> {
-        let per_second = or_default(record.posts_per_second, self.defaults.supplier);
+        let per_second = or_default(record.posts_per_second, self.limits.supplier);
         let hash = |sha256: &[u8]| <[u8; 32]>::try_from(sha256).ok();
         self.directory.put_supplier(Supplier {
             id: id(&record.supplier_id, "supplier_id")?,
@@ -70,6 +73,7 @@ impl Records {
             categories: record.category_ids.iter().map(|text| id(text, "category_ids")).collect::<Result<_, _>>()?,
             keys: record.keys.iter().filter_map(|key| Some((hash(&key.sha256)?, key.expires_at_ms))).collect(),
             posts: Arc::new(RateLimit::new(per_second)),
+            bodies: Arc::new(Semaphore::new(self.limits.bodies)),
             lookups: Arc::new(RateLimit::new(per_second)),
         });
         Ok(())

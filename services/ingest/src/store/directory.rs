@@ -11,6 +11,7 @@ use std::{
 
 use leadflow_ingest_domain::Schema;
 use leadflow_kernel::{CampaignId, CategoryId, SellerId, SupplierId};
+use tokio::sync::Semaphore;
 
 use super::limit::RateLimit;
 
@@ -47,6 +48,8 @@ pub struct Supplier {
     pub keys: Vec<(KeyHash, i64)>,
     /// What it may post.
     pub posts: Arc<RateLimit>,
+    /// Room for bodies of its posts on their way here: who sends slowly keeps nobody else out.
+    pub bodies: Arc<Semaphore>,
     /// What it may look up: as many, counted apart, so that polling does not use up posting.
     pub lookups: Arc<RateLimit>,
 }
@@ -154,6 +157,7 @@ impl Directory {
             }
             supplier.posts = kept_or_new(Some(&known.posts), supplier.posts.per_second());
             supplier.lookups = kept_or_new(Some(&known.lookups), supplier.lookups.per_second());
+            supplier.bodies = known.bodies.clone();
             for (hash, _) in &known.keys {
                 records.keys.remove(hash);
             }
@@ -209,6 +213,7 @@ mod tests {
             categories: HashSet::new(),
             keys: keys.iter().map(|&byte| ([byte; 32], 0)).collect(),
             posts: Arc::new(RateLimit::new(per_second)),
+            bodies: Arc::new(Semaphore::new(1)),
             lookups: Arc::new(RateLimit::new(per_second)),
         }
     }

@@ -2,12 +2,19 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use governor::{DefaultDirectRateLimiter, Quota, clock::Clock as _};
+use governor::{
+    Quota, RateLimiter,
+    clock::{Clock as _, DefaultClock},
+    middleware::StateInformationMiddleware,
+    state::{InMemoryState, NotKeyed},
+};
+
+type Limiter = RateLimiter<NotKeyed, InMemoryState, DefaultClock, StateInformationMiddleware>;
 
 /// One rate limit.
 #[derive(Debug)]
 pub struct RateLimit {
-    limiter: DefaultDirectRateLimiter,
+    limiter: Limiter,
     per_second: NonZeroU32,
 }
 
@@ -25,7 +32,7 @@ impl RateLimit {
     #[must_use]
     pub fn new(per_second: u32) -> Self {
         let per_second = NonZeroU32::new(per_second).unwrap_or(NonZeroU32::MIN);
-        Self { limiter: DefaultDirectRateLimiter::direct(Quota::per_second(per_second)), per_second }
+        Self { limiter: RateLimiter::direct(Quota::per_second(per_second)).with_middleware(), per_second }
     }
 
     /// How many a second it lets through.
@@ -34,12 +41,13 @@ impl RateLimit {
         self.per_second.get()
     }
 
-    /// Takes one.
+    /// Takes one; says how many are left.
     ///
     /// # Errors
     /// [`Exceeded`] when there is none left now.
-    pub fn take(&self) -> Result<(), Exceeded> {
-        self.limiter.check().map_err(|until| Exceeded {
+    pub fn take(&self) -> Result<u32, Exceeded> {
+        let left = self.limiter.check().map(|state| state.remaining_burst_capacity());
+        left.map_err(|until| Exceeded {
             per_second: self.per_second(),
             wait: until.wait_time_from(self.limiter.clock().now()),
         })

@@ -84,6 +84,8 @@ fn check(case: &Case, answer: &Answer) {
     assert_eq!(body["code"], case.code, "{name}: {answer:?}");
     assert!(body["error"].as_str().is_some_and(|sentence| sentence.len() > 5), "{name}: {answer:?}");
     assert_eq!(body["requestId"].as_str(), answer.header("x-request-id"), "{name}: {answer:?}");
+    let challenge = answer.header("www-authenticate").is_some_and(|text| text.starts_with("ApiKey realm="));
+    assert_eq!(challenge, answer.status == 401, "{name}: {answer:?}");
     match case.field {
         Some(path) => assert!(body["fields"].get(path).is_some(), "{name}: {answer:?}"),
         None => assert!(body.get("fields").is_none_or(|fields| case.code == "validation_failed" && fields.is_object())),

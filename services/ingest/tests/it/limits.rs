@@ -10,6 +10,7 @@ use crate::{
     world::{JSON, KEY, OTHER_KEY, PATIENCE, World},
 };
 
+const LOOK_UP: &str = "/api/leads/ingest?reference=x";
 /// Longer than any test.
 const FOREVER: Duration = Duration::from_secs(300);
 
@@ -33,9 +34,37 @@ async fn a_supplier_and_a_seller_have_limits_from_their_records() {
         assert!(refused.header("retry-after").unwrap().parse::<u64>().unwrap() >= 1);
     }
     // Asking later has a limit of its own, and so has everybody else.
-    let path = "/api/leads/ingest?reference=x";
-    assert_eq!(world.get(path, &[("X-API-Key", KEY)]).await.status, 404);
+    assert_eq!(world.get(LOOK_UP, &[("X-API-Key", KEY)]).await.status, 404);
     assert_eq!(world.stored().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_tell_what_is_left_of_the_limits() {
+    let world = World::with(|_| {}, false).await;
+    let told = |answer: &client::Answer| {
+        ["limit", "remaining", "reset"].map(|name| Some(answer.header(&format!("ratelimit-{name}"))?.parse().unwrap()))
+    };
+    let headers = [("X-API-Key", KEY), JSON];
+    for answer in [world.post(&world.lead("Doe")).await, world.post("{}").await, world.get(LOOK_UP, &headers).await] {
+        let [Some(limit), Some(remaining), Some(reset)] = told(&answer) else { panic!("{answer:?}") };
+        // As much as one request, or all that came before less what was given back since.
+        assert!((1..500_u64).contains(&remaining), "{answer:?}");
+        assert_eq!((limit, reset), (500, 1));
+    }
+
+    // Of two limits the one that is reached first, and for who is over it when to come back.
+    let mut seller = world.tenant.seller_record();
+    (seller.version, seller.posts_per_second) = (2, 1);
+    world.publish(&seller).await;
+    let refused = wait::until_some("the limit is reached", PATIENCE, async || {
+        let answers = futures::future::join_all((0..8).map(|_| world.post("{}"))).await;
+        answers.into_iter().find(|answer| answer.status == 429)
+    })
+    .await;
+    assert_eq!(told(&refused), [Some(1), Some(0), refused.header("retry-after").map(|text| text.parse().unwrap())]);
+    // Who is not known has no limit.
+    let unknown = world.post_with(&[("X-API-Key", "sk_wrong"), JSON], "{}").await;
+    assert_eq!((unknown.status, told(&unknown)), (401, [None; 3]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -59,6 +88,39 @@ async fn more_posts_than_there_is_room_for_are_sent_away() {
     drop(inside.pop());
     let headers = [("X-API-Key", KEY), JSON, ("Prefer", "respond-async")];
     wait::until("there is room again", PATIENCE, async || world.post_with(&headers, &body).await.status == 202).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_supplier_who_sends_slowly_keeps_nobody_else_out() {
+    for (room, share) in [(1, 1), (9, 2)] {
+        let world = World::with(|config| (config.max_in_flight, config.body_timeout) = (room, FOREVER), false).await;
+        let body = world.lead("Doe");
+        let (front, back) = body.split_at(body.len() / 2);
+        let length = body.len().to_string();
+        let headers = [("X-API-Key", KEY), JSON, ("Content-Length", &length), ("Expect", "100-continue")];
+        let head = client::request("POST /api/leads/ingest", &headers, None);
+        let mut halves = Vec::new();
+        for _ in 0..share {
+            let mut stream = TcpStream::connect(world.addr).await.unwrap();
+            stream.write_all(&head).await.unwrap();
+            // The gateway asks for the body once it has given it room.
+            assert_eq!(client::read(&mut stream).await.map(|answer| answer.status), Some(100));
+            stream.write_all(front.as_bytes()).await.unwrap();
+            halves.push(stream);
+        }
+        let refused = world.post(&body).await;
+        assert_eq!((refused.status, refused.code().as_str()), (429, "too_many_bodies"));
+        assert_eq!(refused.header("retry-after"), Some("1"));
+
+        let theirs = crate::world::body(world.other.campaign, "Roe", "");
+        let theirs = world.post_with(&[("X-API-Key", OTHER_KEY), JSON], &theirs).await;
+        assert_eq!(theirs.status, 202, "{theirs:?}");
+
+        let mut half = halves.pop().unwrap();
+        half.write_all(back.as_bytes()).await.unwrap();
+        assert_eq!(client::read(&mut half).await.map(|answer| answer.status), Some(202));
+        assert_eq!(world.post(&body).await.status, 202, "its place is free again");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -22,12 +22,19 @@ pub struct ApiError {
     pub fields: BTreeMap<String, String>,
     /// Seconds, for 429 and 503.
     pub retry_after: Option<u64>,
+    /// `WWW-Authenticate`, for 401: how a caller says who it is.
+    pub challenge: Option<&'static str>,
 }
 
 impl ApiError {
     /// An error with this status, code and sentence.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), fields: BTreeMap::new(), retry_after: None }
+        Self { status, code, message: message.into(), fields: BTreeMap::new(), retry_after: None, challenge: None }
+    }
+
+    /// 401 with `WWW-Authenticate`, which RFC 9110 asks of every 401.
+    pub fn unauthorized(code: &'static str, message: impl Into<String>, challenge: &'static str) -> Self {
+        Self { challenge: Some(challenge), ..Self::new(StatusCode::UNAUTHORIZED, code, message) }
     }
 
     /// 503 with `Retry-After`, while a dependency is away.
@@ -62,6 +69,9 @@ impl IntoResponse for ApiError {
         let mut response = (self.status, Json(self.body(""))).into_response();
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(challenge) = self.challenge {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         response.extensions_mut().insert(self);
         response

@@ -1,9 +1,11 @@
 //! HTTP at the edges: the server, the request's id, and the one form of error answers.
 
 mod error;
+mod rate_limit;
 mod request_id;
 mod server;
 
 pub use error::ApiError;
+pub use rate_limit::RateLimitState;
 pub use request_id::{RequestId, layer as request_id};
 pub use server::{ServerLimits, serve, serve_with};

@@ -24,6 +24,9 @@ pub struct ServerLimits {
     pub drain_timeout: Duration,
 }
 
+/// The most bytes that wait in a connection's buffer, heads included; a longer head is answered 431.
+const MAX_BUFFER: usize = 64 << 10;
+
 impl Default for ServerLimits {
     fn default() -> Self {
         Self {
@@ -58,7 +61,7 @@ pub async fn serve_with(
     // HTTP/1.1 only: telling versions apart waits for the first bytes without a limit, so that callers
     // who say nothing would hold every connection there is.
     let mut builder = Builder::new(TokioExecutor::new()).http1_only();
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.header_timeout);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.header_timeout).max_buf_size(MAX_BUFFER);
     loop {
         let accepted = tokio::select! {
             biased;

@@ -25,9 +25,7 @@ fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h [u
 
 /// The caller's key.
 pub(super) fn api_key(headers: &HeaderMap) -> Result<&[u8], ApiError> {
-    let missing =
-        || ApiError::new(StatusCode::UNAUTHORIZED, "api_key_missing", "send your API key in the header X-API-Key");
-    let key = single(headers, &API_KEY)?.filter(|key| !key.is_empty()).ok_or_else(missing)?;
+    let key = single(headers, &API_KEY)?.filter(|key| !key.is_empty()).ok_or_else(super::refusal::no_key)?;
     if key.len() > MAX_API_KEY_BYTES {
         return Err(super::refusal::bad_key());
     }

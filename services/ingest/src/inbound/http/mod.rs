@@ -2,6 +2,7 @@
 
 mod answer;
 mod body;
+mod budget;
 mod headers;
 mod refusal;
 mod routes;

@@ -13,8 +13,15 @@ use crate::{
 /// Seconds after which a caller may try again when something is away.
 const RETRY_SECONDS: u64 = 1;
 
+/// What a caller lacks, in the words of HTTP.
+const CHALLENGE: &str = r#"ApiKey realm="leadflow", header="X-API-Key""#;
+
+pub(super) fn no_key() -> ApiError {
+    ApiError::unauthorized("api_key_missing", "send your API key in the header X-API-Key", CHALLENGE)
+}
+
 pub(super) fn bad_key() -> ApiError {
-    ApiError::new(StatusCode::UNAUTHORIZED, "api_key_invalid", AuthError::UnknownKey.to_string())
+    ApiError::unauthorized("api_key_invalid", AuthError::UnknownKey.to_string(), CHALLENGE)
 }
 
 pub(super) fn unauthenticated(error: AuthError) -> ApiError {
@@ -22,7 +29,7 @@ pub(super) fn unauthenticated(error: AuthError) -> ApiError {
     match error {
         AuthError::Starting => ApiError::unavailable("starting", sentence, RETRY_SECONDS),
         AuthError::UnknownKey => bad_key(),
-        AuthError::ExpiredKey => ApiError::new(StatusCode::UNAUTHORIZED, "api_key_expired", sentence),
+        AuthError::ExpiredKey => ApiError::unauthorized("api_key_expired", sentence, CHALLENGE),
         AuthError::SupplierInactive => ApiError::new(StatusCode::FORBIDDEN, "supplier_inactive", sentence),
         AuthError::SellerInactive => ApiError::new(StatusCode::FORBIDDEN, "seller_inactive", sentence),
     }
@@ -32,6 +39,11 @@ pub(super) fn too_many(exceeded: Exceeded, whose: &str) -> ApiError {
     let sentence = format!("at most {} requests a second are allowed for this {whose}", exceeded.per_second);
     // Whole seconds, never zero: a caller who comes back at once would only be refused again.
     ApiError::too_many("rate_limited", sentence, exceeded.wait.as_secs() + 1)
+}
+
+pub(super) fn too_many_bodies() -> ApiError {
+    let sentence = "too many requests of this supplier have begun and not sent their body yet";
+    ApiError::too_many("too_many_bodies", sentence, RETRY_SECONDS)
 }
 
 pub(super) fn overloaded() -> ApiError {
