@@ -8,14 +8,22 @@
 //! its error. Acknowledging happens after the handler's commit, so a crash in between repeats the batch: every
 //! handler must be idempotent.
 
-use std::{collections::VecDeque, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_nats::jetstream::{self, AckKind, consumer::pull};
 use futures::{FutureExt, Stream, StreamExt};
 use leadflow_kernel::Backoff;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Bus, Message, bundle, chain::chain, dlq, topology, trace};
+use crate::{Bus, Message, bundle, chain::chain, dlq, janitor, topology, trace};
 
 /// Deliveries after which a message is handled alone: it may be what crashes the process.
 const SUSPECT_AFTER: u64 = 5;
@@ -84,15 +92,32 @@ pub struct ConsumerSettings {
 type Delivery = jetstream::Message;
 
 /// Runs until `shutdown`: the batch at work is finished, what was only fetched is given back.
+///
+/// While it runs it also trims its stream ([`janitor`]).
 pub async fn run(bus: Bus, settings: ConsumerSettings, handler: Arc<dyn BatchHandler>, shutdown: CancellationToken) {
+    // True at first: an earlier process may have stopped before it trimmed what it had done.
+    let acknowledged = AtomicBool::new(true);
+    tokio::join!(
+        consume(&bus, settings, handler.as_ref(), &acknowledged, &shutdown),
+        janitor::run(&bus, settings.stream, &acknowledged, &shutdown)
+    );
+}
+
+async fn consume(
+    bus: &Bus,
+    settings: ConsumerSettings,
+    handler: &dyn BatchHandler,
+    acknowledged: &AtomicBool,
+    shutdown: &CancellationToken,
+) {
     let mut failures = 0_u32;
     while !shutdown.is_cancelled() {
-        match follow(&bus, settings, handler.as_ref(), &shutdown).await {
+        match follow(bus, settings, handler, acknowledged, shutdown).await {
             Ok(()) => failures = 0,
             Err(error) => {
                 failures = failures.saturating_add(1);
                 tracing::warn!(stream = settings.stream, consumer = settings.consumer, failures, %error, "consumer interrupted");
-                pause(RETRY.delay(failures, rand::random()), &shutdown).await;
+                pause(RETRY.delay(failures, rand::random()), shutdown).await;
             }
         }
     }
@@ -102,6 +127,7 @@ async fn follow(
     bus: &Bus,
     settings: ConsumerSettings,
     handler: &dyn BatchHandler,
+    acknowledged: &AtomicBool,
     shutdown: &CancellationToken,
 ) -> Result<(), BoxError> {
     let consumer: jetstream::consumer::Consumer<pull::Config> =
@@ -136,6 +162,7 @@ async fn follow(
         }
         let work = Work { bus, settings, handler, shutdown };
         work.process(deliveries).await;
+        acknowledged.store(true, Ordering::Relaxed);
         if let Some(error) = interrupted {
             return Err(error.into());
         }

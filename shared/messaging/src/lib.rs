@@ -6,6 +6,7 @@
 //! - [`outbox`]: events written in the transaction that makes them true, published after it commits.
 //! - [`inbox`]: events recorded in the transaction of their effect, so a repeat has none.
 //! - [`consumer`]: the batch loop of a durable consumer, with retries and a dead-letter path.
+//! - [`janitor`]: streams trimmed of what all their consumers have acknowledged.
 //! - [`directory`]: the current state of all records, loaded and then followed.
 //! - [`trace`]: W3C trace context through all of it.
 
@@ -19,6 +20,7 @@ mod envelope;
 pub mod group_commit;
 mod headers;
 pub mod inbox;
+pub mod janitor;
 pub mod outbox;
 pub mod tail;
 pub mod topology;

@@ -1,10 +1,9 @@
 //! The streams and durable consumers, declared once. Whoever starts first creates them; everybody
 //! reads them back and compares, because a server may ignore an option that it does not know.
 //!
-//! `LEADS`, `BILLING` and `NOTIFY` keep a message until every consumer that wants it has
-//! acknowledged it, and refuse new messages when full: nothing that somebody still needs is ever
-//! dropped. For that the consumers must exist before the first message does, so they are made here,
-//! together with their stream.
+//! `LEADS` and `BILLING` keep a message until every consumer that wants it has acknowledged it
+//! ([`crate::janitor`] removes it then), and refuse new messages when full: nothing that somebody still
+//! needs is ever dropped. `NOTIFY` has no consumer yet and keeps nothing.
 
 use std::time::Duration;
 
@@ -66,6 +65,11 @@ pub(crate) fn consumers() -> Vec<ConsumerSpec> {
     ]
 }
 
+/// Whether a stream's messages are removed by [`crate::janitor`], when all its consumers are done with them.
+pub(crate) fn is_trimmed(stream: &str) -> bool {
+    matches!(stream, streams::LEADS | streams::BILLING)
+}
+
 fn stream_configs(settings: TopologySettings) -> Vec<Config> {
     let base = |name: &str, subjects: &[&str]| Config {
         name: name.to_owned(),
@@ -78,7 +82,7 @@ fn stream_configs(settings: TopologySettings) -> Vec<Config> {
         ..Config::default()
     };
     let queue = |config: Config, max_bytes: i64| Config {
-        retention: RetentionPolicy::Interest,
+        retention: if is_trimmed(&config.name) { RetentionPolicy::Limits } else { RetentionPolicy::Interest },
         discard: DiscardPolicy::New,
         max_bytes,
         ..config

@@ -3,6 +3,7 @@
 mod consumer;
 mod directory;
 mod group_commit;
+mod janitor;
 mod outbox;
 mod topology;
 
