@@ -97,6 +97,15 @@ async fn work_that_is_left_is_a_violation_only_at_rest() {
 }
 
 #[tokio::test]
+async fn an_event_of_this_moment_may_wait_for_its_publishing() {
+    let db = books().await;
+    let insert = "INSERT INTO notifier.outbox (id, ordered, batch, retry_at) VALUES ($1, false, '', now())";
+    sqlx::query(insert).bind(LeadId::new().uuid()).execute(db.pool()).await.unwrap();
+    let report = check(db.pool(), &expectations()).await.unwrap();
+    assert!(report.is_clean(), "{report}");
+}
+
+#[tokio::test]
 async fn waiting_ends_when_everything_is_at_rest() {
     let db = books().await;
     let known = id::<LeadId>("lead", 1);

@@ -290,7 +290,7 @@ pub(super) const ALL: &[Plant] = &[
     plant(
         "an event that was not published",
         &["outboxes_are_empty"],
-        "INSERT INTO distribution.outbox (id, ordered, batch, retry_at) VALUES ('evt-1', false, '', now())",
+        "INSERT INTO distribution.outbox (id, ordered, batch, retry_at) VALUES ('00000000-0000-7000-8000-000000000001', false, '', now())",
     ),
     plant(
         "a service that did not hear of a change",
