@@ -21,7 +21,7 @@ use tokio::{net::TcpListener, sync::Semaphore};
 pub use config::Config;
 
 use crate::{
-    app::{App, Timeouts},
+    app::{App, Timeouts, receipt::Receipts},
     inbound::directory::{Limits, NOUNS, Records},
     outbound::{decisions::Decisions, publisher::LeadPublisher},
     store::{directory::Directory, recent::Recent, waiters::Waiters},
@@ -53,6 +53,7 @@ pub async fn run(config: Config, deps: Deps, listener: TcpListener, shutdown: Sh
         recent: Recent::new(RECENT),
         publisher: deps.publisher,
         decisions: Decisions::new(channel, grpc::Caller::new(config.token.clone()), config.lookup_timeout),
+        receipts: Receipts::new(&config.token),
         clock: deps.clock,
         timeouts: Timeouts { decision_wait: config.decision_wait, ack: config.ack_timeout },
         reply_subject: reply_subject.clone(),

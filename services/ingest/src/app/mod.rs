@@ -3,6 +3,7 @@
 pub mod authenticate;
 pub mod look_up;
 pub mod post_lead;
+pub mod receipt;
 
 use std::{sync::Arc, time::Duration};
 
@@ -33,6 +34,8 @@ pub struct App {
     pub recent: Recent,
     /// Where leads go.
     pub publisher: Arc<dyn LeadPublisher>,
+    /// Proofs of what was accepted.
+    pub receipts: receipt::Receipts,
     /// Where decisions are known.
     pub decisions: Decisions,
     /// Tells the time.

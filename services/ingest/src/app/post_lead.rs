@@ -47,6 +47,8 @@ pub enum Posted {
         lead_id: LeadId,
         /// The supplier's own name for it; empty when there is none.
         reference: String,
+        /// Proves to any gateway that it was accepted.
+        receipt: String,
         /// The caller did not want to wait.
         respond_async: bool,
     },
@@ -115,7 +117,8 @@ impl App {
             let event = self.event(caller, lead, &campaign, lead_id, body_hash, String::new());
             self.publish(caller, event, lead_id, body_hash, keyed, new.traceparent).await?;
             self.remember(caller, lead_id, body_hash, true);
-            return Ok(Posted::Pending { lead_id, reference, respond_async: true });
+            let receipt = self.receipts.write(caller.supplier.id, lead_id, body_hash);
+            return Ok(Posted::Pending { lead_id, reference, receipt, respond_async: true });
         }
 
         let event = self.event(caller, lead, &campaign, lead_id, body_hash, self.reply_subject.clone());
@@ -128,7 +131,8 @@ impl App {
             Some((Outcome::Conflict, _)) => Err(PostRefused::KeyReused),
             Some((Outcome::Pending | Outcome::Unspecified, _)) | None => {
                 self.remember(caller, lead_id, body_hash, true);
-                Ok(Posted::Pending { lead_id, reference, respond_async: false })
+                let receipt = self.receipts.write(caller.supplier.id, lead_id, body_hash);
+                Ok(Posted::Pending { lead_id, reference, receipt, respond_async: false })
             }
             Some((_, decision)) => Ok(Posted::Decided(decision)),
         }

@@ -112,15 +112,6 @@ impl World {
         let mut routes = grpc::builder().expect("reflection");
         routes.add_service(DistributionServer::with_interceptor(fake.clone(), grpc::guard(&token)));
         tokio::spawn(grpc::serve(grpc_listener, routes, shutdown.clone()));
-        let fake_consumer = deciding.then(|| {
-            let leads = consumer::ConsumerSettings {
-                stream: streams::LEADS,
-                consumer: streams::LEADS_DISTRIBUTION,
-                max_batch: 64,
-            };
-            tokio::spawn(consumer::run(bus.clone(), leads, Arc::new(fake.clone()), shutdown.clone()))
-        });
-
         let proxy = ChaosProxy::start(SocketAddr::from(([127, 0, 0, 1], nats.port()))).await.expect("proxy");
         let gateway_bus = connect(format!("nats://{}", proxy.addr())).await;
         let change = |config: &mut Config| {
@@ -133,7 +124,21 @@ impl World {
         let (addr, gateway) = gateway(&distribution_url, &gateway_bus, change, &shutdown).await;
         let (tenant, other) = (Tenant::new(), Tenant::new());
         let gateway = Some(gateway);
-        Self { nats, proxy, bus, addr, fake, tenant, other, shutdown, distribution_url, gateway, fake_consumer }
+        let fake_consumer = None;
+        let mut world =
+            Self { nats, proxy, bus, addr, fake, tenant, other, shutdown, distribution_url, gateway, fake_consumer };
+        if deciding {
+            world.begin_to_decide();
+        }
+        world
+    }
+
+    /// Has leads consumed from now on.
+    pub fn begin_to_decide(&mut self) {
+        let leads =
+            consumer::ConsumerSettings { stream: streams::LEADS, consumer: streams::LEADS_DISTRIBUTION, max_batch: 64 };
+        let running = consumer::run(self.bus.clone(), leads, Arc::new(self.fake.clone()), self.shutdown.clone());
+        self.fake_consumer = Some(tokio::spawn(running));
     }
 
     /// The address of another gateway on the same servers, ready.

@@ -1,6 +1,7 @@
 //! The service token and the tenant, as call metadata.
 
 use leadflow_kernel::SellerId;
+use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use tonic::{Code, Request, Status};
 
@@ -19,6 +20,12 @@ impl ServiceToken {
     #[must_use]
     pub fn new(secret: impl Into<String>) -> Self {
         Self(secret.into())
+    }
+
+    /// A key for `purpose` and nothing else, which says nothing about the secret.
+    #[must_use]
+    pub fn derive_key(&self, purpose: &str) -> [u8; 32] {
+        Sha256::new().chain_update(purpose).chain_update([0]).chain_update(&self.0).finalize().into()
     }
 
     pub(super) fn header(&self) -> String {

@@ -79,7 +79,7 @@ pub(super) fn pending(
     status: StatusCode,
     lead_id: LeadId,
     reference: &str,
-    public_url: &str,
+    status_url: String,
     respond_async: bool,
 ) -> Response {
     let lead_id = lead_id.to_string();
@@ -94,7 +94,7 @@ pub(super) fn pending(
         message: "Lead stored; its decision will follow".to_owned(),
         reference,
         test: false,
-        status_url: Some(format!("{public_url}{}/{lead_id}", super::PATH)),
+        status_url: Some(status_url),
     };
     let mut response = (status, Json(answer)).into_response();
     if respond_async {

@@ -14,6 +14,8 @@ use axum::{
     routing::{get, post},
 };
 
+use leadflow_kernel::LeadId;
+
 use crate::app::App;
 
 /// What the handlers work with.
@@ -27,6 +29,14 @@ pub struct Api {
     pub max_body_bytes: usize,
     /// A whole body must have arrived within this.
     pub body_timeout: Duration,
+}
+
+impl Api {
+    /// Where the caller can ask for the lead's decision.
+    fn status_url(&self, lead_id: LeadId, receipt: Option<&str>) -> String {
+        let (question, receipt) = receipt.map_or(("", ""), |receipt| ("?receipt=", receipt));
+        format!("{}{PATH}/{lead_id}{question}{receipt}", self.public_url)
+    }
 }
 
 /// The address of posts and look-ups.

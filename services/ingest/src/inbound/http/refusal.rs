@@ -81,15 +81,27 @@ pub(super) fn not_found(error: &LookUpError) -> ApiError {
     match error {
         LookUpError::Unknown => ApiError {
             retry_after: Some(RETRY_SECONDS),
-            ..unknown_lead("there is no such lead; if it was accepted a moment ago, ask again in a second")
+            ..unknown_lead(
+                "no lead of yours with this id or reference is decided; if one was accepted it is not listed yet: \
+                 ask again, or at the statusUrl of its 202, which knows it",
+            )
         },
+        LookUpError::OtherBody => ApiError::new(
+            StatusCode::CONFLICT,
+            "idempotency_key_reused",
+            "another body came first under this key and is the lead; this one had no effect",
+        ),
         LookUpError::Unavailable => {
             ApiError::unavailable("lookup_unavailable", "decisions cannot be looked up now", RETRY_SECONDS)
         }
     }
 }
 
-pub(super) fn unknown_lead(sentence: &str) -> ApiError {
+pub(super) fn no_lead() -> ApiError {
+    unknown_lead("this is not the id of a lead")
+}
+
+fn unknown_lead(sentence: &str) -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, "lead_unknown", sentence)
 }
 

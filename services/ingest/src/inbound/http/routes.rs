@@ -53,20 +53,37 @@ async fn take_post(api: &Api, request: Request, budget: &mut Budget) -> Result<R
     let posted = api.app.post_lead(&caller, new).instrument(span).await.map_err(refusal::refused)?;
     Ok(match posted {
         Posted::Decided(decision) => answer::decided(StatusCode::CREATED, &decision),
-        Posted::Pending { lead_id, reference, respond_async } => {
-            answer::pending(StatusCode::ACCEPTED, lead_id, &reference, &api.public_url, respond_async)
+        Posted::Pending { lead_id, reference, receipt, respond_async } => {
+            let status_url = api.status_url(lead_id, Some(&receipt));
+            answer::pending(StatusCode::ACCEPTED, lead_id, &reference, status_url, respond_async)
         }
     })
 }
 
-/// `GET /api/leads/ingest/{leadId}`
+/// What is asked for.
+struct Asked {
+    lead_id: LeadId,
+    receipt: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+struct WithReceipt {
+    receipt: Option<String>,
+}
+
+/// `GET /api/leads/ingest/{leadId}`, with `?receipt=` when it is a `statusUrl`.
 pub(super) async fn by_id(
     State(api): State<Api>,
     headers: HeaderMap,
     path: Result<Path<String>, PathRejection>,
+    uri: Uri,
 ) -> Response {
-    let lead_id = path.ok().and_then(|Path(text)| text.parse().ok());
-    look_up(&api, &headers, |_| lead_id.ok_or_else(|| refusal::unknown_lead("there is no such lead"))).await
+    let asked = |_: &Caller| {
+        let lead_id = path.ok().and_then(|Path(text)| text.parse().ok());
+        let Query(WithReceipt { receipt }) = Query::try_from_uri(&uri).unwrap_or_default();
+        Ok(Asked { lead_id: lead_id.ok_or_else(refusal::no_lead)?, receipt })
+    };
+    look_up(&api, &headers, asked).await
 }
 
 #[derive(Deserialize)]
@@ -77,38 +94,38 @@ struct ByReference {
 
 /// `GET /api/leads/ingest?reference=`
 pub(super) async fn by_reference(State(api): State<Api>, headers: HeaderMap, uri: Uri) -> Response {
-    let lead_id = |caller: &Caller| {
+    let asked = |caller: &Caller| {
         let Ok(Query(query)) = Query::<ByReference>::try_from_uri(&uri) else {
             let sentence = "ask with ?reference= and nothing else, or with the lead's id in the path";
             return Err(ApiError::new(StatusCode::BAD_REQUEST, "query_invalid", sentence));
         };
-        Ok(lead_id_of(caller.supplier.id, &query.reference))
+        Ok(Asked { lead_id: lead_id_of(caller.supplier.id, &query.reference), receipt: None })
     };
-    look_up(&api, &headers, lead_id).await
+    look_up(&api, &headers, asked).await
 }
 
-async fn look_up(
-    api: &Api,
-    headers: &HeaderMap,
-    lead_id: impl FnOnce(&Caller) -> Result<LeadId, ApiError>,
-) -> Response {
+async fn look_up(api: &Api, headers: &HeaderMap, asked: impl FnOnce(&Caller) -> Result<Asked, ApiError>) -> Response {
     let mut budget = Budget::default();
-    let answer = find(api, headers, lead_id, &mut budget).await;
+    let answer = find(api, headers, asked, &mut budget).await;
     budget.tell(answer)
 }
 
 async fn find(
     api: &Api,
     headers: &HeaderMap,
-    lead_id: impl FnOnce(&Caller) -> Result<LeadId, ApiError>,
+    asked: impl FnOnce(&Caller) -> Result<Asked, ApiError>,
     budget: &mut Budget,
 ) -> Result<Response, ApiError> {
     let caller = authenticate(&api.app, headers)?;
     budget.take(&caller.supplier.lookups, "supplier")?;
-    let status = api.app.look_up(&caller, lead_id(&caller)?).await;
+    let Asked { lead_id, receipt } = asked(&caller)?;
+    let status = api.app.look_up(&caller, lead_id, receipt.as_deref()).await;
     Ok(match status.map_err(|error| refusal::not_found(&error))? {
         Status::Decided(decision) => answer::decided(StatusCode::OK, &decision),
-        Status::Pending(lead_id) => answer::pending(StatusCode::OK, lead_id, "", &api.public_url, false),
+        Status::Pending { receipt } => {
+            let status_url = api.status_url(lead_id, receipt.as_deref());
+            answer::pending(StatusCode::OK, lead_id, "", status_url, false)
+        }
     })
 }
 
