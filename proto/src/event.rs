@@ -38,6 +38,7 @@ event!(LeadDecided, |this| {
 });
 event!(WalletCredited, |_this| subjects::WALLET_CREDITED.to_owned());
 event!(WalletLowBalance, |_this| subjects::WALLET_LOW_BALANCE.to_owned());
+event!(WalletReleased, |_this| subjects::WALLET_RELEASED.to_owned());
 event!(WalletLimitsChanged, |_this| subjects::WALLET_LIMITS_CHANGED.to_owned());
 event!(SellerChanged, |this| subjects::changed("seller", &this.seller_id));
 event!(BuyerChanged, |this| subjects::changed("buyer", &this.buyer_id));

@@ -14,6 +14,8 @@ pub const LEAD_EXPIRED: &str = "lead.expired";
 pub const WALLET_CREDITED: &str = "wallet.credited";
 /// billing: available money fell below the threshold.
 pub const WALLET_LOW_BALANCE: &str = "wallet.low_balance";
+/// billing: holds were given back that no sale needed.
+pub const WALLET_RELEASED: &str = "wallet.released";
 /// billing: spending limits or the wallet's status changed.
 pub const WALLET_LIMITS_CHANGED: &str = "wallet.limits_changed";
 /// notifier: a delivery arrived.

@@ -140,6 +140,16 @@ fn every_event_ever_published_reads_as_it_was_meant() {
         &mut seen,
     );
     sample(
+        "WalletReleased",
+        &events::WalletReleased {
+            buyer_id: BUYER.into(),
+            seller_id: SELLER.into(),
+            amount: money("25.00"),
+            available: money("45.00"),
+        },
+        &mut seen,
+    );
+    sample(
         "WalletLimitsChanged",
         &events::WalletLimitsChanged { buyer_id: BUYER.into(), seller_id: SELLER.into() },
         &mut seen,

@@ -57,7 +57,7 @@ pub(crate) fn consumers() -> Vec<ConsumerSpec> {
         spec(
             streams::BILLING,
             streams::BILLING_DISTRIBUTION,
-            &[subjects::WALLET_CREDITED, subjects::WALLET_LIMITS_CHANGED],
+            &[subjects::WALLET_CREDITED, subjects::WALLET_RELEASED, subjects::WALLET_LIMITS_CHANGED],
         ),
         spec(streams::DIRECTORY, streams::DIRECTORY_DISTRIBUTION, &["seller.changed.*", "buyer.changed.*"]),
         spec(streams::DIRECTORY, streams::DIRECTORY_BILLING, &["seller.changed.*", "buyer.changed.*"]),

@@ -83,6 +83,15 @@ pub struct LowBalance {
     pub wallet: Wallet,
 }
 
+/// Holds were given back, or placed again at a lower price: there is more to spend than before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Freed {
+    /// The wallet, as it is now.
+    pub wallet: Wallet,
+    /// What the holds that stood before reserve less than they did. Major units, more than zero.
+    pub amount: Decimal,
+}
+
 /// What has to be saved, all of it in one transaction.
 #[derive(Debug, Default)]
 pub struct Changes {
@@ -97,6 +106,8 @@ pub struct Changes {
     /// Downward crossings to tell. One for a wallet however often it crossed within the batch; none when it
     /// is at or above its threshold again.
     pub low_balances: Vec<LowBalance>,
+    /// Wallets with more to spend because holds were given back, by id: somebody may be waiting for it.
+    pub freed: Vec<Freed>,
 }
 
 struct Slot<T> {
@@ -282,7 +293,18 @@ impl Books {
     #[must_use]
     pub fn into_changes(self) -> Changes {
         let mut changes = Changes { postings: self.postings, ..Changes::default() };
+        let mut freed: BTreeMap<BuyerId, Decimal> = BTreeMap::new();
+        for Slot { loaded, now } in self.holds.values() {
+            let Some(before) = loaded.as_ref().filter(|before| before.state == HoldState::Held) else { continue };
+            let needed = if now.state == HoldState::Released { Decimal::ZERO } else { now.amount };
+            if before.amount > needed {
+                *freed.entry(before.buyer).or_default() += before.amount - needed;
+            }
+        }
         for Slot { loaded, now } in self.wallets.into_values() {
+            if let Some(amount) = freed.remove(&now.buyer) {
+                changes.freed.push(Freed { wallet: now, amount });
+            }
             if now.is_low() && !loaded.is_some_and(|before| before.is_low()) {
                 changes.low_balances.push(LowBalance { wallet: now });
             }

@@ -86,7 +86,7 @@ impl Billing {
         self.pool.begin_with(BEGIN).await
     }
 
-    /// Saves what was decided together with its events (those given and the low balances found),
+    /// Saves what was decided together with its events (those given, low balances and money set free),
     /// commits, and hands the events to the relay.
     async fn commit(
         &self,
@@ -99,6 +99,7 @@ impl Billing {
         events.extend(
             changes.low_balances.iter().map(|low| Envelope::new(EventId::new(), &events::low_balance(low), now)),
         );
+        events.extend(changes.freed.iter().map(|freed| Envelope::new(EventId::new(), &events::released(freed), now)));
         let pending = self.outbox.append(&mut transaction, events).await?;
         transaction.commit().await?;
         self.relay.send(pending);

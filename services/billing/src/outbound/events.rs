@@ -1,9 +1,9 @@
 //! Billing's events.
 
-use leadflow_billing_domain::{LowBalance, Wallet};
+use leadflow_billing_domain::{Freed, LowBalance, Wallet};
 use leadflow_contracts::{
     common,
-    events::{WalletCredited, WalletLimitsChanged, WalletLowBalance},
+    events::{WalletCredited, WalletLimitsChanged, WalletLowBalance, WalletReleased},
     money_to_proto,
 };
 use leadflow_kernel::{BuyerId, Money, PostingId, SellerId};
@@ -37,6 +37,18 @@ pub fn low_balance(low: &LowBalance) -> WalletLowBalance {
         seller_id: wallet.seller.to_string(),
         available: Some(amount(wallet, wallet.available())),
         threshold: Some(amount(wallet, wallet.low_balance_threshold)),
+    }
+}
+
+/// `wallet.released`
+#[must_use]
+pub fn released(freed: &Freed) -> WalletReleased {
+    let wallet = &freed.wallet;
+    WalletReleased {
+        buyer_id: wallet.buyer.to_string(),
+        seller_id: wallet.seller.to_string(),
+        amount: Some(amount(wallet, freed.amount)),
+        available: Some(amount(wallet, wallet.available())),
     }
 }
 

@@ -1,22 +1,15 @@
 //! What billing tells.
 
-use leadflow_billing_domain::Price;
+use leadflow_billing::app::SeenHold;
+use leadflow_billing_domain::{HoldRequest, Price};
 use leadflow_contracts::{
-    Event,
     common::Status,
-    events::{WalletCredited, WalletLimitsChanged, WalletLowBalance},
+    events::{WalletCredited, WalletLimitsChanged, WalletLowBalance, WalletReleased},
     subjects,
 };
-use leadflow_messaging::CoreMessages;
 use leadflow_testkit::wait;
 
 use crate::support::*;
-
-/// The next event on a subject.
-async fn next<E: Event>(messages: &mut CoreMessages) -> E {
-    let payload = tokio::time::timeout(PATIENCE, messages.next()).await.expect("an event").unwrap();
-    E::decode(payload).unwrap()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_credit_is_told_once_with_what_is_available_then() {
@@ -83,13 +76,45 @@ async fn a_raised_limit_and_another_status_are_told_a_lowered_limit_and_a_new_bu
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn money_that_holds_give_back_is_told_once_a_wallet_and_a_paid_hold_is_not() {
+    let world = World::new().await;
+    let billing = world.replica();
+    let (seller, buyer) = world.tenant(&billing, "100.00").await;
+    let mut released = world.bus.subscribe_core(subjects::WALLET_RELEASED).await.unwrap();
+    let holds = [request(seller, buyer, "25.00"), request(seller, buyer, "30.00"), request(seller, buyer, "45.00")];
+    billing.place_holds(seller, &holds).await.unwrap();
+    // Paid: nothing is free that was not.
+    capture(&billing, &[message(&assigned(&[&holds[2]]))]).await.unwrap();
+    let seen = |hold: &HoldRequest| SeenHold { id: hold.id, attempts: None };
+    billing.release_holds(seller, &[seen(&holds[0]), seen(&holds[1]), seen(&holds[2])]).await.unwrap();
+    let event: WalletReleased = next(&mut released).await;
+    assert_eq!((event.buyer_id, event.seller_id), (buyer.to_string(), seller.to_string()));
+    assert_eq!((event.amount, event.available), (proto_usd("55.00"), proto_usd("55.00")));
+    // Nothing is given back twice. Placed again at a lower price, a hold gives back the difference; at one that the
+    // wallet cannot pay, all of it.
+    billing.release_holds(seller, &[seen(&holds[0]), seen(&holds[1])]).await.unwrap();
+    for (price, told) in [("25.00", None), ("20.00", Some(("5.00", "35.00"))), ("60.00", Some(("20.00", "55.00")))] {
+        let again = HoldRequest { price: Price::new(usd(price)).unwrap(), ..holds[0].clone() };
+        billing.place_holds(seller, &[again]).await.unwrap();
+        if let Some((amount, available)) = told {
+            let event: WalletReleased = next(&mut released).await;
+            assert_eq!((event.amount, event.available), (proto_usd(amount), proto_usd(available)));
+        }
+    }
+    world.check_books().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn events_written_while_nats_is_away_are_published_when_it_returns() {
     let mut world = World::new().await;
     let billing = world.replica();
     let (seller, buyer) = world.tenant(&billing, "0.00").await;
     world.nats.kill9();
     credit(&billing, seller, buyer, "5.00").await;
-    assert_eq!(world.count("SELECT count(*) FROM billing.outbox").await, 1);
+    let hold = request(seller, buyer, "5.00");
+    billing.place_holds(seller, std::slice::from_ref(&hold)).await.unwrap();
+    billing.release_holds(seller, &[SeenHold { id: hold.id, attempts: None }]).await.unwrap();
+    assert_eq!(world.count("SELECT count(*) FROM billing.outbox").await, 2);
     world.nats.restart().await.unwrap();
     wait::until("the outbox is empty", std::time::Duration::from_secs(40), async || {
         world.count("SELECT count(*) FROM billing.outbox").await == 0

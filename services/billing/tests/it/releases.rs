@@ -12,6 +12,7 @@ use leadflow_billing::{
     workers::release::{Releaser, Step},
 };
 use leadflow_billing_domain::{HoldOutcome, HoldRequest};
+use leadflow_contracts::{events::WalletReleased, subjects};
 use leadflow_kernel::{AssignmentId, CampaignId, SellerId};
 
 use crate::support::*;
@@ -56,6 +57,7 @@ async fn an_old_hold_that_distribution_does_not_know_is_given_back_and_a_known_o
     let (seller, buyer) = world.tenant(&billing, "100.00").await;
     let (sold, orphan) = (request(seller, buyer, "25.00"), request(seller, buyer, "30.00"));
     billing.place_holds(seller, &[sold.clone(), orphan.clone()]).await.unwrap();
+    let mut told = world.bus.subscribe_core(subjects::WALLET_RELEASED).await.unwrap();
     let (releaser, distribution) =
         releaser(&billing, FakeDistribution { known: set([sold.id]), ..FakeDistribution::default() });
     assert_eq!(releaser.step().await.unwrap(), Step::default(), "too young to ask about");
@@ -67,6 +69,8 @@ async fn an_old_hold_that_distribution_does_not_know_is_given_back_and_a_known_o
     let expected = Step { stale: 2, assigned: 1, released: 1, unknown: 0 };
     assert_eq!(releaser.step().await.unwrap(), expected);
     assert_eq!(amounts(&billing, seller, buyer).await, ("100.00".to_owned(), "30.00".to_owned(), "70.00".to_owned()));
+    let event: WalletReleased = next(&mut told).await;
+    assert_eq!((event.buyer_id, event.amount), (buyer.to_string(), proto_usd("30.00")));
     // The sale's event arrives late; the orphan is placed again by a retry.
     capture(&billing, &[message(&assigned(&[&sold]))]).await.unwrap();
     assert_eq!(billing.place_holds(seller, &[orphan]).await.unwrap(), [HoldOutcome::Held]);

@@ -18,7 +18,7 @@ use leadflow_kernel::{
     AssignmentId, BuyerId, CampaignId, CategoryId, Currency, EventId, LeadId, ManualClock, Money, SellerId, SupplierId,
 };
 use leadflow_messaging::{
-    Bus, BusSettings, Message,
+    Bus, BusSettings, CoreMessages, Message,
     consumer::{BatchHandler as _, HandleError},
     outbox::{Outbox, Relay},
     topology,
@@ -192,6 +192,12 @@ pub fn message<E: Event>(event: &E) -> Message {
         delivered: 1,
         sequence: 1,
     }
+}
+
+/// The next event on a subject.
+pub async fn next<E: Event>(messages: &mut CoreMessages) -> E {
+    let payload = tokio::time::timeout(PATIENCE, messages.next()).await.expect("an event").unwrap();
+    E::decode(payload).unwrap()
 }
 
 pub async fn apply(billing: &Billing, batch: &[Message]) -> Result<(), HandleError> {

@@ -154,8 +154,8 @@ impl App {
         Ok(sellers.len())
     }
 
-    /// Asks for another look at everything for sale: for what no event tells, such as money that
-    /// billing released. Returns how many campaigns.
+    /// Asks for another look at everything for sale: a net below the events, should one of them not tell of
+    /// a change. Returns how many campaigns.
     ///
     /// # Errors
     /// Those of PostgreSQL.

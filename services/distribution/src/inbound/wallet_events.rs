@@ -1,8 +1,8 @@
-//! `wallet.credited` and `wallet.limits_changed`: leads may sell that did not before.
+//! `wallet.credited`, `wallet.released` and `wallet.limits_changed`: leads may sell that did not before.
 
 use leadflow_contracts::{
     Event,
-    events::{WalletCredited, WalletLimitsChanged},
+    events::{WalletCredited, WalletLimitsChanged, WalletReleased},
     id,
 };
 use leadflow_kernel::BuyerId;
@@ -38,6 +38,7 @@ impl BatchHandler for WalletEvents {
 fn read(message: &Message) -> Result<BuyerId, HandleError> {
     let buyer_id = match message.kind.as_str() {
         WalletCredited::TYPE => message.decode::<WalletCredited>().map_err(HandleError::permanent)?.buyer_id,
+        WalletReleased::TYPE => message.decode::<WalletReleased>().map_err(HandleError::permanent)?.buyer_id,
         WalletLimitsChanged::TYPE => message.decode::<WalletLimitsChanged>().map_err(HandleError::permanent)?.buyer_id,
         other => return Err(HandleError::permanent(format!("unknown kind {other:?}"))),
     };

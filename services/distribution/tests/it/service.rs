@@ -14,7 +14,9 @@ use leadflow_contracts::{
     },
     common::{self, Logic, Outcome},
     distribution::distribution_client::DistributionClient,
-    events::{BuyerChanged, Decisions, LeadReceived, SellerChanged, WalletCredited},
+    events::{
+        BuyerChanged, Decisions, LeadReceived, SellerChanged, WalletCredited, WalletLimitsChanged, WalletReleased,
+    },
 };
 use leadflow_distribution::{Config, Deps, Listeners};
 use leadflow_kernel::{BuyerId, CampaignId, Clock as _, EventId, LeadId, SellerId, SystemClock};
@@ -90,7 +92,8 @@ async fn leads_go_in_as_events_and_come_out_sold() {
         token: token.clone(),
         billing_url,
         max_batch: 256,
-        retry_everything_every: PATIENCE,
+        // Only events wake anybody here.
+        retry_everything_every: 100 * PATIENCE,
     };
     let deps = Deps { bus: world.bus.clone(), clock: Arc::new(SystemClock) };
     let listeners = Listeners { grpc: grpc_listener, http: http_listener };
@@ -155,18 +158,26 @@ async fn leads_go_in_as_events_and_come_out_sold() {
     let answer = Decisions::decode(gateway.next().await.unwrap()).unwrap().decisions.remove(0);
     assert_eq!((answer.lead_id, answer.outcome), (lead.to_string(), i32::from(Outcome::Distributed)));
 
-    // The next one finds no money; it sells when there is some.
-    let waiting = LeadId::new();
-    tell(Envelope::new(EventId::new(), &received(waiting), now)).await;
-    let answer = Decisions::decode(gateway.next().await.unwrap()).unwrap().decisions.remove(0);
-    assert_eq!(answer.outcome(), Outcome::Unsold);
-    money.0.store(1, Ordering::SeqCst);
+    // The next ones find no money; each sells when there is some.
     let credited = WalletCredited { buyer_id: buyer.to_string(), seller_id: seller.to_string(), ..Default::default() };
-    tell(Envelope::new(EventId::new(), &credited, now)).await;
-    wait::until("the second lead to be sold", PATIENCE, async || {
-        world.count("SELECT count(*) FROM distribution.assignments").await == 2
-    })
-    .await;
+    let released = WalletReleased { buyer_id: buyer.to_string(), seller_id: seller.to_string(), ..Default::default() };
+    let changed = WalletLimitsChanged { buyer_id: buyer.to_string(), seller_id: seller.to_string() };
+    let news = [
+        Envelope::new(EventId::new(), &credited, now),
+        Envelope::new(EventId::new(), &released, now),
+        Envelope::new(EventId::new(), &changed, now),
+    ];
+    for (sold, event) in (2..).zip(news) {
+        tell(Envelope::new(EventId::new(), &received(LeadId::new()), now)).await;
+        let answer = Decisions::decode(gateway.next().await.unwrap()).unwrap().decisions.remove(0);
+        assert_eq!(answer.outcome(), Outcome::Unsold);
+        money.0.store(1, Ordering::SeqCst);
+        tell(event).await;
+        wait::until("the lead that waits to be sold", PATIENCE, async || {
+            world.count("SELECT count(*) FROM distribution.assignments").await == sold
+        })
+        .await;
+    }
 
     let answer = readiness(&http_url).await;
     assert!(answer.contains("200 OK") && answer.contains(r#""ready":true"#), "{answer}");

@@ -1,5 +1,6 @@
 //! The rules of money, by example and against an independent model.
 
+mod freed;
 mod history;
 mod holds;
 mod low_balance;
