@@ -7,4 +7,5 @@ mod operator;
 mod races;
 mod story;
 mod traces;
+mod waiting;
 mod world;
