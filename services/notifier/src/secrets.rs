@@ -66,6 +66,12 @@ impl SecretKeys {
         Ok(keys)
     }
 
+    /// Whether what was encrypted with this key can be decrypted.
+    #[must_use]
+    pub fn knows(&self, key_id: &str) -> bool {
+        self.ciphers.contains_key(key_id)
+    }
+
     /// A new random secret.
     ///
     /// # Errors

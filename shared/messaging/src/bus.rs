@@ -1,5 +1,7 @@
 //! The connection to NATS.
 
+mod probe;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},

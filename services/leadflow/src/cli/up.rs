@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use leadflow_testkit::servers::{nats_server, postgres_bin};
 
 use crate::{
     local::{
@@ -10,6 +11,7 @@ use crate::{
         disk,
         environment::{self, Variables},
         layout::Layout,
+        pair,
         ports::{self, Wanted},
         servers,
         services::{self, Program},
@@ -38,13 +40,21 @@ async fn bring_up() -> anyhow::Result<ExitCode> {
     let settings = LocalSettings::read(&mut env);
     env.finish()?;
     disk::check(layout.home())?;
+    check_programs(&settings)?;
     check_ports(&layout, &settings)?;
 
+    let both_private = settings.database_url.is_none() && settings.nats_url.is_none();
+    if both_private {
+        pair::check(&layout)?;
+    }
     if settings.database_url.is_none() {
         servers::postgres(&layout, &settings).await?;
     }
     if settings.nats_url.is_none() {
         servers::nats(&layout, &settings).await?;
+    }
+    if both_private {
+        pair::join(&layout)?;
     }
     let variables = environment::compose(&layout, &settings, &own)?;
     environment::note(&layout, &variables)?;
@@ -54,10 +64,11 @@ async fn bring_up() -> anyhow::Result<ExitCode> {
     let mut started = Vec::new();
     for (role, ports) in &settings.roles {
         if services::start(&layout, &program, *role, *ports, &variables).await? {
-            started.push((*role, *ports));
+            started.push(*role);
         }
     }
-    services::wait_ready(&layout, &started).await?;
+    // Those that ran on may have to find a restarted server again.
+    services::wait_ready(&layout, &settings.roles, &started).await?;
     let tenant = demo_tenant(&layout, &variables).await?;
     print_summary(&settings, &variables, Some(&tenant));
     Ok(ExitCode::SUCCESS)
@@ -95,6 +106,14 @@ async fn apply_migrations(own: &Variables, variables: &Variables) -> anyhow::Res
         }
         migrate::migrate(schema).await?;
     }
+    Ok(())
+}
+
+/// All missing programs at once, before anything is started.
+fn check_programs(settings: &LocalSettings) -> anyhow::Result<()> {
+    let found = [settings.database_url.is_none().then(postgres_bin), settings.nats_url.is_none().then(nats_server)];
+    let missing: Vec<_> = found.into_iter().flatten().filter_map(Result::err).map(|error| error.to_string()).collect();
+    anyhow::ensure!(missing.is_empty(), "{}", missing.join("\nleadflow: "));
     Ok(())
 }
 

@@ -21,6 +21,12 @@ impl Layout {
         Self { home: leadflow_home() }
     }
 
+    /// The one in this folder.
+    #[cfg(test)]
+    pub const fn at(home: PathBuf) -> Self {
+        Self { home }
+    }
+
     /// Creates what is missing.
     pub fn create(&self) -> anyhow::Result<()> {
         for folder in [self.run(), self.logs(), self.data()] {

@@ -4,6 +4,7 @@ pub mod demo;
 pub mod disk;
 pub mod environment;
 pub mod layout;
+pub mod pair;
 pub mod ports;
 pub mod probe;
 pub mod servers;

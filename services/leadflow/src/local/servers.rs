@@ -1,8 +1,12 @@
 //! The private PostgreSQL and nats-server.
 
-use std::{str::FromStr as _, time::Instant};
+use std::{
+    str::FromStr as _,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
+use leadflow_messaging::{Bus, BusSettings};
 use leadflow_testkit::servers::{Nats, NatsOptions, Postgres, PostgresOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, postgres::PgConnectOptions};
 
@@ -52,10 +56,14 @@ pub async fn nats(layout: &Layout, settings: &LocalSettings) -> anyhow::Result<(
     let fingerprint = settings.nats_sync.to_string();
     if let Some(started) = state::running(layout, NATS) {
         same_port("nats-server", started.port, settings.nats_port)?;
-        if started.fingerprint == fingerprint {
+        let why = if started.fingerprint != fingerprint {
+            "NATS_SYNC changed"
+        } else if !takes_messages(started.port).await {
+            "its streams take no messages"
+        } else {
             return Ok(());
-        }
-        say!("{NATS}: restarting, because NATS_SYNC changed");
+        };
+        say!("{NATS}: restarting, because {why}");
         super::services::stop(layout, NATS, leadflow_testkit::servers::Signal::Terminate).await;
     }
     let begin = Instant::now();
@@ -77,6 +85,16 @@ pub async fn nats(layout: &Layout, settings: &LocalSettings) -> anyhow::Result<(
     let port = server.port();
     let process = server.detach().context("nats-server ended again at once")?;
     state::note(layout, NATS, &Started::new(process, port, fingerprint))
+}
+
+/// A stream that once met a full disk takes nothing more until nats-server is started again.
+async fn takes_messages(port: u16) -> bool {
+    let settings =
+        BusSettings { url: Nats::url_at(port), source: "up".to_owned(), connect_within: Duration::from_secs(3) };
+    let Ok(bus) = Bus::connect(&settings).await else { return false };
+    let refusing = bus.refusing_streams().await;
+    bus.close().await;
+    refusing.is_empty()
 }
 
 /// Moving a server takes everybody who is connected along: that is for `down` and `up`.

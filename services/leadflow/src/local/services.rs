@@ -99,8 +99,8 @@ pub async fn start(
     Ok(true)
 }
 
-/// Waits until every role is ready, saying what is waited for.
-pub async fn wait_ready(layout: &Layout, roles: &[(Role, Ports)]) -> anyhow::Result<()> {
+/// Waits until every role is ready, saying so of those that were just `started`.
+pub async fn wait_ready(layout: &Layout, roles: &[(Role, Ports)], started: &[Role]) -> anyhow::Result<()> {
     let begin = Instant::now();
     for (role, ports) in roles {
         let mut last = Readiness::Silent;
@@ -113,6 +113,7 @@ pub async fn wait_ready(layout: &Layout, roles: &[(Role, Ports)]) -> anyhow::Res
         })
         .await;
         match outcome {
+            Ok(true) if !started.contains(role) => {}
             Ok(true) => say!("{role}: ready, port {} ({:.1} s)", ports.http, begin.elapsed().as_secs_f32()),
             Ok(false) => anyhow::bail!(died(layout, role.name())),
             Err(_) => {

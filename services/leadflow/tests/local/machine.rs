@@ -7,6 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+use crate::disk::Disk;
 use leadflow_testkit::{
     TempDir,
     servers::{ProcessId, free_port, nats_server, postgres_bin},
@@ -17,8 +18,11 @@ pub const ROLES: [&str; 6] = ["accounts", "billing", "distribution", "notifier",
 
 /// A `.leadflow` folder of its own, on ports of its own. Dropped, it stops what was started in it.
 pub struct Machine {
-    folder: TempDir,
+    home: PathBuf,
     env: BTreeMap<&'static str, String>,
+    // Both go away after what was started has stopped: fields are dropped in order, after `drop`.
+    disk: Option<Disk>,
+    folder: TempDir,
 }
 
 /// What a command did.
@@ -32,10 +36,42 @@ impl Outcome {
     pub fn succeeded(&self) {
         assert!(self.ok, "{}\n{}", self.out, self.err);
     }
+
+    /// It failed, and all that it said of it is one line with these parts.
+    pub fn failed_with_one_sentence(&self, parts: &[&str]) {
+        assert!(!self.ok, "{}", self.out);
+        assert_eq!(self.err.trim().lines().count(), 1, "{}", self.err);
+        for part in parts {
+            assert!(self.err.contains(part), "no \"{part}\" in: {}", self.err);
+        }
+    }
+
+    /// What `doctor` found wrong with `what`, and how to mend it: one line, and the exit code says so too.
+    pub fn wrong(&self, what: &str) -> (String, String) {
+        assert!(!self.ok, "doctor was content:\n{}", self.out);
+        let rows: Vec<_> = self.wrongs().into_iter().filter(|row| row.starts_with(&format!("{what}  "))).collect();
+        let [row] = rows.as_slice() else { panic!("not one line of {what}:\n{}", self.out) };
+        let (found, mend) = row[what.len()..].split_once("; to mend it: ").expect("how to mend it");
+        (found.trim().to_owned(), mend.to_owned())
+    }
+
+    /// Everything that `doctor` found wrong.
+    pub fn wrongs(&self) -> Vec<&str> {
+        self.out.lines().filter_map(|line| line.trim_start().strip_prefix("WRONG")).map(str::trim_start).collect()
+    }
 }
 
 impl Machine {
     pub fn new() -> Self {
+        Self::with_disk(None)
+    }
+
+    /// One whose `.leadflow` is on a disk of its own.
+    pub fn on(disk: Disk) -> Self {
+        Self::with_disk(Some(disk))
+    }
+
+    fn with_disk(disk: Option<Disk>) -> Self {
         let folder = TempDir::new("machine").expect("folder");
         let mut env = BTreeMap::new();
         for name in [
@@ -55,14 +91,19 @@ impl Machine {
             env.insert(name, free_port().expect("a port").to_string());
         }
         let show = |path: PathBuf| path.to_str().expect("a plain path").to_owned();
-        env.insert("LEADFLOW_HOME", show(folder.path().join(".leadflow")));
+        let home = disk.as_ref().map_or(folder.path(), Disk::path).join(".leadflow");
+        env.insert("LEADFLOW_HOME", show(home.clone()));
         env.insert("LEADFLOW_PG_BIN", show(postgres_bin().expect("PostgreSQL").path));
         env.insert("LEADFLOW_NATS_SERVER", show(nats_server().expect("nats-server").path));
-        Self { folder, env }
+        Self { home, env, disk, folder }
     }
 
     pub fn home(&self) -> PathBuf {
-        self.folder.path().join(".leadflow")
+        self.home.clone()
+    }
+
+    pub fn disk(&self) -> &Disk {
+        self.disk.as_ref().expect("a disk of its own")
     }
 
     pub fn port(&self, setting: &str) -> u16 {
@@ -74,8 +115,14 @@ impl Machine {
     }
 
     pub fn run_with(&self, args: &[&str], env: &[(&str, &str)]) -> Outcome {
-        let output = Command::new(env!("CARGO_BIN_EXE_leadflow"))
-            .args(args)
+        self.run_under(&[], args, env)
+    }
+
+    /// Runs it as the argument of another program.
+    pub fn run_under(&self, outer: &[&str], args: &[&str], env: &[(&str, &str)]) -> Outcome {
+        let mut words = outer.iter().copied().chain([env!("CARGO_BIN_EXE_leadflow")]).chain(args.iter().copied());
+        let output = Command::new(words.next().expect("a program"))
+            .args(words)
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
             .envs(&self.env)

@@ -1,8 +1,15 @@
 //! `leadflow up`, `down`, `doctor` and `logs` as a user runs them: real processes in a folder of
 //! their own.
 
+mod data;
+mod disk;
+mod doctor;
 mod machine;
 mod migrate;
+mod packages;
+
+#[path = "../system/client.rs"]
+mod client;
 
 use std::{fs, net::TcpListener, time::Duration};
 
@@ -99,11 +106,8 @@ async fn a_busy_port_is_one_sentence_and_nothing_is_started() {
     let port = machine.port("INGEST_HTTP_PORT");
     let taken = TcpListener::bind(("127.0.0.1", port)).expect("bind");
     let up = machine.run(&["up"]);
-    assert!(!up.ok);
-    assert_eq!(up.err.trim().lines().count(), 1, "{}", up.err);
-    for part in [&format!("port {port} for ingest's HTTP is in use by"), "INGEST_HTTP_PORT=", "make up"] {
-        assert!(up.err.contains(part), "{}", up.err);
-    }
+    let busy = format!("port {port} for ingest's HTTP is in use by");
+    up.failed_with_one_sentence(&[&busy, "INGEST_HTTP_PORT=", "make up"]);
     assert!(machine.running().is_empty());
     drop(taken);
     machine.run(&["up"]).succeeded();

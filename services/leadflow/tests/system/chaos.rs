@@ -21,7 +21,7 @@ use leadflow_contracts::{accounts::UpdateBuyerRequest, billing::CreditWalletRequ
 use leadflow_kernel::{BuyerId, CampaignId};
 use leadflow_messaging::{Bus, BusSettings, dlq};
 use leadflow_testkit::{
-    books::{self, Answer, Answered},
+    books::{self, Answer},
     cluster::Cluster,
     wait,
 };
@@ -30,7 +30,7 @@ use serde_json::Value;
 use tokio::task::JoinHandle;
 
 use crate::{
-    client::Client,
+    client::{Client, told},
     world::{PATIENCE, Terms, World, doubled, lead, usd},
 };
 
@@ -261,7 +261,7 @@ async fn whatever_dies_nothing_is_lost_sold_twice_or_charged_twice() {
         load.refused.load(Ordering::Relaxed),
         load.unanswered.load(Ordering::Relaxed)
     );
-    let answers: Vec<Answer> = answers.into_iter().map(|(id, body)| answer(&id, &body)).collect();
+    let answers: Vec<Answer> = answers.into_iter().map(|(id, body)| told(&id, &body)).collect();
     let leads: Vec<_> = answers.iter().map(|answer| answer.lead_id).collect();
     if let Err(error) = books::wait_until_settled(&world.books, &leads, SETTLE_WITHIN).await {
         panic!("CHAOS_SEED={seed}: {error}");
@@ -334,21 +334,6 @@ async fn inflict(cluster: &mut Cluster, fault: Fault, which: usize, lasting: Dur
             replica.spawn().unwrap();
         }
     }
-}
-
-fn answer(id: &str, body: &Value) -> Answer {
-    let reason = body["reason"].as_str().unwrap_or_default().to_owned();
-    let answered = match (body["outcome"].as_str().unwrap_or_default(), body["distributed"].as_bool()) {
-        ("pending", _) => Answered::Pending,
-        ("rejected", _) => Answered::Rejected { reason },
-        ("accepted", Some(true)) => Answered::Distributed {
-            buyers: u32::try_from(body["buyersAssigned"].as_u64().unwrap_or_default()).unwrap(),
-            price: body["price"].to_string().parse().unwrap(),
-        },
-        ("accepted", _) => Answered::Unsold,
-        other => panic!("an answer that the contract does not know: {other:?}"),
-    };
-    Answer { lead_id: id.parse().unwrap(), answered }
 }
 
 /// Every assignment has a delivery, every delivery ended well, and the receiver, which nobody killed,

@@ -9,6 +9,7 @@ use hyper_util::{
     client::legacy::{Client as Hyper, connect::HttpConnector},
     rt::TokioExecutor,
 };
+use leadflow_testkit::books::{self, Answered};
 use serde_json::Value;
 
 /// Longer than the gateway ever takes to answer.
@@ -60,4 +61,20 @@ impl Client {
     pub async fn get(&self, url: &str, headers: &[(&str, &str)]) -> Result<Answer, String> {
         self.send(Method::GET, url, headers, None).await
     }
+}
+
+/// What the body of a 2xx answer promised, for the book checker.
+pub fn told(id: &str, body: &Value) -> books::Answer {
+    let reason = body["reason"].as_str().unwrap_or_default().to_owned();
+    let answered = match (body["outcome"].as_str().unwrap_or_default(), body["distributed"].as_bool()) {
+        ("pending", _) => Answered::Pending,
+        ("rejected", _) => Answered::Rejected { reason },
+        ("accepted", Some(true)) => Answered::Distributed {
+            buyers: u32::try_from(body["buyersAssigned"].as_u64().unwrap_or_default()).unwrap(),
+            price: body["price"].to_string().parse().unwrap(),
+        },
+        ("accepted", _) => Answered::Unsold,
+        other => panic!("an answer that the contract does not know: {other:?}"),
+    };
+    books::Answer { lead_id: id.parse().unwrap(), answered }
 }

@@ -1,4 +1,4 @@
-use leadflow_messaging::topology;
+use leadflow_messaging::{dlq, topology};
 use leadflow_testkit::TestNats;
 
 use crate::{bus_to, bus_with_streams, settings};
@@ -29,4 +29,17 @@ async fn a_server_without_the_streams_is_told_apart() {
     let bus = bus_to(&nats.url()).await;
     let found = topology::differences(&bus, settings()).await.unwrap();
     assert!(found.iter().any(|line| line.starts_with("stream LEADS:")), "{found:?}");
+}
+
+#[tokio::test]
+async fn streams_that_take_messages_are_told_from_those_that_do_not_and_nothing_is_left() {
+    let nats = TestNats::start().await.unwrap();
+    let bare = bus_to(&nats.url()).await;
+    let missing: Vec<_> = bare.refusing_streams().await.into_iter().map(|(stream, _)| stream).collect();
+    assert_eq!(missing, ["LEADS", "BILLING", "NOTIFY", "DIRECTORY", "DLQ"]);
+    let bus = bus_with_streams(&nats).await;
+    for _ in 0..2 {
+        assert_eq!(bus.refusing_streams().await, []);
+    }
+    assert!(dlq::list(&bus, 1, 10).await.unwrap().is_empty());
 }
