@@ -34,10 +34,10 @@ pub const ROLE: &str = "leadflow_notifier";
 /// The schema's history.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
 
-/// The inbox's name for the consumer of sold leads.
-pub(crate) const CONSUMER_LEADS: &str = "leads";
 /// Events handled at once.
 const BATCH: usize = 256;
+/// Webhooks may go a moment later, so that each batch of deliveries serves more of them.
+const PACE: Duration = Duration::from_millis(10);
 /// How long requests at hand may go on after the stop.
 const DRAIN: Duration = Duration::from_secs(15);
 
@@ -66,7 +66,9 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
     let client = Client::new(Options {
         total_timeout: config.timeout,
         allow_loopback: config.allow_loopback,
-        idle_per_host: config.limits.per_endpoint,
+        // Many endpoints may be on one host. Connections that a burst needed are kept for the next one, for half a
+        // minute; fewer places would mean that most requests open a connection and close another.
+        idle_per_host: config.limits.in_flight,
         ..Options::default()
     })?;
     // Stopped one after the other: what takes work in, what sends, what records, what publishes.
@@ -87,7 +89,7 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
     let recording = tokio::spawn(workers::recorder::run(notifier.clone(), results, recorder_stop.clone()));
 
     let consume = |stream, consumer, handler: Arc<dyn consumer::BatchHandler>| {
-        let settings = ConsumerSettings { stream, consumer, max_batch: BATCH };
+        let settings = ConsumerSettings { stream, consumer, max_batch: BATCH, pace: PACE };
         consumer::run(deps.bus.clone(), settings, handler, shutdown.clone())
     };
     let leads = Arc::new(inbound::events::LeadsAssigned { notifier: notifier.clone(), dispatcher: dispatcher.clone() });
@@ -97,7 +99,6 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
         tokio::spawn(consume(streams::LEADS, streams::LEADS_NOTIFIER, leads)),
         tokio::spawn(consume(streams::DIRECTORY, streams::DIRECTORY_NOTIFIER, buyers)),
         tokio::spawn(workers::retries::run(notifier.clone(), dispatcher.clone(), limits, poll, shutdown.clone())),
-        tokio::spawn(workers::housekeeping::run(notifier.clone(), shutdown.clone())),
     ];
 
     let bus = deps.bus.clone();

@@ -1,14 +1,18 @@
 //! Sold leads become deliveries: one row for each sale whose buyer has an endpoint, all of a batch in
-//! one transaction. The first attempt then starts from memory, because the rows are born with a
+//! one statement. A sale told twice is one row, because its id follows from the sale. The first attempt then starts from memory, because the rows are born with a
 //! lease; a crash before it ends leaves rows that come up again when the lease does.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use leadflow_kernel::{AssignmentId, BuyerId, CampaignId, DeliveryId, EventId, LeadId, Money, SellerId};
-use leadflow_messaging::consumer::HandleError;
+use leadflow_kernel::{AssignmentId, BuyerId, CampaignId, DeliveryId, LeadId, Money, SellerId};
+use leadflow_messaging::{consumer::HandleError, outbox::Pending};
 use leadflow_notifier_domain::{LeadAssigned, payload};
+use sqlx::Acquire as _;
 use uuid::Uuid;
 
 use super::Notifier;
@@ -27,8 +31,6 @@ use crate::{
 /// One lead sold to one buyer.
 #[derive(Debug, Clone)]
 pub struct Sale {
-    /// The event that told it.
-    pub event: EventId,
     /// The event's trace.
     pub traceparent: Option<String>,
     /// The tenant.
@@ -64,17 +66,11 @@ impl Notifier {
     /// Transient for the database; permanent when a lead's data is no JSON object.
     pub async fn accept_leads(&self, sales: &[Sale], dispatcher: &Dispatcher) -> Result<(), HandleError> {
         let now = self.clock.now();
-        let mut transaction = self.pool.begin().await?;
-        let seen: Vec<EventId> = sales.iter().map(|sale| sale.event).collect();
-        let fresh = self.inbox.record(&mut transaction, crate::CONSUMER_LEADS, &seen).await?;
-        let sales: Vec<&Sale> = sales.iter().filter(|sale| fresh.contains(&sale.event)).collect();
-        if sales.is_empty() {
-            return Ok(transaction.commit().await?);
-        }
         let mut buyers: Vec<_> = sales.iter().map(|sale| (sale.seller, sale.buyer)).collect();
         buyers.sort_unstable();
         buyers.dedup();
-        let endpoints: HashMap<_, _> = endpoints::of_buyers(&mut transaction, &buyers)
+        let mut connection = self.pool.acquire().await?;
+        let endpoints: HashMap<_, _> = endpoints::of_buyers(&mut connection, &buyers)
             .await?
             .into_iter()
             .map(|endpoint| ((endpoint.seller, endpoint.buyer), Arc::new(endpoint)))
@@ -90,32 +86,51 @@ impl Notifier {
         // In the order of their ids: two batches with the same sales cannot deadlock.
         planned.sort_unstable_by_key(|plan| plan.row.key.id);
         planned.dedup_by_key(|plan| plan.row.key.id);
-        let rows: Vec<_> = planned.iter().map(|plan| plan.row.clone()).collect();
-        let stored = if rows.is_empty() {
-            std::collections::HashSet::new()
-        } else {
-            deliveries::insert(&mut transaction, &rows).await?
+        if planned.is_empty() {
+            return Ok(());
+        }
+        let pending = self.store(&mut connection, &mut planned, now).await?;
+        drop(connection);
+
+        self.relay.send(pending);
+        let mut left_behind = Vec::new();
+        for plan in planned {
+            match plan.send {
+                Some((slot, job)) => dispatcher.submit(slot, job),
+                None if plan.row.status == Status::Pending => left_behind.push(plan.row.endpoint),
+                None => {}
+            }
+        }
+        dispatcher.left_behind(&left_behind);
+        Ok(())
+    }
+
+    /// Stores what is planned and keeps those that are new. Only what ends here has an event, and needs
+    /// a transaction for it.
+    async fn store(
+        &self,
+        connection: &mut sqlx::PgConnection,
+        planned: &mut Vec<Plan>,
+        now: DateTime<Utc>,
+    ) -> Result<Pending, sqlx::Error> {
+        let keep = |planned: &mut Vec<Plan>, stored: &HashSet<DeliveryId>| {
+            planned.retain(|plan| stored.contains(&plan.row.key.id));
         };
-        planned.retain(|plan| stored.contains(&plan.row.key.id));
+        if planned.iter().all(|plan| plan.row.status == Status::Pending) {
+            let stored = deliveries::insert(connection, planned.iter().map(|plan| &plan.row)).await?;
+            keep(planned, &stored);
+            return Ok(Pending::default());
+        }
+        let mut transaction = connection.begin().await?;
+        let stored = deliveries::insert(&mut transaction, planned.iter().map(|plan| &plan.row)).await?;
+        keep(planned, &stored);
         let given_up = planned.iter().filter(|plan| plan.row.status == Status::GaveUp).map(|plan| {
             let row = &plan.row;
             events::delivery_ended(&row.key, row.endpoint, 0, Some(&row.error), now, row.traceparent.as_deref())
         });
         let pending = self.outbox.append(&mut transaction, given_up.collect()).await?;
         transaction.commit().await?;
-
-        self.relay.send(pending);
-        let mut left_behind = false;
-        for plan in planned {
-            match plan.send {
-                Some((slot, job)) => dispatcher.submit(slot, job),
-                None => left_behind |= plan.row.status == Status::Pending,
-            }
-        }
-        if left_behind {
-            dispatcher.left_behind();
-        }
-        Ok(())
+        Ok(pending)
     }
 
     fn plan(

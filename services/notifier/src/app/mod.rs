@@ -11,10 +11,7 @@ mod take_due;
 use std::{sync::Arc, time::Duration};
 
 use leadflow_kernel::Clock;
-use leadflow_messaging::{
-    inbox::Inbox,
-    outbox::{Outbox, Relay},
-};
+use leadflow_messaging::outbox::{Outbox, Relay};
 use leadflow_outbound_http::{Client, UrlError};
 use sqlx::PgPool;
 
@@ -41,7 +38,6 @@ pub struct Notifier {
     /// How long a delivery belongs to whoever took it.
     pub lease: Duration,
     outbox: Outbox,
-    inbox: Inbox,
 }
 
 /// Why something was not done.
@@ -78,15 +74,6 @@ impl Notifier {
         client: Client,
         lease: Duration,
     ) -> Self {
-        let (outbox, inbox) = (Outbox::new(crate::SCHEMA), Inbox::new(crate::SCHEMA));
-        Self { pool, relay, clock, keys, client, lease, outbox, inbox }
-    }
-
-    /// Forgets events that no stream delivers any more. Returns how many.
-    ///
-    /// # Errors
-    /// Those of PostgreSQL.
-    pub async fn prune_inbox(&self) -> Result<u64, sqlx::Error> {
-        self.inbox.prune(&mut *self.pool.acquire().await?).await
+        Self { pool, relay, clock, keys, client, lease, outbox: Outbox::new(crate::SCHEMA) }
     }
 }

@@ -40,8 +40,7 @@ impl Notifier {
                 End::GivenBack => given_back.push((finished.job.key.id, finished.job.lease)),
             }
         }
-        let mut transaction = self.pool.begin().await?;
-        deliveries::do_not_wait_for_the_disk(&mut transaction).await?;
+        let mut transaction = deliveries::begin_without_waiting_for_the_disk(&self.pool).await?;
         // Endpoints first, then deliveries, everywhere: no two recorders can wait for each other.
         let failed: Vec<EndpointId> = attempted
             .iter()

@@ -23,7 +23,6 @@ pub(super) fn sales(message: &Message, event: told::LeadAssigned) -> Result<Vec<
         .iter()
         .map(|assignment| {
             Ok(Sale {
-                event: message.id,
                 traceparent: message.traceparent.clone(),
                 seller,
                 buyer: id(&assignment.buyer_id, "buyer_id")?,

@@ -178,9 +178,14 @@ impl Dispatcher {
         self.0.room.notified().await;
     }
 
-    /// Wakes [`Dispatcher::room`]: deliveries were left in the table.
-    pub fn left_behind(&self) {
-        self.0.room.notify_one();
+    /// Deliveries for these endpoints were left in the table. Wakes [`Dispatcher::room`] if one has room by
+    /// now; the others' lines wake it when they have.
+    pub fn left_behind(&self, endpoints: &[EndpointId]) {
+        let lines = self.0.lines();
+        let has_room = |id| lines.by_endpoint.get(id).is_none_or(|line| !is_full(line.held, line.most));
+        if !is_full(lines.held, self.0.limits.held) && endpoints.iter().any(has_room) {
+            self.0.room.notify_one();
+        }
     }
 
     /// Waits for requests at hand, at most `patience`; later ones are dropped and sent again when

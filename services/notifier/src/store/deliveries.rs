@@ -9,19 +9,20 @@ use std::{collections::HashSet, sync::Arc};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use leadflow_kernel::{AssignmentId, BuyerId, DeliveryId, EndpointId, LeadId, SellerId};
-use sqlx::{PgConnection, Row, postgres::PgRow};
+use sqlx::{PgConnection, PgPool, Postgres, Row, Transaction, postgres::PgRow};
 use uuid::Uuid;
 
 use super::endpoints;
 use crate::model::{DeliveryKey, Endpoint, Job};
 
-/// Lets the commit return before the disk has it. For results only: one that a power loss takes is a
-/// webhook sent again when its lease ends, as after any crash, and receivers know it by its id.
+/// Begins a transaction whose commit returns before the disk has it. For results only: one that a
+/// power loss takes is a webhook sent again when its lease ends, as after any crash, and receivers
+/// know it by its id.
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn do_not_wait_for_the_disk(transaction: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::query("SET LOCAL synchronous_commit = off").execute(transaction).await.map(|_| ())
+pub async fn begin_without_waiting_for_the_disk(pool: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    pool.begin_with("BEGIN; SET LOCAL synchronous_commit = off").await
 }
 
 /// Where a delivery stands.
@@ -74,10 +75,15 @@ pub struct NewDelivery {
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn insert(connection: &mut PgConnection, new: &[NewDelivery]) -> Result<HashSet<DeliveryId>, sqlx::Error> {
-    fn column<T>(new: &[NewDelivery], value: impl FnMut(&NewDelivery) -> T) -> Vec<T> {
+pub async fn insert(
+    connection: &mut PgConnection,
+    new: impl Iterator<Item = &NewDelivery>,
+) -> Result<HashSet<DeliveryId>, sqlx::Error> {
+    fn column<'a, T>(new: &[&'a NewDelivery], value: impl FnMut(&&'a NewDelivery) -> T) -> Vec<T> {
         new.iter().map(value).collect()
     }
+    let new: Vec<&NewDelivery> = new.collect();
+    let new = new.as_slice();
     let inserted: Vec<Uuid> = sqlx::query_scalar(
         "INSERT INTO notifier.deliveries (delivery_id, seller_id, buyer_id, lead_id, assignment_id, endpoint_id, \
            payload, traceparent, status, due_at, lease, error, created_at, ended_at) \
@@ -94,12 +100,12 @@ pub async fn insert(connection: &mut PgConnection, new: &[NewDelivery]) -> Resul
     .bind(column(new, |d| d.key.lead.uuid()))
     .bind(column(new, |d| d.key.assignment.uuid()))
     .bind(column(new, |d| d.endpoint.uuid()))
-    .bind(column(new, |d| d.payload.to_vec()))
-    .bind(column(new, |d| d.traceparent.clone()))
+    .bind(column(new, |d| &d.payload[..]))
+    .bind(column(new, |d| d.traceparent.as_deref()))
     .bind(column(new, |d| d.status.text()))
     .bind(column(new, |d| d.due_at))
     .bind(column(new, |d| d.lease))
-    .bind(column(new, |d| d.error.clone()))
+    .bind(column(new, |d| d.error.as_str()))
     .bind(column(new, |d| d.created_at))
     .fetch_all(connection)
     .await?;

@@ -1,5 +1,5 @@
-//! Records results in groups: whatever has come in since the last commit, up to a limit. One result
-//! alone is recorded at once; under load a commit serves many.
+//! Records results in groups: whatever comes in within a moment, and since the last commit, up to a
+//! limit. Nobody waits for a record, so the moment costs nothing, and a commit serves many.
 
 use std::time::Duration;
 
@@ -13,7 +13,10 @@ use crate::{
     outbound::dispatcher::{Result, Slot},
 };
 
-const GROUP: usize = 256;
+const GROUP: usize = 512;
+/// How long the first result of a group waits for others. A crash in it only repeats requests, as one
+/// before the commit does anyway.
+const GATHER: Duration = Duration::from_millis(20);
 const RETRY: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
 /// Tries at the end, when nobody can wait longer; then the leases end and others send again.
 const LAST_TRIES: u32 = 5;
@@ -22,17 +25,23 @@ const LAST_TRIES: u32 = 5;
 pub async fn run(notifier: Notifier, mut results: mpsc::Receiver<Result>, stop: Shutdown) {
     let mut group: Vec<Result> = Vec::with_capacity(GROUP);
     loop {
-        let came = tokio::select! {
+        tokio::select! {
             biased;
-            came = results.recv_many(&mut group, GROUP) => came,
-            () = stop.cancelled() => {
-                while group.len() < GROUP && let Ok(result) = results.try_recv() {
-                    group.push(result);
-                }
-                group.len()
+            _ = results.recv_many(&mut group, 1) => {}
+            () = stop.cancelled() => {}
+        }
+        if results.len() < GROUP && !group.is_empty() {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(GATHER) => {}
             }
-        };
-        if came == 0 {
+        }
+        while group.len() < GROUP
+            && let Ok(result) = results.try_recv()
+        {
+            group.push(result);
+        }
+        if group.is_empty() {
             return;
         }
         record(&notifier, group.drain(..), &stop).await;

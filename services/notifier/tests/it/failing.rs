@@ -9,7 +9,7 @@ use leadflow_testkit::wait;
 
 use crate::{
     receiver::{Manner, Receiver, status},
-    world::{PATIENCE, TIMEOUT, World, put},
+    world::{PATIENCE, World, put},
 };
 
 async fn next<E: prost::Message + Default>(messages: &mut CoreMessages) -> E {
@@ -59,7 +59,9 @@ async fn a_receiver_may_ask_for_more_time() {
 
 #[tokio::test]
 async fn a_hanging_receiver_is_timed_out_and_left_alone_for_a_minute() {
-    let world = World::start().await;
+    let mut world = World::empty().await;
+    let timeout = std::time::Duration::from_millis(700);
+    world.replica(|config| config.timeout = timeout).await;
     let receiver = Receiver::start().await;
     receiver.behave(Manner::Hang);
     let buyer = world.buyer_at(&receiver.url).await;
@@ -67,7 +69,7 @@ async fn a_hanging_receiver_is_timed_out_and_left_alone_for_a_minute() {
     let failed = world.delivery_when(buyer, "the time-out is recorded", |d| d.attempts_made == 1).await;
     let attempt = &failed.attempts[0];
     assert_eq!((attempt.status_code, attempt.error.as_str()), (0, "no complete answer in time"));
-    assert!(u128::from(attempt.duration_ms) >= TIMEOUT.as_millis());
+    assert!(u128::from(attempt.duration_ms) >= timeout.as_millis());
     assert_eq!(pause(&world, &failed), 60);
 }
 

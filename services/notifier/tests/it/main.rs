@@ -5,4 +5,5 @@ mod endpoints;
 mod failing;
 mod receiver;
 mod replicas;
+mod statements;
 mod world;

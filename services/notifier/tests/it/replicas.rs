@@ -2,10 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
+use leadflow_kernel::{AssignmentId, BuyerId, CampaignId, Currency, LeadId, Money};
 use leadflow_messaging::outbox::{Outbox, Relay};
 use leadflow_notifier::{
     Limits, SCHEMA,
-    app::Notifier,
+    app::{Notifier, Sale},
     outbound::{
         dispatcher::{self, Dispatcher},
         webhook::Webhooks,
@@ -19,7 +20,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     receiver::{Manner, Receiver, status},
-    world::{PATIENCE, World},
+    world::{LEASE, PATIENCE, World},
 };
 
 /// A replica's parts, without the loops: steps are taken by hand.
@@ -32,7 +33,8 @@ struct Parts {
 fn parts(world: &World) -> Parts {
     let config = world.config();
     let clock = Arc::new(world.clock.clone());
-    let client = Client::new(Options { allow_loopback: true, ..Options::default() }).unwrap();
+    let client =
+        Client::new(Options { allow_loopback: true, total_timeout: config.timeout, ..Options::default() }).unwrap();
     let (relay, relaying) =
         Relay::new(Outbox::new(SCHEMA), world.db.pool().clone(), world.bus.clone(), Shutdown::new());
     tokio::spawn(relaying);
@@ -45,7 +47,7 @@ fn parts(world: &World) -> Parts {
 }
 
 /// One delivery in the table, due, and nobody at work on it.
-async fn one_waiting(receiver: &Receiver) -> (World, leadflow_kernel::BuyerId) {
+async fn one_waiting(receiver: &Receiver) -> (World, BuyerId) {
     let mut world = World::start().await;
     receiver.behave(status(500));
     let buyer = world.buyer_at(&receiver.url).await;
@@ -69,7 +71,7 @@ async fn a_crash_between_sending_and_recording_sends_again_with_the_same_id() {
     world.replica(|_| {}).await;
     let waiting = world.deliveries(buyer).await.remove(0);
     assert_eq!((waiting.status.as_str(), waiting.attempts_made), ("PENDING", 1));
-    world.advance(10);
+    world.advance(LEASE);
     world.delivery_when(buyer, "it is delivered once its lease has ended", |d| d.status == "DELIVERED").await;
     assert_eq!(receiver.times_by_id().into_values().collect::<Vec<_>>(), [3]);
 }
@@ -84,12 +86,56 @@ async fn a_replica_that_lost_its_lease_cannot_overwrite_the_newer_result() {
     let (stale, _slot) = slow.results.recv().await.unwrap();
     // Its lease ends, another replica delivers, and only then it comes back with its 410.
     receiver.behave(status(200));
-    world.advance(10);
+    world.advance(LEASE);
     world.replica(|_| {}).await;
     let delivered = world.delivery_when(buyer, "the other delivers", |d| d.status == "DELIVERED").await;
     slow.notifier.record_results(&[stale]).await.unwrap();
     assert_eq!(world.deliveries(buyer).await, [delivered]);
     assert!(world.endpoint(buyer).await.enabled, "a dropped result says nothing about the endpoint");
+}
+
+#[tokio::test]
+async fn the_same_sales_told_to_two_replicas_at_once_are_sent_once() {
+    let world = World::start().await;
+    let receiver = Receiver::start().await;
+    let buyer = world.buyer_at(&receiver.url).await;
+    let sales: Vec<Sale> = (0..50).map(|_| sale(&world, buyer)).collect();
+    // One of them hears of the sales in another order.
+    let turned: Vec<Sale> = sales.iter().rev().cloned().collect();
+    let (one, two) = (parts(&world), parts(&world));
+    let (first, second) = tokio::join!(
+        one.notifier.accept_leads(&sales, &one.dispatcher),
+        two.notifier.accept_leads(&turned, &two.dispatcher)
+    );
+    first.unwrap();
+    second.unwrap();
+    receiver.wait_for(50).await;
+    assert_eq!(world.count("SELECT count(*) FROM notifier.deliveries").await, 50);
+    // Told once more, nothing is new: neither a row nor, when all is over, a request.
+    one.notifier.accept_leads(&sales, &one.dispatcher).await.unwrap();
+    for replica in [&one, &two] {
+        replica.dispatcher.drain(PATIENCE).await;
+    }
+    let times = receiver.times_by_id();
+    assert!(times.len() == 50 && times.values().all(|times| *times == 1), "{times:?}");
+}
+
+fn sale(world: &World, buyer: BuyerId) -> Sale {
+    Sale {
+        traceparent: None,
+        seller: world.seller,
+        buyer,
+        lead: LeadId::new(),
+        assignment: AssignmentId::new(),
+        campaign: CampaignId::new(),
+        campaign_name: "Solar West".into(),
+        category_name: "Solar".into(),
+        state: "CA".into(),
+        quality: "HOT".into(),
+        price: Money::parse("25", Currency::USD).unwrap(),
+        assigned_at: world.now(),
+        data_json: b"{}".as_slice().into(),
+    }
 }
 
 #[tokio::test]
@@ -128,7 +174,7 @@ async fn a_result_outlives_a_database_that_is_away() {
     let server = format!("{}:{}", direct.get_host(), direct.get_port());
     let proxy = ChaosProxy::start(server.parse().unwrap()).await.unwrap();
     let through = world.db.url().replace(&server, &proxy.addr().to_string());
-    world.replica(|config| (config.database.url, config.timeout) = (through, PATIENCE)).await;
+    world.replica(|config| config.database.url = through).await;
     world.sell(&[buyer]).await;
     receiver.wait_for(1).await;
     proxy.cut().await;
@@ -171,7 +217,7 @@ async fn replicas_that_come_and_go_lose_nothing() {
         known = delivered;
         // Time goes on when nothing else does: what is left waits for a retry or the end of a lease.
         if still % 20 == 19 {
-            world.advance(40);
+            world.advance(LEASE);
         }
         delivered == 320
     })

@@ -26,8 +26,10 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tonic::{Request, Response, Status, transport::Channel};
 
 pub const PATIENCE: Duration = Duration::from_secs(20);
-/// Of a request to a receiver, in these tests.
-pub const TIMEOUT: Duration = Duration::from_millis(700);
+/// Of a request to a receiver, in these tests: longer than any answer takes on a busy machine.
+pub const TIMEOUT: Duration = Duration::from_secs(60);
+/// Seconds after which a lease has ended for certain.
+pub const LEASE: i64 = 126;
 pub const SECRET: &str = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
 const TOKEN: &str = "a token of the tests";
 const KEY: &str = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU=";

@@ -43,7 +43,7 @@ impl Server {
     }
     /// Returns once a write to the client has failed.
     pub async fn hung_up_on(&self) {
-        tokio::time::timeout(Duration::from_secs(5), self.hung_up.notified()).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(60), self.hung_up.notified()).await.unwrap();
     }
 }
 

@@ -1,0 +1,100 @@
+//! How many SQL statements a batch of sold leads takes does not depend on how many they are.
+
+use std::{sync::Arc, time::Duration};
+
+use leadflow_contracts::{Event as _, events::LeadAssigned};
+use leadflow_kernel::{BuyerId, EventId};
+use leadflow_messaging::{
+    Message,
+    consumer::BatchHandler as _,
+    outbox::{Outbox, Relay},
+};
+use leadflow_notifier::{
+    Limits, SCHEMA,
+    app::Notifier,
+    inbound::events::LeadsAssigned,
+    outbound::{dispatcher::Dispatcher, webhook::Webhooks},
+};
+use leadflow_outbound_http::{Client, Options};
+use leadflow_platform::{
+    Shutdown,
+    db::{self, DbSettings},
+};
+use leadflow_testkit::StatementCounter;
+use prost::Message as _;
+
+use crate::{
+    receiver::Receiver,
+    world::{World, put, sold},
+};
+
+const FEW: usize = 3;
+const MANY: usize = 200;
+
+fn message(event: &LeadAssigned) -> Message {
+    Message {
+        id: EventId::new(),
+        subject: event.subject(),
+        kind: LeadAssigned::TYPE.to_owned(),
+        traceparent: None,
+        payload: event.encode_to_vec().into(),
+        delivered: 1,
+        sequence: 1,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accepting_sold_leads() {
+    let world = World::start().await;
+    let receiver = Receiver::start().await;
+    let buyers = async |count: usize, enabled: bool| {
+        let buyers: Vec<BuyerId> = (0..count).map(|_| BuyerId::new()).collect();
+        for buyer in &buyers {
+            let mut request = put(*buyer, &receiver.url);
+            request.enabled = enabled;
+            world.client().put_endpoint(world.call(request)).await.unwrap();
+        }
+        buyers
+    };
+    let counter = StatementCounter::start(&world.db.url()).await.unwrap();
+    let settings = DbSettings { url: counter.url().to_owned(), ..world.config().database };
+    let pool = db::connect(&settings).unwrap();
+    let stop = Shutdown::new();
+    // Events are published, and results recorded, by others.
+    let (relay, relaying) =
+        Relay::new(Outbox::new(SCHEMA), world.db.pool().clone(), world.bus.clone(), stop.child_token());
+    tokio::spawn(relaying);
+    let client = Client::new(Options { allow_loopback: true, ..Options::default() }).unwrap();
+    let (clock, keys) = (Arc::new(world.clock.clone()), world.config().keys);
+    let notifier = Notifier::new(pool, relay, clock.clone(), keys.clone(), client.clone(), Duration::from_secs(60));
+    let webhooks = Webhooks::new(client, keys, clock.clone());
+    let (dispatcher, _results) =
+        Dispatcher::new(webhooks, clock, Limits::default(), Duration::from_secs(5), stop.child_token());
+    let handler = LeadsAssigned { notifier, dispatcher };
+
+    for enabled in [true, false] {
+        let (few, many) = (buyers(FEW, enabled).await, buyers(MANY, enabled).await);
+        let mut executed = Vec::new();
+        // Few leads of few buyers; many of one; many of many; one for all of many.
+        let each = |buyers: &[BuyerId], leads: usize| -> Vec<LeadAssigned> {
+            (0..leads).map(|at| sold(world.seller, &buyers[at % buyers.len()..][..1], world.now())).collect()
+        };
+        for events in
+            [each(&few, FEW), each(&few[..1], MANY), each(&many, MANY), vec![sold(world.seller, &many, world.now())]]
+        {
+            let batch: Vec<_> = events.iter().map(message).collect();
+            counter.take();
+            handler.handle(&batch).await.unwrap();
+            // Told twice, it is stored once, with as many questions.
+            handler.handle(&batch).await.unwrap();
+            executed.push(counter.take());
+        }
+        for more in &executed[1..] {
+            assert_eq!(*more, executed[0], "enabled: {enabled}");
+        }
+        assert!((4..=14).contains(&executed[0].len()), "{:#?}", executed[0]);
+    }
+    let stored = i64::try_from(2 * (FEW + 3 * MANY)).unwrap();
+    assert_eq!(world.count("SELECT count(*) FROM notifier.deliveries").await, stored);
+    stop.cancel();
+}
