@@ -1,5 +1,6 @@
 //! The connection to NATS.
 
+mod ordered;
 mod probe;
 
 use std::{

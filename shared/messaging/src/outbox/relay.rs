@@ -86,7 +86,7 @@ impl Relay {
         if taken > 0 {
             let (ids, events) = split(rows);
             for part in without_repeats(&events) {
-                self.bus.publish(part).await?;
+                self.bus.publish_newest(part).await?;
             }
             self.outbox.delete(&mut transaction, ids).await?;
         }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{PATIENCE, bus_to, bus_with_streams, credited};
 
-static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("tests/schema");
+pub(crate) static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("tests/schema");
 
 /// Remembers what arrived on `wallet.credited`.
 #[derive(Default)]
