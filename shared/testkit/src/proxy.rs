@@ -3,11 +3,12 @@
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
+    pin::pin,
     sync::Arc,
 };
 
 use tokio::{
-    io::copy_bidirectional,
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, copy},
     net::{TcpListener, TcpSocket, TcpStream},
     sync::{Mutex, watch},
     task::JoinHandle,
@@ -28,10 +29,19 @@ pub struct ChaosProxy {
 #[derive(Debug)]
 struct Shared {
     target: SocketAddr,
-    /// Connections opened from now on forward nothing.
-    blackhole: watch::Sender<bool>,
+    mode: watch::Sender<Mode>,
     /// Cancelled to close every open connection; replaced each time.
     connections: std::sync::Mutex<CancellationToken>,
+}
+
+/// What connections do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Mode {
+    Forward,
+    /// Nothing goes back to the client.
+    Mute,
+    /// Nothing goes either way.
+    Hole,
 }
 
 #[derive(Debug)]
@@ -51,7 +61,7 @@ impl ChaosProxy {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
             shared: Arc::new(Shared {
                 target,
-                blackhole: watch::Sender::new(false),
+                mode: watch::Sender::new(Mode::Forward),
                 connections: std::sync::Mutex::new(CancellationToken::new()),
             }),
             acceptor: Mutex::new(None),
@@ -76,13 +86,13 @@ impl ChaosProxy {
         self.drop_connections();
     }
 
-    /// Forwards again, after [`cut`](Self::cut) or [`blackhole`](Self::blackhole). Connections that
-    /// fell into the hole are closed.
+    /// Forwards again, after [`cut`](Self::cut), [`mute`](Self::mute) or [`blackhole`](Self::blackhole).
+    /// Connections that met one of these are closed.
     ///
     /// # Errors
     /// When the port was taken meanwhile.
     pub async fn restore(&self) -> io::Result<()> {
-        if self.shared.blackhole.send_replace(false) {
+        if self.shared.mode.send_replace(Mode::Forward) != Mode::Forward {
             self.drop_connections();
         }
         let mut acceptor = self.acceptor.lock().await;
@@ -103,7 +113,13 @@ impl ChaosProxy {
     /// Keeps connections open, and accepts new ones, but passes nothing on in either direction
     /// until [`restore`](Self::restore): a peer that hangs.
     pub fn blackhole(&self) {
-        self.shared.blackhole.send_replace(true);
+        self.shared.mode.send_replace(Mode::Hole);
+    }
+
+    /// Lets through what clients send, but nothing of what they are answered, until
+    /// [`restore`](Self::restore): requests are carried out and their answers lost.
+    pub fn mute(&self) {
+        self.shared.mode.send_replace(Mode::Mute);
     }
 }
 
@@ -155,18 +171,35 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, stop: CancellationTo
 }
 
 async fn forward(mut client: TcpStream, shared: &Shared) {
-    let mut blackhole = shared.blackhole.subscribe();
-    if *blackhole.borrow() {
+    let mut mode = shared.mode.subscribe();
+    if *mode.borrow_and_update() == Mode::Hole {
         return std::future::pending().await;
     }
     let Ok(mut server) = TcpStream::connect(shared.target).await else { return };
     let _ = client.set_nodelay(true);
     let _ = server.set_nodelay(true);
-    tokio::select! {
-        _ = copy_bidirectional(&mut client, &mut server) => {}
-        () = async { let _ = blackhole.wait_for(|on| *on).await; } => {
-            // Both ends stay open and silent; `restore` closes them.
-            std::future::pending().await
+    let (mut from_client, mut to_client) = client.split();
+    let (mut from_server, mut to_server) = server.split();
+    let mut there = pin!(pass(&mut from_client, &mut to_server));
+    let mut back = pin!(pass(&mut from_server, &mut to_client));
+    let (mut there_ended, mut back_ended) = (false, false);
+    let mut now = Mode::Forward;
+    while !(there_ended && back_ended) {
+        // It never forwards again: `restore` closes it.
+        now = now.max(*mode.borrow_and_update());
+        tokio::select! {
+            // First: what comes after a change of mode must not slip through.
+            biased;
+            _ = mode.changed() => {}
+            () = &mut there, if now != Mode::Hole && !there_ended => there_ended = true,
+            () = &mut back, if now == Mode::Forward && !back_ended => back_ended = true,
         }
     }
+}
+
+/// Passes on all that comes, and then the end.
+async fn pass(from: &mut (impl AsyncRead + Unpin), to: &mut (impl AsyncWrite + Unpin)) {
+    // An error ends it like a close.
+    let _ = copy(from, to).await;
+    let _ = to.shutdown().await;
 }

@@ -90,6 +90,22 @@ async fn a_black_hole_keeps_connections_and_answers_nothing() {
 }
 
 #[tokio::test]
+async fn what_a_mute_proxy_gets_arrives_and_is_not_answered() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+    let proxy = ChaosProxy::start(listener.local_addr().expect("address")).await.expect("proxy");
+    let mut client = TcpStream::connect(proxy.addr()).await.expect("connect");
+    let (mut server, _) = listener.accept().await.expect("accept");
+    proxy.mute();
+    client.write_all(b"ping").await.expect("sent");
+    let mut arrived = [0; 4];
+    server.read_exact(&mut arrived).await.expect("arrived");
+    server.write_all(b"pong").await.expect("answered");
+    assert!(timeout(SILENCE, client.read(&mut arrived)).await.is_err(), "the answer came back");
+    proxy.restore().await.expect("restore");
+    assert!(is_closed(&mut client).await);
+}
+
+#[tokio::test]
 async fn a_target_that_is_down_closes_the_connection() {
     let gone = TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let address = gone.local_addr().expect("address");
