@@ -8,7 +8,7 @@ pub mod outbound;
 mod store;
 pub mod workers;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use chrono::TimeDelta;
@@ -19,7 +19,12 @@ use leadflow_messaging::{
     consumer::{self, BatchHandler, ConsumerSettings},
     outbox::{Outbox, Relay},
 };
-use leadflow_platform::{Health, Shutdown, db, grpc, http};
+use leadflow_platform::{
+    Health, Shutdown,
+    db::{self, DbSettings},
+    grpc, http,
+};
+use sqlx::PgPool;
 use tokio::net::TcpListener;
 
 pub use config::Config;
@@ -36,6 +41,23 @@ pub const SCHEMA: &str = "billing";
 pub const ROLE: &str = "leadflow_billing";
 /// The schema's history.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// Captures wait for nobody, and each takes the wallets' locks that holds need: a few larger batches
+/// are better than many small ones.
+const CAPTURE_PACE: Duration = Duration::from_millis(25);
+
+/// Waits are shorter than the callers' deadlines, so that no transaction waits for somebody who has left.
+/// Every row is found by its key: a plan made while a table was still empty, and kept by the
+/// connection, must not read the whole table once it is full.
+const TUNING: [(&str, &str); 3] = [("lock_timeout", "2500ms"), ("statement_timeout", "5s"), ("enable_seqscan", "off")];
+
+/// A pool of connections as this service wants them.
+///
+/// # Errors
+/// When the URL cannot be read.
+pub fn connect(settings: &DbSettings) -> Result<PgPool, sqlx::Error> {
+    db::connect_tuned(settings, &TUNING)
+}
 
 /// What the service is given.
 pub struct Deps {
@@ -58,7 +80,7 @@ pub struct Listeners {
 /// # Errors
 /// When the settings cannot be used or a listener fails for good.
 pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shutdown) -> anyhow::Result<()> {
-    let pool = db::connect(&config.database).context("the database URL of billing cannot be read")?;
+    let pool = connect(&config.database).context("the database URL of billing cannot be read")?;
     let distribution = grpc::channel(&config.distribution_url, "DISTRIBUTION_GRPC_URL")?;
     let release_after = TimeDelta::from_std(config.release_after).context("BILLING_RELEASE_AFTER_SECONDS")?;
     // The relay outlives everything else: the last call's event is published too.
@@ -68,7 +90,7 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
     let billing = app::Billing::new(pool.clone(), relay, deps.clock);
 
     let consume = |stream, consumer, handler: Arc<dyn BatchHandler>| {
-        let settings = ConsumerSettings { stream, consumer, max_batch: config.max_batch };
+        let settings = ConsumerSettings { stream, consumer, max_batch: config.max_batch, pace: CAPTURE_PACE };
         tokio::spawn(consumer::run(deps.bus.clone(), settings, handler, shutdown.clone()))
     };
     let working = [

@@ -8,7 +8,7 @@ pub mod outbound;
 mod store;
 pub mod workers;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use leadflow_contracts::{distribution::distribution_server::DistributionServer, streams};
@@ -70,7 +70,7 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
     let app = app::App::new(pool.clone(), relay, deps.bus.clone(), deps.clock, holds);
 
     let consume = |stream, consumer, handler: Arc<dyn BatchHandler>| {
-        let settings = ConsumerSettings { stream, consumer, max_batch: config.max_batch };
+        let settings = ConsumerSettings { stream, consumer, max_batch: config.max_batch, pace: Duration::ZERO };
         tokio::spawn(consumer::run(deps.bus.clone(), settings, handler, shutdown.clone()))
     };
     let working = [

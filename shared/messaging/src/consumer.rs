@@ -15,7 +15,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_nats::jetstream::{self, AckKind, consumer::pull};
@@ -87,6 +87,10 @@ pub struct ConsumerSettings {
     /// The most events a batch holds. Events stored together are handled together, so a bundle that
     /// is larger (256 at most) is a batch all the same.
     pub max_batch: usize,
+    /// No batch begins sooner than this after the one before it began: where nobody waits for the
+    /// result, a few larger batches are cheaper than many small ones. An event that finds the consumer
+    /// idle is handled at once all the same.
+    pub pace: Duration,
 }
 
 type Delivery = jetstream::Message;
@@ -160,11 +164,15 @@ async fn follow(
                 Err(error) => interrupted = Some(error),
             }
         }
+        let began = Instant::now();
         let work = Work { bus, settings, handler, shutdown };
         work.process(deliveries).await;
         acknowledged.store(true, Ordering::Relaxed);
         if let Some(error) = interrupted {
             return Err(error.into());
+        }
+        if let Some(left) = settings.pace.checked_sub(began.elapsed()) {
+            pause(left, shutdown).await;
         }
     }
 }

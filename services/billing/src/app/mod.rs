@@ -58,12 +58,6 @@ pub enum AppError {
     Database(#[from] sqlx::Error),
 }
 
-/// Waits are shorter than the caller's deadline, so that a transaction never waits for somebody who has
-/// left. Every row is found by its key: a plan made while a table was still empty, and kept by the
-/// connection, must not read the whole table once it is full.
-const BEGIN: &str = "BEGIN; SET LOCAL lock_timeout = '2500ms'; SET LOCAL statement_timeout = '5s'; \
-                     SET LOCAL enable_seqscan = off";
-
 impl Billing {
     /// Commands on the wallets in `pool`; events go through `relay`.
     #[must_use]
@@ -82,8 +76,7 @@ impl Billing {
     }
 
     async fn begin(&self) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
-        // One round trip for the transaction and its time limits.
-        self.pool.begin_with(BEGIN).await
+        self.pool.begin().await
     }
 
     /// Saves what was decided together with its events (those given, low balances and money set free),

@@ -69,8 +69,13 @@ impl World {
 
     /// Another replica, with connections of its own.
     pub fn replica(&self) -> Billing {
-        let pool = db::connect(&self.settings()).unwrap();
-        let (relay, relaying) = Relay::new(Outbox::new("billing"), pool.clone(), self.bus.clone(), self.stop.clone());
+        let pool = leadflow_billing::connect(&self.settings()).unwrap();
+        self.billing(pool.clone(), pool)
+    }
+
+    /// A replica on `pool` that publishes from `outbox`.
+    pub fn billing(&self, pool: PgPool, outbox: PgPool) -> Billing {
+        let (relay, relaying) = Relay::new(Outbox::new("billing"), outbox, self.bus.clone(), self.stop.clone());
         tokio::spawn(relaying);
         Billing::new(pool, relay, Arc::new(self.clock.clone()))
     }

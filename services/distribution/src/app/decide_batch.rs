@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use leadflow_contracts::common::{Decision, Outcome};
 use leadflow_distribution_domain::{Batch, Lead, LeadResult, State, day_in};
 use leadflow_kernel::{CampaignId, LeadId};
-use leadflow_messaging::Envelope;
+use leadflow_messaging::{Envelope, outbox};
 
 use super::{
     App, AppError, Posted,
@@ -94,9 +94,10 @@ impl App {
         }
         let answers = record(posted, plans, &prints, &current, results, &mut writes, now)?;
 
+        let (told, pending) = outbox::Rows::of(writes.events);
+        writes.rows.told = told;
         save::save(&mut transaction, &writes.rows, now).await?;
         retry::mark(&mut transaction, &writes.retry, now).await?;
-        let pending = self.outbox.append(&mut transaction, writes.events).await?;
         transaction.commit().await?;
 
         for campaign in moved {

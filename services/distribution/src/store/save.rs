@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use leadflow_kernel::{CampaignId, LeadId, Money};
+use leadflow_messaging::outbox;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -28,6 +29,9 @@ const SAVE: &str = "\
       SELECT * FROM unnest($13::uuid[], $14::uuid[], $15::bigint[], $16::bigint[], $17::date[], $18::int[]) \
       ON CONFLICT (campaign_id, subscription_id) DO UPDATE SET last_served = excluded.last_served, \
         wrr_current = excluded.wrr_current, cap_day = excluded.cap_day, sold_today = excluded.sold_today), \
+    told AS ( \
+      INSERT INTO distribution.outbox (id, ordered, batch) \
+      SELECT * FROM unnest($43::uuid[], $44::bool[], $45::bytea[])), \
     moved AS ( \
       UPDATE distribution.campaign_routing r SET next_seq = t.next_seq \
       FROM unnest($19::uuid[], $20::bigint[]) AS t(campaign_id, next_seq) WHERE r.campaign_id = t.campaign_id) \
@@ -52,6 +56,8 @@ pub struct Batch<'a> {
     pub sales: Vec<Sale>,
     /// How the rotation moved; its campaigns must be locked.
     pub moved: Moved,
+    /// The events that tell of it.
+    pub told: outbox::Rows,
 }
 
 /// Writes what was decided at `now`. Nothing is written without a round trip.
@@ -59,8 +65,8 @@ pub struct Batch<'a> {
 /// # Errors
 /// Those of PostgreSQL; a unique violation when a lead is known by now, or sold to the same buyer.
 pub async fn save(connection: &mut PgConnection, batch: &Batch<'_>, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
-    let Batch { leads, prints, sales, moved } = batch;
-    if leads.is_empty() && sales.is_empty() && moved.campaigns.is_empty() {
+    let Batch { leads, prints, sales, moved, told } = batch;
+    if leads.is_empty() && sales.is_empty() && moved.campaigns.is_empty() && told.ids.is_empty() {
         return Ok(());
     }
     macro_rules! column {
@@ -113,6 +119,9 @@ pub async fn save(connection: &mut PgConnection, batch: &Batch<'_>, now: DateTim
         .bind(column!(leads, |lead| lead.unknown_fields.as_deref()))
         .bind(column!(leads, |lead| lead.trace.as_slice()))
         .bind(column!(leads, |lead| lead.traceparent))
+        .bind(&told.ids)
+        .bind(&told.ordered)
+        .bind(&told.batches)
         .execute(connection)
         .await
         .map(|_| ())

@@ -135,8 +135,12 @@ impl World {
 
     /// Has leads consumed from now on.
     pub fn begin_to_decide(&mut self) {
-        let leads =
-            consumer::ConsumerSettings { stream: streams::LEADS, consumer: streams::LEADS_DISTRIBUTION, max_batch: 64 };
+        let leads = consumer::ConsumerSettings {
+            stream: streams::LEADS,
+            consumer: streams::LEADS_DISTRIBUTION,
+            max_batch: 64,
+            pace: std::time::Duration::ZERO,
+        };
         let running = consumer::run(self.bus.clone(), leads, Arc::new(self.fake.clone()), self.shutdown.clone());
         self.fake_consumer = Some(tokio::spawn(running));
     }

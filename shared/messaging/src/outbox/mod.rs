@@ -17,4 +17,4 @@ mod store;
 
 pub(crate) use batch::{decode, encode};
 pub use relay::Relay;
-pub use store::{Outbox, Pending};
+pub use store::{Outbox, Pending, Rows};

@@ -5,12 +5,15 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use sqlx::PgPool;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::store::{Outbox, Pending, PendingRow};
 use crate::{Bus, BusError, Envelope, chain::chain};
 
 /// Transactions whose events may wait in memory; more wait for the sweeper.
 const QUEUE: usize = 256;
+/// How long published rows gather before they are deleted together.
+const DELETE_EVERY: Duration = Duration::from_millis(100);
 /// How often the sweeper looks when nobody wakes it.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
@@ -97,13 +100,17 @@ impl Relay {
     async fn publish(&self, rows: Vec<PendingRow>) -> Result<(), RelayError> {
         let (ids, events) = split(rows);
         self.bus.publish(&events).await?;
+        self.delete(ids).await
+    }
+
+    async fn delete(&self, ids: Vec<Uuid>) -> Result<(), RelayError> {
         let mut connection = self.pool.acquire().await?;
         Ok(self.outbox.delete(&mut connection, ids).await?)
     }
 }
 
-fn split(rows: Vec<PendingRow>) -> (Vec<uuid::Uuid>, Vec<Envelope>) {
-    let mut ids = Vec::with_capacity(rows.len());
+fn split(rows: impl IntoIterator<Item = PendingRow>) -> (Vec<Uuid>, Vec<Envelope>) {
+    let mut ids = Vec::new();
     let mut events = Vec::new();
     for row in rows {
         ids.push(row.id);
@@ -126,7 +133,10 @@ fn without_repeats(mut events: &[Envelope]) -> impl Iterator<Item = &[Envelope]>
 }
 
 async fn run(relay: Relay, mut waiting: mpsc::Receiver<Pending>, shutdown: CancellationToken) {
+    let (published, deletable) = mpsc::unbounded_channel();
     let direct = async {
+        // Dropped at the end, which ends the deletion after its last round.
+        let published = published;
         let mut taken = Vec::new();
         loop {
             let stop = tokio::select! {
@@ -140,11 +150,15 @@ async fn run(relay: Relay, mut waiting: mpsc::Receiver<Pending>, shutdown: Cance
                     true
                 }
             };
-            let rows: Vec<PendingRow> = taken.drain(..).flat_map(|pending: Pending| pending.rows).collect();
-            if !rows.is_empty()
-                && let Err(error) = relay.publish(rows).await
-            {
-                tracing::warn!(schema = relay.outbox.schema(), error = %chain(&error), "outbox not published; the sweeper will");
+            let (ids, events) = split(taken.drain(..).flat_map(|pending: Pending| pending.rows));
+            if !ids.is_empty() {
+                match relay.bus.publish(&events).await {
+                    // Deleted apart, so that the next events need not wait for it.
+                    Ok(()) => drop(published.send(ids)),
+                    Err(error) => {
+                        tracing::warn!(schema = relay.outbox.schema(), error = %chain(&error), "outbox not published; the sweeper will");
+                    }
+                }
             }
             if stop {
                 break;
@@ -174,7 +188,28 @@ async fn run(relay: Relay, mut waiting: mpsc::Receiver<Pending>, shutdown: Cance
             tracing::debug!(error = %chain(&error), "last outbox sweep failed; the next start publishes");
         }
     };
-    tokio::join!(direct, sweeper);
+    tokio::join!(direct, sweeper, delete_published(&relay, deletable, &shutdown));
+}
+
+/// Deletes the rows of published events, a few times a second; what cannot be deleted is published again
+/// by a sweeper.
+async fn delete_published(
+    relay: &Relay,
+    mut deletable: mpsc::UnboundedReceiver<Vec<Uuid>>,
+    shutdown: &CancellationToken,
+) {
+    while let Some(mut ids) = deletable.recv().await {
+        tokio::select! {
+            () = tokio::time::sleep(DELETE_EVERY) => {}
+            () = shutdown.cancelled() => {}
+        }
+        while let Ok(more) = deletable.try_recv() {
+            ids.extend(more);
+        }
+        if let Err(error) = relay.delete(ids).await {
+            tracing::warn!(schema = relay.outbox.schema(), error = %chain(&error), "published events stay in the outbox; the sweeper repeats them");
+        }
+    }
 }
 
 #[cfg(test)]

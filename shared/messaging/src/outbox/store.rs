@@ -42,6 +42,40 @@ pub(super) struct PendingRow {
     pub(super) events: Vec<Envelope>,
 }
 
+/// Events as columns of the outbox table (`id uuid, ordered bool, batch bytea`), for a service that writes
+/// them in a statement of its own; `retry_at` has its default then.
+#[derive(Debug, Default)]
+pub struct Rows {
+    /// One for each row.
+    pub ids: Vec<Uuid>,
+    /// Whether their order matters.
+    pub ordered: Vec<bool>,
+    /// The encoded events.
+    pub batches: Vec<Vec<u8>>,
+}
+
+impl Rows {
+    /// The rows to write, and what to hand to the relay after the commit.
+    pub fn of(events: Vec<Envelope>) -> (Self, Pending) {
+        let (ordered, unordered): (Vec<_>, Vec<_>) = events.into_iter().partition(|event| is_ordered(&event.subject));
+        let mut pending = Pending { rows: Vec::new(), ordered: !ordered.is_empty() };
+        let mut rows = Self::default();
+        for (flag, events) in [(true, ordered), (false, unordered)] {
+            if events.is_empty() {
+                continue;
+            }
+            let id = EventId::new().uuid();
+            rows.ids.push(id);
+            rows.ordered.push(flag);
+            rows.batches.push(batch::encode(&events));
+            if !flag {
+                pending.rows.push(PendingRow { id, events });
+            }
+        }
+        (rows, pending)
+    }
+}
+
 impl Outbox {
     /// The outbox of `schema`, whose table its migrations create (see `migrations/README.md`).
     #[must_use]
@@ -80,26 +114,12 @@ impl Outbox {
     /// # Errors
     /// Those of PostgreSQL.
     pub async fn append(&self, transaction: &mut PgConnection, events: Vec<Envelope>) -> Result<Pending, sqlx::Error> {
-        let (ordered, unordered): (Vec<_>, Vec<_>) = events.into_iter().partition(|event| is_ordered(&event.subject));
-        let mut pending = Pending { rows: Vec::new(), ordered: !ordered.is_empty() };
-        let (mut ids, mut flags, mut batches) = (Vec::new(), Vec::new(), Vec::new());
-        for (flag, events) in [(true, ordered), (false, unordered)] {
-            if events.is_empty() {
-                continue;
-            }
-            let id = EventId::new().uuid();
-            ids.push(id);
-            flags.push(flag);
-            batches.push(batch::encode(&events));
-            if !flag {
-                pending.rows.push(PendingRow { id, events });
-            }
-        }
-        if !ids.is_empty() {
+        let (rows, pending) = Rows::of(events);
+        if !rows.ids.is_empty() {
             sqlx::query(AssertSqlSafe(self.0.append.clone()))
-                .bind(ids)
-                .bind(flags)
-                .bind(batches)
+                .bind(rows.ids)
+                .bind(rows.ordered)
+                .bind(rows.batches)
                 .execute(transaction)
                 .await?;
         }

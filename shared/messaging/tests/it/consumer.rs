@@ -17,7 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{PATIENCE, bus_with_streams, credited};
 
-const SETTINGS: ConsumerSettings = ConsumerSettings { stream: "BILLING", consumer: "distribution", max_batch: 16 };
+const SETTINGS: ConsumerSettings =
+    ConsumerSettings { stream: "BILLING", consumer: "distribution", max_batch: 16, pace: std::time::Duration::ZERO };
 
 /// Refuses or fails by what the message says, and counts what it carried out.
 #[derive(Default)]

@@ -119,7 +119,8 @@ async fn consumers_trim_their_stream_while_they_run() {
         bus.publish(&[event(kind)]).await.unwrap();
     }
     let run = |consumer| {
-        let settings = ConsumerSettings { stream: streams::LEADS, consumer, max_batch: 16 };
+        let settings =
+            ConsumerSettings { stream: streams::LEADS, consumer, max_batch: 16, pace: std::time::Duration::ZERO };
         tokio::spawn(consumer::run(bus.clone(), settings, std::sync::Arc::new(Done), shutdown.clone()))
     };
     run(streams::LEADS_DISTRIBUTION);

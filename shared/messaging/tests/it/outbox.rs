@@ -32,7 +32,12 @@ impl BatchHandler for Arrived {
 
 fn listen(bus: &Bus, shutdown: &CancellationToken) -> Arc<Arrived> {
     let arrived = Arc::new(Arrived::default());
-    let settings = ConsumerSettings { stream: "BILLING", consumer: "distribution", max_batch: 64 };
+    let settings = ConsumerSettings {
+        stream: "BILLING",
+        consumer: "distribution",
+        max_batch: 64,
+        pace: std::time::Duration::ZERO,
+    };
     tokio::spawn(consumer::run(bus.clone(), settings, arrived.clone(), shutdown.clone()));
     arrived
 }
