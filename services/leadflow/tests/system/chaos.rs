@@ -182,6 +182,10 @@ async fn whatever_dies_nothing_is_lost_sold_twice_or_charged_twice() {
     let faults = usize::try_from(setting("CHAOS_FAULTS").unwrap_or(14)).unwrap();
     println!("chaos: {faults} faults with CHAOS_SEED={seed}");
     let mut options = doubled();
+    // As in production: a supplier repeats what is not answered soon.
+    for name in ["INGEST_DECISION_WAIT_MS", "INGEST_ACK_TIMEOUT_MS"] {
+        options.env.push((name.into(), "2000".into()));
+    }
     options.proxied = true;
     options.env.push(("BILLING_RELEASE_AFTER_SECONDS".into(), "5".into()));
     // A delivery that died with its process is sent again after twice this and five seconds.
@@ -241,9 +245,7 @@ async fn whatever_dies_nothing_is_lost_sold_twice_or_charged_twice() {
         inflict(&mut world.cluster, fault, which, Duration::from_millis(lasting)).await;
         *done.entry(fault).or_default() += 1;
     }
-    for index in 0..world.cluster.replicas.len() {
-        world.cluster.ready(index).await.unwrap();
-    }
+    everybody_is_back(&mut world.cluster).await;
     // The whole works again while posts still come in.
     let until_now = load.answers.lock().unwrap().len();
     wait::until("posts are answered again", PATIENCE, async || load.answers.lock().unwrap().len() > until_now + 50)
@@ -327,13 +329,31 @@ async fn inflict(cluster: &mut Cluster, fault: Fault, which: usize, lasting: Dur
             proxy.restore().await.unwrap();
         }
     }
-    // A role whose server was away at its start gives up after a while, as it would in production,
-    // where it is started again.
+    start_again(cluster);
+}
+
+/// A role whose server was away at its start gives up after a while, as it would in production, where
+/// it is started again.
+fn start_again(cluster: &mut Cluster) {
     for replica in &mut cluster.replicas {
         if !replica.is_running() {
             replica.spawn().unwrap();
         }
     }
+}
+
+/// Every replica is ready; one that gives up only now, because of what it met at its start, is started again.
+async fn everybody_is_back(cluster: &mut Cluster) {
+    wait::until("every replica is ready", PATIENCE, async || {
+        start_again(cluster);
+        for replica in &cluster.replicas {
+            if !replica.readyz().await {
+                return false;
+            }
+        }
+        true
+    })
+    .await;
 }
 
 /// Every assignment has a delivery, every delivery ended well, and the receiver, which nobody killed,

@@ -13,7 +13,7 @@ use leadflow_testkit::books::{self, Answered};
 use serde_json::Value;
 
 /// Longer than the gateway ever takes to answer.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(45);
 
 /// Keeps connections; clones share them.
 #[derive(Clone)]

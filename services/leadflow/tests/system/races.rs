@@ -101,8 +101,18 @@ async fn two_hundred_posts_of_one_person_are_one_sale() {
     world.subscribe(campaign, buyer, Terms::default()).await;
     let answers = all_at_once(&world, (0..200).map(|_| (lead(campaign, 1), None)).collect()).await;
     assert_eq!(world.sold(campaign).await, [(buyer, 1)]);
-    let duplicates = answers.iter().filter(|answer| answer["reason"] == "duplicate").count();
-    assert!(duplicates >= 150, "most were told at once that they are duplicates: {duplicates}");
+    // Whoever was told something was told the truth; how many were told at once depends on the machine.
+    assert!(
+        answers.iter().all(|answer| answer["distributed"] == true
+            || answer["reason"] == "duplicate"
+            || answer["outcome"] == "pending"),
+        "{answers:?}"
+    );
+    let duplicates: i64 = sqlx::query_scalar("SELECT count(*) FROM distribution.leads WHERE reason = 'duplicate'")
+        .fetch_one(&world.books)
+        .await
+        .unwrap();
+    assert_eq!(duplicates, 199);
     books_are_right(&world).await;
 }
 

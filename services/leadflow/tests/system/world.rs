@@ -26,7 +26,7 @@ use crate::client::{Answer, Client};
 
 /// How long any state may take to come true.
 pub const PATIENCE: Duration = Duration::from_secs(60);
-const DEADLINE: Duration = Duration::from_secs(5);
+const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Everything a test touches.
 pub struct World {
@@ -48,8 +48,11 @@ pub struct Terms {
     pub states: Vec<String>,
 }
 
+/// Answers wait for as long as a slow machine may need: only tests of faults want them early.
 pub fn options() -> ClusterOptions {
-    ClusterOptions::new(env!("CARGO_BIN_EXE_leadflow"))
+    let mut options = ClusterOptions::new(env!("CARGO_BIN_EXE_leadflow"));
+    options.env = ["INGEST_DECISION_WAIT_MS", "INGEST_ACK_TIMEOUT_MS"].map(|name| (name.into(), "20000".into())).into();
+    options
 }
 
 /// Two replicas of everything that competes for work.
