@@ -12,6 +12,7 @@ mod nats;
 pub mod proxy;
 pub mod servers;
 mod shared;
+mod statements;
 mod tempdir;
 pub mod wait;
 
@@ -19,4 +20,5 @@ pub use db::TestDb;
 pub use nats::TestNats;
 pub use proxy::ChaosProxy;
 pub use shared::TestServers;
+pub use statements::StatementCounter;
 pub use tempdir::TempDir;

@@ -10,5 +10,6 @@ mod ledger;
 mod limits;
 mod releases;
 mod service;
+mod statements;
 mod support;
 mod tenants;

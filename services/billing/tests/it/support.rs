@@ -23,10 +23,7 @@ use leadflow_messaging::{
     outbox::{Outbox, Relay},
     topology,
 };
-use leadflow_platform::{
-    Shutdown,
-    db::{self, DbSettings},
-};
+use leadflow_platform::{Shutdown, db::DbSettings};
 use leadflow_testkit::{TestDb, TestNats};
 use rust_decimal::Decimal;
 use sqlx::PgPool;

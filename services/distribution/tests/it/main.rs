@@ -6,4 +6,5 @@ mod faults;
 mod later;
 mod races;
 mod service;
+mod statements;
 mod support;

@@ -175,8 +175,12 @@ impl World {
     /// Another replica, with connections and a memory of its own.
     pub fn replica(&self) -> App {
         let pool = db::connect(&self.settings()).unwrap();
-        let outbox = Outbox::new("distribution");
-        let (relay, relaying) = Relay::new(outbox, pool.clone(), self.bus.clone(), self.stop.clone());
+        self.app(pool.clone(), pool)
+    }
+
+    /// A replica on `pool` that publishes from `outbox`.
+    pub fn app(&self, pool: PgPool, outbox: PgPool) -> App {
+        let (relay, relaying) = Relay::new(Outbox::new("distribution"), outbox, self.bus.clone(), self.stop.clone());
         tokio::spawn(relaying);
         App::new(pool, relay, self.bus.clone(), Arc::new(self.clock.clone()), self.purse.clone())
     }

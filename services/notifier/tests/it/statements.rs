@@ -83,7 +83,7 @@ async fn accepting_sold_leads() {
             [each(&few, FEW), each(&few[..1], MANY), each(&many, MANY), vec![sold(world.seller, &many, world.now())]]
         {
             let batch: Vec<_> = events.iter().map(message).collect();
-            counter.take();
+            let _ = counter.take();
             handler.handle(&batch).await.unwrap();
             // Told twice, it is stored once, with as many questions.
             handler.handle(&batch).await.unwrap();

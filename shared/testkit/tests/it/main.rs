@@ -5,3 +5,4 @@ mod databases;
 mod nats;
 mod postgres;
 mod proxy;
+mod statements;
