@@ -1,9 +1,9 @@
 //! Publishing for many callers at once, so that one stored and synced message serves all of them.
 //!
 //! Each caller hands in one event and waits for the stream's acknowledgement. A task takes whatever
-//! is waiting (it never waits for more to come) and publishes it as one message per subject; while
-//! that is under way the next callers gather. So an event alone is sent at once, and the more
-//! callers there are, the more of them share a sync.
+//! is waiting, lets those join who are about to hand theirs in, and publishes it as one message per
+//! subject; while that is under way the next callers gather. It never waits for time to pass: an event
+//! alone is sent at once, and the more callers there are, the more of them share a sync.
 
 use std::{sync::Arc, time::Duration};
 
@@ -81,6 +81,14 @@ impl GroupCommitPublisher {
     /// # Errors
     /// [`PublishError`]; its variants say whether the event may have been stored all the same.
     pub async fn publish(&self, event: Envelope) -> Result<(), PublishError> {
+        self.publish_within(event, self.ack_within).await
+    }
+
+    /// [`Self::publish`] with a time limit of the caller's own, queueing included.
+    ///
+    /// # Errors
+    /// As [`Self::publish`].
+    pub async fn publish_within(&self, event: Envelope, within: Duration) -> Result<(), PublishError> {
         // The client would keep it for a reconnect that may come long after the caller was told no.
         if !self.bus.is_connected() {
             return Err(PublishError::Disconnected);
@@ -90,10 +98,10 @@ impl GroupCommitPublisher {
             mpsc::error::TrySendError::Full(_) => PublishError::Overloaded,
             mpsc::error::TrySendError::Closed(_) => PublishError::Disconnected,
         })?;
-        match tokio::time::timeout(self.ack_within, outcome).await {
+        match tokio::time::timeout(within, outcome).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(PublishError::NotAcknowledged("the publisher was stopped".into())),
-            Err(_) => Err(PublishError::Timeout(self.ack_within)),
+            Err(_) => Err(PublishError::Timeout(within)),
         }
     }
 }
@@ -119,6 +127,14 @@ async fn collect(
         };
         if taken == 0 {
             break;
+        }
+        // All callers of the last group were answered at once and come back one by one: without a turn
+        // for those whose requests are here already, the first would be stored and synced alone.
+        tokio::task::yield_now().await;
+        while group.len() < settings.max_group
+            && let Ok(one) = waiting.try_recv()
+        {
+            group.push(one);
         }
         // Whoever gave up before being sent must not be stored after having been told no.
         group.retain(|waiting| !waiting.done.is_closed());

@@ -9,7 +9,7 @@ use leadflow_contracts::{
 };
 use leadflow_ingest_domain::{FieldErrors, Post, PostError, Quality, Schema, ValidLead};
 use leadflow_kernel::{EventId, LeadId};
-use leadflow_messaging::Envelope;
+use leadflow_messaging::{Envelope, trace};
 use tokio::time::Instant;
 
 use super::{App, authenticate::Caller, lead_id_of};
@@ -102,16 +102,20 @@ impl App {
         let keyed = key.is_some();
         if keyed && self.recent.get(lead_id).is_some_and(|known| known.body_hash != body_hash) {
             // What was accepted here may have lost against another gateway's: distribution knows.
-            let known = self.known_decision(caller, lead_id, body_hash).await?.ok_or(PostRefused::KeyReused)?;
+            let known = self
+                .known_decision(caller, lead_id, body_hash, new.traceparent)
+                .await?
+                .ok_or(PostRefused::KeyReused)?;
             self.remember(caller, lead_id, body_hash, true);
             return Ok(Posted::Decided(known));
         }
         let reference = lead.reference.clone().unwrap_or_default();
 
-        // Also for one that will not wait: while it is on its way the key must not take another body.
-        let mut waiter = self.waiters.register(lead_id, body_hash).map_err(|_| PostRefused::KeyReused)?;
+        let wait = || self.waiters.register(lead_id, body_hash).map_err(|_| PostRefused::KeyReused);
         if new.respond_async {
-            if keyed && let Some(known) = self.known_decision(caller, lead_id, body_hash).await? {
+            // It will not wait, but while it is on its way its key must not take another body.
+            let _claim = if keyed { Some(wait()?) } else { None };
+            if keyed && let Some(known) = self.known_decision(caller, lead_id, body_hash, new.traceparent).await? {
                 return Ok(Posted::Decided(known));
             }
             let event = self.event(caller, lead, &campaign, lead_id, body_hash, String::new());
@@ -121,6 +125,7 @@ impl App {
             return Ok(Posted::Pending { lead_id, reference, receipt, respond_async: true });
         }
 
+        let mut waiter = wait()?;
         let event = self.event(caller, lead, &campaign, lead_id, body_hash, self.reply_subject.clone());
         self.publish(caller, event, lead_id, body_hash, keyed, new.traceparent).await?;
         if keyed {
@@ -158,6 +163,7 @@ impl App {
         caller: &Caller,
         lead_id: LeadId,
         body_hash: [u8; 32],
+        traceparent: &str,
     ) -> Result<Option<Decision>, PostRefused> {
         match self.decisions.find(caller.seller.id, caller.supplier.id, lead_id, Some(body_hash)).await {
             Ok(Some(decision)) => match decision.outcome() {
@@ -167,7 +173,8 @@ impl App {
             },
             Ok(None) => Ok(None),
             Err(error) => {
-                tracing::warn!(%lead_id, %error, "a repeated key could not be looked up");
+                let trace_id = trace::trace_id(traceparent);
+                tracing::warn!(%lead_id, trace_id, %error, "a repeated key could not be looked up");
                 Ok(None)
             }
         }
@@ -214,13 +221,14 @@ impl App {
         if envelope.traceparent.is_none() {
             envelope = envelope.caused_by(Some(traceparent));
         }
-        let timeout = self.timeouts.ack;
-        let published = tokio::time::timeout(timeout, self.publisher.publish(envelope)).await;
-        let published = published.unwrap_or(Err(PublishError::TimedOut(timeout)));
+        let published = self.publisher.publish(envelope, self.timeouts.ack).await;
         match &published {
             Err(error) if error.is_doubtful() => {
                 let cause = error.source().map(ToString::to_string);
-                tracing::warn!(%lead_id, supplier_id = %caller.supplier.id, %error, cause, "a lead may not be stored");
+                let trace_id = trace::trace_id(traceparent);
+                tracing::warn!(
+                    %lead_id, supplier_id = %caller.supplier.id, trace_id, %error, cause, "a lead may not be stored"
+                );
                 // Its decision must not be taken for that of another body.
                 if keyed {
                     self.remember(caller, lead_id, body_hash, false);

@@ -33,30 +33,32 @@ impl PublishError {
 /// Publishes leads; `Ok` means that the stream has it as safely as it is set up to.
 #[async_trait]
 pub trait LeadPublisher: Send + Sync + 'static {
-    /// Publishes one `LeadReceived`.
+    /// Publishes one `LeadReceived`, which must be acknowledged `within` this time.
     ///
     /// # Errors
     /// [`PublishError`].
-    async fn publish(&self, event: Envelope) -> Result<(), PublishError>;
+    async fn publish(&self, event: Envelope, within: Duration) -> Result<(), PublishError>;
 }
 
 /// One message, one acknowledgement.
 #[async_trait]
 impl LeadPublisher for Bus {
-    async fn publish(&self, event: Envelope) -> Result<(), PublishError> {
+    async fn publish(&self, event: Envelope, within: Duration) -> Result<(), PublishError> {
         // The client would keep it for a reconnect that may come long after the caller was told no.
         if !self.is_connected() {
             return Err(PublishError::Disconnected);
         }
-        Bus::publish(self, &[event]).await.map_err(|error| PublishError::NotAcknowledged(Box::new(error)))
+        let published = tokio::time::timeout(within, Bus::publish(self, &[event])).await;
+        let acknowledged = published.map_err(|_| PublishError::TimedOut(within))?;
+        acknowledged.map_err(|error| PublishError::NotAcknowledged(Box::new(error)))
     }
 }
 
 /// Leads posted at the same time share one message, one sync to disk and one acknowledgement.
 #[async_trait]
 impl LeadPublisher for GroupCommitPublisher {
-    async fn publish(&self, event: Envelope) -> Result<(), PublishError> {
-        Self::publish(self, event).await.map_err(|error| match error {
+    async fn publish(&self, event: Envelope, within: Duration) -> Result<(), PublishError> {
+        self.publish_within(event, within).await.map_err(|error| match error {
             GroupError::Disconnected => PublishError::Disconnected,
             GroupError::Overloaded => PublishError::Overloaded,
             GroupError::Timeout(after) => PublishError::TimedOut(after),

@@ -11,7 +11,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::FutureExt;
-use leadflow_kernel::EventId;
 
 use super::ApiError;
 
@@ -41,13 +40,13 @@ async fn tag(mut request: Request, next: Next) -> Response {
         .get(&HEADER)
         .and_then(|value| value.to_str().ok())
         .filter(|text| is_sane(text))
-        .map_or_else(|| EventId::new().uuid().simple().to_string(), str::to_owned);
+        .map_or_else(|| format!("{:032x}", rand::random::<u128>()), str::to_owned);
     request.extensions_mut().insert(RequestId(id.clone()));
     let method = request.method().clone();
-    let path = request.uri().path().to_owned();
+    let uri = request.uri().clone();
     let outcome = AssertUnwindSafe(next.run(request)).catch_unwind().await;
     let mut response = outcome.unwrap_or_else(|_| {
-        tracing::error!(request_id = %id, %method, path, "handler panicked");
+        tracing::error!(request_id = %id, %method, path = uri.path(), "handler panicked");
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something went wrong on our side").into_response()
     });
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {

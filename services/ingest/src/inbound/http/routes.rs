@@ -40,9 +40,11 @@ async fn take_post(api: &Api, request: Request, budget: &mut Budget) -> Result<R
     let _room = api.app.in_flight.try_acquire().map_err(|_| refusal::overloaded())?;
     drop(on_its_way);
     let traceparent = headers::traceparent(&parts.headers);
-    let span =
-        tracing::info_span!("post_lead", supplier_id = %caller.supplier.id, trace_id = trace::trace_id(&traceparent));
-    trace::set_parent(&span, Some(&traceparent));
+    // Only made when spans are exported; log lines name the trace themselves.
+    let span = tracing::trace_span!(target: "leadflow::trace", "post_lead", supplier_id = %caller.supplier.id);
+    if !span.is_disabled() {
+        trace::set_parent(&span, Some(&traceparent));
+    }
     let new = NewPost {
         body: &body,
         idempotency_key,
