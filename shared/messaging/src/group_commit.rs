@@ -1,9 +1,9 @@
 //! Publishing for many callers at once, so that one stored and synced message serves all of them.
 //!
 //! Each caller hands in one event and waits for the stream's acknowledgement. A task takes whatever
-//! is waiting, lets those join who are about to hand theirs in, and publishes it as one message per
-//! subject; while that is under way the next callers gather. It never waits for time to pass: an event
-//! alone is sent at once, and the more callers there are, the more of them share a sync.
+//! is waiting (it never waits for more to come) and publishes it as one message per subject; while
+//! that is under way the next callers gather. So an event alone is sent at once, and the more
+//! callers there are, the more of them share a sync.
 
 use std::{sync::Arc, time::Duration};
 
@@ -127,14 +127,6 @@ async fn collect(
         };
         if taken == 0 {
             break;
-        }
-        // All callers of the last group were answered at once and come back one by one: without a turn
-        // for those whose requests are here already, the first would be stored and synced alone.
-        tokio::task::yield_now().await;
-        while group.len() < settings.max_group
-            && let Ok(one) = waiting.try_recv()
-        {
-            group.push(one);
         }
         // Whoever gave up before being sent must not be stored after having been told no.
         group.retain(|waiting| !waiting.done.is_closed());
