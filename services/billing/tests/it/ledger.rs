@@ -72,3 +72,16 @@ async fn a_page_of_a_statement_and_its_locks_use_indexes() {
         assert!(plan.join("\n").contains(index), "{plan:#?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn there_is_no_table_that_nothing_uses() {
+    let world = World::new().await;
+    let tables: Vec<String> =
+        sqlx::query_scalar("SELECT tablename::text FROM pg_tables WHERE schemaname = 'billing' ORDER BY 1")
+            .fetch_all(world.pool())
+            .await
+            .unwrap();
+    let used =
+        ["_sqlx_migrations", "accounts", "credits", "entries", "holds", "outbox", "postings", "sellers", "wallets"];
+    assert_eq!(tables, used);
+}
