@@ -34,10 +34,10 @@ pub struct Args {
     /// Suppliers posting at once
     #[arg(long, default_value_t = 64)]
     connections: usize,
-    /// Posts a second while latency is measured; none: a quarter of the maximum
+    /// Posts a second while latency is measured; none: a quarter of the larger settled maximum of the run
     #[arg(long)]
     rate: Option<f64>,
-    /// Only these, comma-separated
+    /// Only these, comma-separated; the whole way with one replica is always measured, because the others compare with it
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Scenario>,
     /// When nats-server flushes to the disk, as NATS_SYNC
@@ -54,7 +54,7 @@ pub struct Args {
     server: Option<String>,
 }
 
-/// What can be measured alone. The pipeline with one replica is always measured: the others compare with it.
+/// What can be measured alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Scenario {
     /// The gateway against a bare acknowledgement
