@@ -52,6 +52,9 @@ pub fn connect_tuned(settings: &DbSettings, tuning: &[(&str, &str)]) -> Result<P
         // Every statement finds its rows by keys in arrays: the plan is the same whatever they are, and
         // making one anew costs more than carrying it out.
         ("plan_cache_mode", "force_generic_plan".to_owned()),
+        // A plan made while a table was still empty, and kept by the connection, must not read the whole
+        // table once it is full.
+        ("enable_seqscan", "off".to_owned()),
     ]);
     let options = options.options(tuning.iter().copied());
     let role = settings.role;
