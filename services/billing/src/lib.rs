@@ -47,9 +47,7 @@ pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
 const CAPTURE_PACE: Duration = Duration::from_millis(25);
 
 /// Waits are shorter than the callers' deadlines, so that no transaction waits for somebody who has left.
-/// Every row is found by its key: a plan made while a table was still empty, and kept by the
-/// connection, must not read the whole table once it is full.
-const TUNING: [(&str, &str); 3] = [("lock_timeout", "2500ms"), ("statement_timeout", "5s"), ("enable_seqscan", "off")];
+const TUNING: [(&str, &str); 2] = [("lock_timeout", "2500ms"), ("statement_timeout", "5s")];
 
 /// A pool of connections as this service wants them.
 ///
