@@ -4,6 +4,7 @@
 mod apply_directory;
 mod capture_sales;
 mod credit_wallet;
+mod known_wallets;
 mod place_holds;
 mod release_holds;
 mod set_threshold;
@@ -24,6 +25,7 @@ pub use credit_wallet::{Credited, NewCredit};
 pub use release_holds::SeenHold;
 pub use statement::Page;
 
+use self::known_wallets::KnownWallets;
 use crate::{outbound::events, store};
 
 /// Carries out the commands on wallets. Cheap to clone.
@@ -33,6 +35,7 @@ pub struct Billing {
     outbox: Outbox,
     relay: Relay,
     clock: Arc<dyn Clock>,
+    known: Arc<KnownWallets>,
 }
 
 /// Why a command was not carried out. Nothing was changed.
@@ -62,7 +65,7 @@ impl Billing {
     /// Commands on the wallets in `pool`; events go through `relay`.
     #[must_use]
     pub fn new(pool: PgPool, relay: Relay, clock: Arc<dyn Clock>) -> Self {
-        Self { pool, outbox: Outbox::new(crate::SCHEMA), relay, clock }
+        Self { pool, outbox: Outbox::new(crate::SCHEMA), relay, clock, known: Arc::default() }
     }
 
     /// The database, for workers that read.
@@ -88,14 +91,18 @@ impl Billing {
         mut events: Vec<Envelope>,
     ) -> Result<(), sqlx::Error> {
         store::save::save(&mut transaction, changes).await?;
-        let now = self.clock.now();
-        events.extend(
-            changes.low_balances.iter().map(|low| Envelope::new(EventId::new(), &events::low_balance(low), now)),
-        );
-        events.extend(changes.freed.iter().map(|freed| Envelope::new(EventId::new(), &events::released(freed), now)));
+        events.extend(self.events_of(changes));
         let pending = self.outbox.append(&mut transaction, events).await?;
         transaction.commit().await?;
+        self.known.learn(&changes.wallets);
         self.relay.send(pending);
         Ok(())
+    }
+
+    fn events_of(&self, changes: &Changes) -> Vec<Envelope> {
+        let now = self.clock.now();
+        let low = changes.low_balances.iter().map(|low| Envelope::new(EventId::new(), &events::low_balance(low), now));
+        let freed = changes.freed.iter().map(|freed| Envelope::new(EventId::new(), &events::released(freed), now));
+        low.chain(freed).collect()
     }
 }

@@ -2,9 +2,10 @@
 
 use leadflow_billing_domain::{Books, HoldOutcome, HoldRequest};
 use leadflow_kernel::SellerId;
+use leadflow_messaging::outbox;
 
 use super::{AppError, Billing};
-use crate::store::{holds, wallets};
+use crate::store::{holds, place, wallets};
 
 impl Billing {
     /// Reserves what can be paid, in the order asked, and answers each request in that order.
@@ -17,17 +18,52 @@ impl Billing {
         if asked.is_empty() {
             return Ok(Vec::new());
         }
-        // Nearly always every id is new, so the holds are not looked for at first; one that exists
-        // shows when the new ones are inserted.
+        // Nearly always every id is new and the wallets are as this process left them: then one statement
+        // does it. One hold that exists shows when the new ones are inserted.
+        match self.place_on_known(tenant, asked).await {
+            Ok(Some(outcomes)) => return Ok(outcomes),
+            Ok(None) => {}
+            Err(error) if is_taken(&error) => {}
+            Err(error) => return Err(error.into()),
+        }
         match self.place(tenant, asked, false).await {
             Err(AppError::Database(error)) if is_taken(&error) => self.place(tenant, asked, true).await,
             outcome => outcome,
         }
     }
 
+    /// `None`: not with what is known; nothing was written.
+    async fn place_on_known(
+        &self,
+        tenant: SellerId,
+        asked: &[HoldRequest],
+    ) -> Result<Option<Vec<HoldOutcome>>, sqlx::Error> {
+        let Some(assumed) = self.known.guess(tenant, asked.iter().map(|request| request.buyer)) else {
+            return Ok(None);
+        };
+        let mut books = Books::new(assumed.iter().copied(), []);
+        let now = self.clock.now();
+        let outcomes: Vec<_> = asked.iter().map(|request| books.place(request, now)).collect();
+        if outcomes.iter().any(|outcome| *outcome != HoldOutcome::Held) {
+            // A refusal must be founded on what is, not on what was.
+            return Ok(None);
+        }
+        let changes = books.into_changes();
+        let (told, pending) = outbox::Rows::of(self.events_of(&changes));
+        if !place::if_unchanged(&self.pool, tenant, &assumed, &changes, &told).await? {
+            self.known.wrong();
+            return Ok(None);
+        }
+        self.known.right();
+        self.known.learn(&changes.wallets);
+        self.relay.send(pending);
+        Ok(Some(outcomes))
+    }
+
     async fn place(&self, tenant: SellerId, asked: &[HoldRequest], look: bool) -> Result<Vec<HoldOutcome>, AppError> {
         let mut transaction = self.begin().await?;
         let wallets = wallets::lock(&mut transaction, Some(tenant), asked.iter().map(|request| request.buyer)).await?;
+        self.known.learn(&wallets);
         let now = self.clock.now();
         let place = |books: &mut Books| asked.iter().map(|request| books.place(request, now)).collect::<Vec<_>>();
         if !look {

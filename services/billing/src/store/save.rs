@@ -96,20 +96,20 @@ async fn save_holds(
 }
 
 /// Holds as columns, for `unnest`.
-struct HoldColumns {
-    ids: Vec<Uuid>,
-    amounts: Vec<Decimal>,
-    states: Vec<&'static str>,
-    attempts: Vec<i32>,
-    placed: Vec<DateTime<Utc>>,
-    weeks: Vec<NaiveDate>,
-    months: Vec<NaiveDate>,
-    ended: Vec<Option<DateTime<Utc>>>,
-    postings: Vec<Option<Uuid>>,
+pub(super) struct HoldColumns {
+    pub(super) ids: Vec<Uuid>,
+    pub(super) amounts: Vec<Decimal>,
+    pub(super) states: Vec<&'static str>,
+    pub(super) attempts: Vec<i32>,
+    pub(super) placed: Vec<DateTime<Utc>>,
+    pub(super) weeks: Vec<NaiveDate>,
+    pub(super) months: Vec<NaiveDate>,
+    pub(super) ended: Vec<Option<DateTime<Utc>>>,
+    pub(super) postings: Vec<Option<Uuid>>,
 }
 
 impl HoldColumns {
-    fn of(holds: &[Hold]) -> Self {
+    pub(super) fn of(holds: &[Hold]) -> Self {
         Self {
             ids: holds.iter().map(|hold| hold.id.uuid()).collect(),
             amounts: holds.iter().map(|hold| hold.amount).collect(),

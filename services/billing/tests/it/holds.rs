@@ -1,7 +1,10 @@
 //! Placing holds, many at once.
 
 use futures::future::join_all;
+use leadflow_billing::app::{Billing, SeenHold};
 use leadflow_billing_domain::HoldOutcome::{self, Held, InsufficientFunds};
+use leadflow_platform::db::DbSettings;
+use leadflow_testkit::StatementCounter;
 use rand::seq::SliceRandom as _;
 
 use crate::support::*;
@@ -121,5 +124,48 @@ async fn a_wallet_locked_for_too_long_gives_an_error_in_time_and_holds_nothing()
     blocker.rollback().await.unwrap();
     assert_eq!(billing.place_holds(seller, &asked).await.unwrap(), [Held]);
     assert_eq!(world.count("SELECT attempts::bigint FROM billing.holds").await, 1);
+    world.check_books().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_replica_did_to_a_wallet_is_never_overlooked() {
+    let world = World::new().await;
+    let (one, two) = (world.replica(), world.replica());
+    let (seller, buyer) = world.tenant(&one, "100.00").await;
+    let hold = async |billing: &Billing| billing.place_holds(seller, &[request(seller, buyer, "25.00")]).await.unwrap();
+    // After this the first replica believes that 75.00 are left, and would say so without asking.
+    assert_eq!(hold(&one).await, [Held]);
+    let taken = request(seller, buyer, "75.00");
+    assert_eq!(two.place_holds(seller, std::slice::from_ref(&taken)).await.unwrap(), [Held]);
+    assert_eq!(hold(&one).await, [InsufficientFunds]);
+    // The second one believes that nothing is left; the first gives it back.
+    let seen = SeenHold { id: taken.id, attempts: None };
+    assert_eq!(one.release_holds(seller, &[seen]).await.unwrap(), 1);
+    for _ in 0..3 {
+        assert_eq!(hold(&two).await, [Held]);
+    }
+    assert_eq!(amounts(&one, seller, buyer).await, ("100.00".to_owned(), "100.00".to_owned(), "0.00".to_owned()));
+    world.check_books().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wallets_as_this_replica_left_them_take_one_statement_and_a_repeat_is_seen_all_the_same() {
+    let world = World::new().await;
+    let counter = StatementCounter::start(&world.db.url()).await.unwrap();
+    let pool = leadflow_billing::connect(&DbSettings { url: counter.url().to_owned(), ..world.settings() }).unwrap();
+    let billing = world.billing(pool, world.pool().clone());
+    let (seller, buyer) = world.tenant(&billing, "100.00").await;
+    let first = request(seller, buyer, "25.00");
+    assert_eq!(billing.place_holds(seller, std::slice::from_ref(&first)).await.unwrap(), [Held]);
+    let _ = counter.take();
+    let asked = [request(seller, buyer, "25.00"), request(seller, buyer, "25.00")];
+    assert_eq!(billing.place_holds(seller, &asked).await.unwrap(), [Held, Held]);
+    let executed = counter.take();
+    assert_eq!(executed.len(), 1, "{executed:#?}");
+    // All three again, with money for one more: each is the hold it was.
+    let again = [first, asked[0].clone(), asked[1].clone()];
+    assert_eq!(billing.place_holds(seller, &again).await.unwrap(), [Held; 3]);
+    assert_eq!(amounts(&billing, seller, buyer).await.1, "75.00");
+    assert_eq!(world.count("SELECT count(*) FROM billing.holds WHERE attempts = 2").await, 3);
     world.check_books().await;
 }
