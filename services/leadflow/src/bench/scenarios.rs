@@ -105,6 +105,9 @@ impl<'a> Bench<'a> {
         let binary = std::env::current_exe().context("this executable's path")?;
         let mut options = ClusterOptions { fsync: true, sync: args.sync, ..ClusterOptions::new(binary) };
         options.env.push(("RUST_LOG".to_owned(), "warn".to_owned()));
+        // Every role has a share of the same few cores: more threads would only hand work to each other.
+        let threads = std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1));
+        options.env.push(("TOKIO_WORKER_THREADS".to_owned(), threads.to_string()));
         // Receivers that hang on purpose are not to be given up while a slow machine measures.
         options.env.push(("WEBHOOK_TIMEOUT_MS".to_owned(), PATIENCE.as_millis().to_string()));
         options.roles.retain(|(role, _)| *role != "sandbox");
