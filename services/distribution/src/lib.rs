@@ -11,7 +11,10 @@ pub mod workers;
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use leadflow_contracts::{distribution::distribution_server::DistributionServer, streams};
+use leadflow_contracts::{
+    distribution::{catalogue_server::CatalogueServer, distribution_server::DistributionServer},
+    streams,
+};
 use leadflow_kernel::Clock;
 use leadflow_messaging::{
     Bus,
@@ -67,6 +70,8 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
     let (relay, relaying) = Relay::new(Outbox::new(SCHEMA), pool.clone(), deps.bus.clone(), relay_stop.clone());
     let relaying = tokio::spawn(relaying);
     let holds = Arc::new(BillingHolds::new(billing, config.token.clone()));
+    let catalogue = app::Catalogue::connect(&config.database, deps.clock.clone())
+        .context("the database URL of distribution cannot be read")?;
     let app = app::App::new(pool.clone(), relay, deps.bus.clone(), deps.clock, holds);
 
     let consume = |stream, consumer, handler: Arc<dyn BatchHandler>| {
@@ -91,6 +96,8 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
     let mut routes = grpc::builder().context("reflection")?;
     let service = inbound::grpc::Service::new(app);
     routes.add_service(DistributionServer::with_interceptor(service, grpc::guard(&config.token)));
+    let service = inbound::catalogue::CatalogueService::new(catalogue.clone());
+    routes.add_service(CatalogueServer::with_interceptor(service, grpc::guard(&config.token)));
     let served = tokio::try_join!(
         async { grpc::serve(listeners.grpc, routes, shutdown.clone()).await.context("gRPC server of distribution") },
         async {
@@ -105,6 +112,7 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
     }
     relay_stop.cancel();
     relaying.await.context("the relay of distribution ended badly")?;
+    catalogue.close().await;
     pool.close().await;
     served.map(|_| ())
 }

@@ -38,7 +38,7 @@ pub struct Invalid {
     pub problem: String,
 }
 
-fn invalid<T>(field: impl Into<String>, problem: impl Into<String>) -> Result<T, Invalid> {
+pub(crate) fn invalid<T>(field: impl Into<String>, problem: impl Into<String>) -> Result<T, Invalid> {
     Err(Invalid { field: field.into(), problem: problem.into() })
 }
 
@@ -117,7 +117,9 @@ fn options(here: &str, field: &Field<'_>) -> Result<(), Invalid> {
     }
     let mut seen = HashSet::new();
     for option in field.options {
-        name(here, option)?;
+        if name(here, option)? != *option {
+            return invalid(here, "must not begin or end with blanks");
+        }
         if !seen.insert(option) {
             return invalid(here, "must differ");
         }
@@ -164,6 +166,19 @@ pub fn duplicate_rule(rule: &DuplicateRule) -> Result<(), Invalid> {
         return invalid("duplicates.fields", format!("must be at most {MAX_DUPLICATE_FIELDS}"));
     }
     rule.fields.iter().try_for_each(|field| field_name("duplicates.fields", field))
+}
+
+/// The fields of a duplicate rule, in a category with these fields.
+///
+/// # Errors
+/// [`Invalid`] when a rule that is on names a field that the category does not have: it would never find anything.
+pub fn duplicate_fields(rule: &DuplicateRule, category: &[&str]) -> Result<(), Invalid> {
+    match rule.fields.iter().find(|field| !category.contains(&field.as_str())) {
+        Some(missing) if rule.window_days > 0 => {
+            invalid("duplicates.fields", format!("has {missing}, which the category does not define"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Hours a lead stays for sale; 0 is the default.
@@ -261,6 +276,7 @@ mod tests {
         let check = |is_select, options: &[String]| fields(&[Field { name: "x", description: "", is_select, options }]);
         assert!(check(true, &two).is_ok() && check(false, &none).is_ok());
         assert!(check(true, &none).is_err() && check(false, &two).is_err() && check(true, &same).is_err());
+        assert!(check(true, &[" a".to_owned()]).is_err() && check(true, &[String::new()]).is_err());
     }
 
     #[test]
@@ -290,6 +306,18 @@ mod tests {
         assert!(duplicate_rule(&rule(1, &["email"])).is_ok());
         assert!(duplicate_rule(&rule(1, &[])).is_err());
         assert!(duplicate_rule(&rule(MAX_WINDOW_DAYS + 1, &["email"])).is_err());
+    }
+
+    #[test]
+    fn a_rule_looks_at_fields_that_there_are() {
+        let rule = |window_days| DuplicateRule {
+            window_days,
+            fields: vec!["email".to_owned(), "phone".to_owned()],
+            matching: crate::duplicates::Match::All,
+        };
+        assert!(duplicate_fields(&rule(1), &["phone", "age", "email"]).is_ok());
+        assert!(duplicate_fields(&rule(1), &["phone"]).unwrap_err().problem.contains("email"));
+        assert!(duplicate_fields(&rule(0), &[]).is_ok());
     }
 
     #[test]

@@ -23,14 +23,24 @@ pub fn next_midnight(zone: Tz, now: DateTime<Utc>) -> DateTime<Utc> {
     let Some(tomorrow) = day_in(zone, now).checked_add_days(Days::new(1)) else {
         return fallback;
     };
-    // A gap is at most a few hours, and always a multiple of a quarter of an hour.
-    (0..24_i64)
+    // A gap is a multiple of a quarter of an hour; in Samoa it was a whole day once.
+    (0..120_i64)
         .filter_map(|quarters| {
             let local = tomorrow.and_time(NaiveTime::MIN) + TimeDelta::minutes(15 * quarters);
             zone.from_local_datetime(&local).earliest()
         })
         .next()
         .map_or(fallback, |local| local.with_timezone(&Utc))
+}
+
+/// Every day of `zone`'s calendar that has a part in `from..until`, with the moment where that part begins. A day that a calendar
+/// left out is not there. Empty when `until` is not after `from`.
+#[must_use]
+pub fn days(zone: Tz, from: DateTime<Utc>, until: DateTime<Utc>) -> Vec<(NaiveDate, DateTime<Utc>)> {
+    std::iter::successors(Some(from), |begin| Some(next_midnight(zone, *begin)))
+        .take_while(|begin| *begin < until)
+        .map(|begin| (day_in(zone, begin), begin))
+        .collect()
 }
 
 #[cfg(test)]
@@ -63,6 +73,37 @@ mod tests {
         let start = next_midnight(havana, at("2026-03-07T12:00:00Z"));
         assert_eq!(day_in(havana, start).to_string(), "2026-03-08");
         assert_eq!(day_in(havana, start - TimeDelta::seconds(1)).to_string(), "2026-03-07");
+    }
+
+    #[test]
+    fn every_day_of_a_range_is_there() {
+        let new_york = time_zone("America/New_York").unwrap();
+        let range = |from, until| -> Vec<(String, DateTime<Utc>)> {
+            days(new_york, at(from), at(until)).into_iter().map(|(day, begin)| (day.to_string(), begin)).collect()
+        };
+        // Clocks go back on the first of November.
+        assert_eq!(
+            range("2026-10-31T12:00:00Z", "2026-11-02T05:00:00.001Z"),
+            [
+                ("2026-10-31".to_owned(), at("2026-10-31T12:00:00Z")),
+                ("2026-11-01".to_owned(), at("2026-11-01T04:00:00Z")),
+                ("2026-11-02".to_owned(), at("2026-11-02T05:00:00Z")),
+            ]
+        );
+        assert_eq!(range("2026-10-31T12:00:00Z", "2026-11-01T04:00:00Z").len(), 1, "the end is not in it");
+        assert_eq!(range("2026-10-31T12:00:00Z", "2026-10-31T12:00:00Z"), []);
+        assert_eq!(range("2025-01-01T12:00:00Z", "2026-02-05T12:00:00Z").len(), 401);
+    }
+
+    #[test]
+    fn a_day_that_never_was_is_not_there() {
+        let apia = time_zone("Pacific/Apia").unwrap();
+        let found: Vec<(String, DateTime<Utc>)> = days(apia, at("2011-12-29T12:00:00Z"), at("2011-12-31T00:00:00Z"))
+            .into_iter()
+            .map(|(day, begin)| (day.to_string(), begin))
+            .collect();
+        let wanted = [("2011-12-29", "2011-12-29T12:00:00Z"), ("2011-12-31", "2011-12-30T10:00:00Z")];
+        assert_eq!(found, wanted.map(|(day, begin)| (day.to_owned(), at(begin))));
     }
 
     #[test]

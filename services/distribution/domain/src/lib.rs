@@ -3,8 +3,10 @@
 //!
 //! [`Batch`] decides many leads of one campaign at once while somebody else says whether the money
 //! is there; [`explain`] puts a decision into sentences; [`duplicates`] says which leads are about
-//! the same person; [`configure`] judges what sellers and buyers ask to be set up.
+//! the same person; [`configure`] and [`orphans`] judge what sellers and buyers ask to be set up, [`ask`] what may be
+//! asked for at once.
 
+pub mod ask;
 mod batch;
 pub mod configure;
 mod day;
@@ -13,12 +15,13 @@ mod eligibility;
 mod evaluation;
 mod explain;
 mod model;
+pub mod orphans;
 mod rank;
 mod state;
 mod trace;
 
 pub use batch::{Answer, Batch, Decided, LeadResult, ProtocolError, Want};
-pub use day::{day_in, next_midnight, time_zone};
+pub use day::{day_in, days, next_midnight, time_zone};
 pub use explain::explain;
 pub use model::{Campaign, Candidate, Lead, Logic, Rotation, Rotations, Status, WRR_ONE};
 pub use state::{State, StateSet};

@@ -37,7 +37,11 @@ pub(crate) fn compare(logic: Logic, share: Share, a: (&Candidate, &Rotation), b:
             };
             due(a, a_rotation).cmp(&due(b, b_rotation))
         }
-        Logic::Waterfall => (a.waterfall(), Reverse(a.weight())).cmp(&(b.waterfall(), Reverse(b.weight()))),
+        Logic::Waterfall => {
+            // Asking for a place does not take it from whom the seller put there.
+            let place = |one: &Candidate| (one.waterfall(), one.seller_waterfall.is_none(), Reverse(one.weight()));
+            place(a).cmp(&place(b))
+        }
         Logic::Broadcast => Ordering::Equal,
     };
     by_logic.then_with(|| (a.since_micros, a.subscription).cmp(&(b.since_micros, b.subscription)))

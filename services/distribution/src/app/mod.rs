@@ -2,6 +2,7 @@
 
 mod answers;
 mod cache;
+mod catalogue;
 mod confirm_assignments;
 mod decide_batch;
 mod duplicates;
@@ -21,7 +22,7 @@ mod stored_trace;
 mod trace;
 mod wallet_changes;
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use leadflow_contracts::Event;
 use leadflow_distribution_domain::configure::Invalid;
@@ -35,9 +36,11 @@ use tokio::sync::Notify;
 
 use crate::outbound::billing::{Holds, HoldsError};
 
+pub use catalogue::{CampaignPage, Catalogue, Days, LeadPage, PurchasePage, SUMS, Shown, Sums};
 pub use confirm_assignments::MAX_CONFIRMED;
 pub use get_campaign::CampaignView;
 pub use get_lead::LeadView;
+pub use outcome::decision;
 pub use posted::{Posted, Unreadable};
 pub use trace::{logic_from_proto, logic_to_proto};
 
@@ -77,7 +80,7 @@ pub enum AppError {
         /// Stable code.
         code: &'static str,
         /// For people.
-        sentence: &'static str,
+        sentence: Cow<'static, str>,
     },
     /// PostgreSQL.
     #[error("database")]

@@ -20,8 +20,7 @@ use crate::store::{
 pub const NO_ELIGIBLE_BUYER: &str = "no_eligible_buyer";
 /// The rule that a lead must not repeat another.
 pub const DUPLICATE: &str = "duplicate";
-/// No such campaign in the tenant.
-pub const CAMPAIGN_UNKNOWN: &str = "campaign_unknown";
+pub use crate::store::leads::CAMPAIGN_UNKNOWN;
 
 /// Why a campaign takes no leads at the moment; `None` when it does.
 pub fn closed(configuration: &Configuration) -> Option<&'static str> {

@@ -13,9 +13,8 @@ impl App {
     /// Creates or replaces a campaign by its id. The same content again changes nothing.
     ///
     /// # Errors
-    /// [`AppError::Invalid`], [`AppError::NotFound`] when the id or the category is another
-    /// tenant's, [`AppError::Refused`] for a change of an archived one, an inactive category or
-    /// while the tenant is not known.
+    /// [`AppError::Invalid`] (what is archived stays so), [`AppError::NotFound`] when the id or the
+    /// category is another tenant's, [`AppError::Refused`] for an inactive category or while the tenant is not known.
     pub async fn put_campaign(&self, seller: SellerId, mut wanted: Campaign) -> Result<Campaign, AppError> {
         wanted.name = configure::name("name", &wanted.name)?;
         configure::description("description", &wanted.description)?;
@@ -38,9 +37,14 @@ impl App {
                 return Ok(wanted);
             }
         }
-        let new_category = known.is_none_or(|known| known.category != wanted.category);
-        if category != Status::Active && (new_category || wanted.status == Status::Active) {
-            return Err(AppError::Refused { code: "category_inactive", sentence: "the category is not active" });
+        let new_category = known.as_ref().is_none_or(|known| known.category != wanted.category);
+        if category.status != Status::Active && (new_category || wanted.status == Status::Active) {
+            let sentence = "the category is not active".into();
+            return Err(AppError::Refused { code: "category_inactive", sentence });
+        }
+        if new_category || known.is_some_and(|known| known.duplicates != wanted.duplicates) {
+            let fields: Vec<&str> = category.fields.iter().map(|field| field.name.as_str()).collect();
+            configure::duplicate_fields(&wanted.duplicates, &fields)?;
         }
         wanted.version += 1;
         configuration::put_campaign(&mut transaction, &wanted, self.clock.now()).await?;

@@ -1,12 +1,21 @@
 //! Setting up a kind of lead.
 
-use leadflow_distribution_domain::configure;
-use leadflow_kernel::SellerId;
+use std::borrow::Cow;
+
+use leadflow_distribution_domain::{
+    configure,
+    orphans::{self, Dependent},
+};
+use leadflow_kernel::{CampaignId, SellerId};
 
 use super::{App, AppError, taken};
 use crate::{
     outbound::directory,
-    store::{configuration, projections, records::Category, routing},
+    store::{
+        configuration, projections,
+        records::{Category, Field},
+        routing,
+    },
 };
 
 const NAME_TAKEN: &str = "category_name_taken";
@@ -16,13 +25,15 @@ impl App {
     ///
     /// # Errors
     /// [`AppError::Invalid`], [`AppError::NotFound`] when the id is another tenant's,
-    /// [`AppError::Taken`] when another category has the name, [`AppError::Refused`] for a change
-    /// of an archived one or while the tenant is not known.
+    /// [`AppError::Taken`] when another category has the name, [`AppError::Refused`] while the tenant is not known and
+    /// for what would leave campaigns without what they work by.
     pub async fn put_category(&self, seller: SellerId, mut wanted: Category) -> Result<Category, AppError> {
         wanted.name = configure::name("name", &wanted.name)?;
         let mut transaction = self.pool.begin().await?;
         projections::hold_seller(&mut transaction, seller).await?.ok_or(SELLER_UNKNOWN)?;
         let known = configuration::lock_category(&mut transaction, wanted.id).await?;
+        // After the lock: whoever makes or changes a campaign of this category holds it.
+        let campaigns = configuration::campaigns_of_category(&mut transaction, wanted.id).await?;
         if let Some(known) = known {
             if known.seller != seller {
                 return Err(AppError::NotFound("category"));
@@ -32,6 +43,15 @@ impl App {
             if wanted == known {
                 return Ok(known);
             }
+            let dependents = campaigns
+                .iter()
+                .map(|one| Ok(Dependent { name: &one.name, status: one.status()?, fields: one.fields() }))
+                .collect::<Result<Vec<_>, sqlx::Error>>()?;
+            orphans::category_change(wanted.status, &shape(&known.fields), &shape(&wanted.fields), &dependents)
+                .map_err(|orphaned| AppError::Refused {
+                    code: orphaned.code(),
+                    sentence: orphaned.to_string().into(),
+                })?;
         }
         wanted.version += 1;
         let name_taken = "another category has this name";
@@ -41,7 +61,7 @@ impl App {
         if !written {
             return Err(ID_TAKEN);
         }
-        let campaigns = configuration::campaigns_of_category(&mut transaction, wanted.id).await?;
+        let campaigns: Vec<CampaignId> = campaigns.iter().map(|one| one.campaign_id.into()).collect();
         routing::bump(&mut transaction, &campaigns).await?;
         self.look_again(&mut transaction, &campaigns).await?;
         self.commit(transaction, &directory::category_changed(&wanted)).await?;
@@ -49,10 +69,17 @@ impl App {
     }
 }
 
+/// Names and types.
+fn shape(fields: &[Field]) -> Vec<(&str, i32)> {
+    fields.iter().map(|field| (field.name.as_str(), field.kind)).collect()
+}
+
 /// Two callers made a record with one id at the same moment.
 pub(super) const ID_TAKEN: AppError =
     AppError::Taken { code: "id_taken", sentence: "the id was taken at this moment: read it and try again" };
 
 /// Nothing is known of the tenant: its record is on its way from accounts.
-pub(super) const SELLER_UNKNOWN: AppError =
-    AppError::Refused { code: "seller_unknown", sentence: "the seller is not known here (yet): try again" };
+pub(super) const SELLER_UNKNOWN: AppError = AppError::Refused {
+    code: "seller_unknown",
+    sentence: Cow::Borrowed("the seller is not known here (yet): try again"),
+};

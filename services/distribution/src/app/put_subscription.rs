@@ -49,12 +49,14 @@ impl App {
             let sold = sold.get(&wanted.id).copied().unwrap_or(0);
             return Ok((wanted, sold));
         }
-        if !wanted.states.is_empty() && !campaign.allow_state_selection {
+        // What was chosen while it was allowed may stay: it counts for nothing until it is allowed again.
+        let chosen = known.as_ref().is_none_or(|known| known.states != wanted.states);
+        if chosen && !wanted.states.is_empty() && !campaign.allow_state_selection {
             let codes: Vec<String> = wanted.states.codes().map(str::to_owned).collect();
             configure::states(&codes, false)?;
         }
         if campaign.status == Status::Archived && wanted.status != Status::Archived {
-            return Err(AppError::Refused { code: "campaign_archived", sentence: "the campaign is archived" });
+            return Err(AppError::Refused { code: "campaign_archived", sentence: "the campaign is archived".into() });
         }
         wanted.version += 1;
         let sentence = "the buyer has another subscription to this campaign";

@@ -9,23 +9,19 @@ use leadflow_distribution_domain::{
     configure::{self, Invalid},
     duplicates::{DuplicateRule, Match},
 };
-use leadflow_kernel::{
-    AssignmentId, BuyerId, CampaignId, CategoryId, Id, Kind, LeadId, SellerId, SubscriptionId, SupplierId,
-};
+use leadflow_kernel::{CampaignId, CategoryId, Id, Kind, LeadId, SellerId, SupplierId};
 use leadflow_messaging::consumer::HandleError;
 use leadflow_platform::grpc::status;
 use tonic::Code;
 
+use super::answers;
 use crate::{
     app::{AppError, CampaignView, LeadView, logic_from_proto, logic_to_proto},
     outbound::{
         billing::HoldsError,
         directory::{fields_to_proto, status_to_proto},
     },
-    store::{
-        columns,
-        records::{Campaign, Category, Field, Subscription},
-    },
+    store::records::{Campaign, Category, Field, Subscription},
 };
 
 /// Reads a status; `None` when it is not given.
@@ -65,7 +61,8 @@ pub fn refused(error: AppError) -> tonic::Status {
     }
 }
 
-fn invalid(invalid: &Invalid) -> tonic::Status {
+/// What a caller is told of a part that breaks a rule.
+pub fn invalid(invalid: &Invalid) -> tonic::Status {
     status(Code::InvalidArgument, "invalid_field", invalid)
 }
 
@@ -229,22 +226,8 @@ pub fn subscription_to_proto(subscription: &Subscription, sold_today: u32) -> wi
 /// The answer about a lead.
 pub fn lead_to_proto(view: LeadView) -> Result<wire::Lead, sqlx::Error> {
     let LeadView { decision, lead, sales, trace, explanation } = view;
-    let unknown_fields = match &lead.unknown_fields {
-        Some(json) => serde_json::from_str(json).map_err(|_| columns::impossible("unknown_fields"))?,
-        None => Vec::new(),
-    };
-    let assignments = sales
-        .into_iter()
-        .map(|sale| {
-            Ok(wire::LeadAssignment {
-                assignment_id: AssignmentId::from_uuid(sale.assignment_id).to_string(),
-                buyer_id: BuyerId::from_uuid(sale.buyer_id).to_string(),
-                subscription_id: SubscriptionId::from_uuid(sale.subscription_id).to_string(),
-                price: Some(money_to_proto(columns::money(sale.price, &sale.currency)?)),
-                assigned_at_ms: time_to_ms(sale.assigned_at),
-            })
-        })
-        .collect::<Result<_, sqlx::Error>>()?;
+    let unknown_fields = answers::unknown_fields(lead.unknown_fields.as_deref())?;
+    let assignments = sales.into_iter().map(answers::sale).collect::<Result<_, _>>()?;
     Ok(wire::Lead {
         decision: Some(leadflow_contracts::common::Decision {
             lead_id: LeadId::from_uuid(lead.lead_id).to_string(),

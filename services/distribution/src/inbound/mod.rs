@@ -1,5 +1,8 @@
-//! What reaches distribution: commands over gRPC, and events.
+//! What reaches distribution: commands and questions over gRPC, and events.
 
+mod answers;
+mod asked;
+pub mod catalogue;
 mod convert;
 pub mod directory_events;
 pub mod grpc;

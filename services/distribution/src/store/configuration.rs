@@ -13,17 +13,17 @@ use super::{
 };
 
 #[derive(FromRow)]
-struct CategoryRow {
-    category_id: Uuid,
-    seller_id: Uuid,
-    version: i64,
-    name: String,
-    status: String,
-    fields: Json<Vec<Field>>,
+pub(super) struct CategoryRow {
+    pub(super) category_id: Uuid,
+    pub(super) seller_id: Uuid,
+    pub(super) version: i64,
+    pub(super) name: String,
+    pub(super) status: String,
+    pub(super) fields: Json<Vec<Field>>,
 }
 
 #[derive(FromRow)]
-struct CampaignRow {
+pub(super) struct CampaignRow {
     campaign_id: Uuid,
     seller_id: Uuid,
     category_id: Uuid,
@@ -42,7 +42,7 @@ struct CampaignRow {
 }
 
 #[derive(FromRow)]
-struct SubscriptionRow {
+pub(super) struct SubscriptionRow {
     subscription_id: Uuid,
     campaign_id: Uuid,
     buyer_id: Uuid,
@@ -70,7 +70,7 @@ pub async fn lock_category(connection: &mut PgConnection, id: CategoryId) -> Res
     row.map(category).transpose()
 }
 
-/// The status of a tenant's category, kept from changing until the transaction ends.
+/// A tenant's category, kept from changing until the transaction ends.
 ///
 /// # Errors
 /// Those of PostgreSQL.
@@ -78,15 +78,16 @@ pub async fn hold_category(
     connection: &mut PgConnection,
     seller: SellerId,
     id: CategoryId,
-) -> Result<Option<Status>, sqlx::Error> {
-    let text: Option<String> = sqlx::query_scalar(
-        "SELECT status FROM distribution.categories WHERE category_id = $1 AND seller_id = $2 FOR SHARE",
+) -> Result<Option<Category>, sqlx::Error> {
+    let row: Option<CategoryRow> = sqlx::query_as(
+        "SELECT category_id, seller_id, version, name, status, fields FROM distribution.categories \
+         WHERE category_id = $1 AND seller_id = $2 FOR SHARE",
     )
     .bind(id.uuid())
     .bind(seller.uuid())
     .fetch_optional(connection)
     .await?;
-    text.map(|text| columns::status(&text)).transpose()
+    row.map(category).transpose()
 }
 
 /// Writes a category, new or locked. Returns whether it did: not when another transaction made a
@@ -113,19 +114,48 @@ pub async fn put_category(connection: &mut PgConnection, category: &Category) ->
     .map(|done| done.rows_affected() > 0)
 }
 
-/// Campaigns of a category.
+/// A campaign as its category knows it.
+#[derive(Debug, FromRow)]
+pub struct DependentRow {
+    /// The campaign.
+    pub campaign_id: Uuid,
+    /// For people.
+    pub name: String,
+    status: String,
+    duplicate_window_days: i32,
+    duplicate_fields: Vec<String>,
+}
+
+impl DependentRow {
+    /// Its status.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn status(&self) -> Result<Status, sqlx::Error> {
+        columns::status(&self.status)
+    }
+
+    /// The fields by which it knows a lead again.
+    pub fn fields(&self) -> &[String] {
+        if self.duplicate_window_days > 0 { &self.duplicate_fields } else { &[] }
+    }
+}
+
+/// Campaigns of a category, the oldest first.
 ///
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn campaigns_of_category(
     connection: &mut PgConnection,
     id: CategoryId,
-) -> Result<Vec<CampaignId>, sqlx::Error> {
-    let ids: Vec<Uuid> = sqlx::query_scalar("SELECT campaign_id FROM distribution.campaigns WHERE category_id = $1")
-        .bind(id.uuid())
-        .fetch_all(connection)
-        .await?;
-    Ok(ids.into_iter().map(CampaignId::from).collect())
+) -> Result<Vec<DependentRow>, sqlx::Error> {
+    sqlx::query_as(
+        "SELECT campaign_id, name, status, duplicate_window_days, duplicate_fields FROM distribution.campaigns \
+         WHERE category_id = $1 ORDER BY created_at, campaign_id",
+    )
+    .bind(id.uuid())
+    .fetch_all(connection)
+    .await
 }
 
 /// A tenant's campaign.
@@ -291,7 +321,7 @@ pub async fn time_zone_of(
     text.map(|text| columns::zone(&text)).transpose()
 }
 
-fn category(row: CategoryRow) -> Result<Category, sqlx::Error> {
+pub(super) fn category(row: CategoryRow) -> Result<Category, sqlx::Error> {
     Ok(Category {
         id: row.category_id.into(),
         seller: row.seller_id.into(),
@@ -302,7 +332,7 @@ fn category(row: CategoryRow) -> Result<Category, sqlx::Error> {
     })
 }
 
-fn campaign(row: CampaignRow) -> Result<Campaign, sqlx::Error> {
+pub(super) fn campaign(row: CampaignRow) -> Result<Campaign, sqlx::Error> {
     Ok(Campaign {
         id: row.campaign_id.into(),
         seller: row.seller_id.into(),
@@ -319,7 +349,7 @@ fn campaign(row: CampaignRow) -> Result<Campaign, sqlx::Error> {
     })
 }
 
-fn subscription(row: SubscriptionRow) -> Result<Subscription, sqlx::Error> {
+pub(super) fn subscription(row: SubscriptionRow) -> Result<Subscription, sqlx::Error> {
     let number = |value: Option<i32>, column| value.map(|value| unsigned(value, column)).transpose();
     Ok(Subscription {
         id: row.subscription_id.into(),

@@ -99,11 +99,16 @@ fn verdict(row: VerdictRow) -> Result<Verdict, sqlx::Error> {
     })
 }
 
-fn outcome(number: i16) -> Result<Outcome, sqlx::Error> {
+/// Reads what became of a lead.
+///
+/// # Errors
+/// When it is nothing known.
+pub(super) fn outcome(number: i16) -> Result<Outcome, sqlx::Error> {
     Outcome::try_from(i32::from(number)).map_err(|_| columns::impossible("outcome"))
 }
 
-pub(super) fn stored_outcome(outcome: Outcome) -> i16 {
+/// The column's form of what became of a lead.
+pub fn stored_outcome(outcome: Outcome) -> i16 {
     // The enum has eight values.
     i16::try_from(i32::from(outcome)).unwrap_or_default()
 }
@@ -129,6 +134,9 @@ pub async fn seen(
     .await?;
     Ok(rows.into_iter().map(|(campaign, print, lead, at)| ((campaign.into(), print), (lead.into(), at))).collect())
 }
+
+/// Why a lead was rejected: the tenant has no such campaign.
+pub const CAMPAIGN_UNKNOWN: &str = "campaign_unknown";
 
 /// A new lead with its decision.
 #[derive(Debug)]

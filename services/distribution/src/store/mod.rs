@@ -1,5 +1,6 @@
 //! SQL, and nothing else. Every function takes the connection of the caller's transaction.
 
+pub mod catalogue;
 pub mod columns;
 pub mod configuration;
 pub mod decisions;

@@ -1,6 +1,8 @@
 //! Everything that a batch of decisions writes, in one statement: round trips are what a small
 //! batch costs.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use leadflow_kernel::{CampaignId, LeadId, Money};
 use leadflow_messaging::outbox;
@@ -9,7 +11,7 @@ use uuid::Uuid;
 
 use super::{
     columns::signed,
-    leads::{NewLead, Sale, stored_outcome},
+    leads::{CAMPAIGN_UNKNOWN, NewLead, Sale, stored_outcome},
     routing::Moved,
 };
 
@@ -33,8 +35,9 @@ const SAVE: &str = "\
       INSERT INTO distribution.outbox (id, ordered, batch) \
       SELECT * FROM unnest($43::uuid[], $44::bool[], $45::bytea[])), \
     moved AS ( \
-      UPDATE distribution.campaign_routing r SET next_seq = t.next_seq \
-      FROM unnest($19::uuid[], $20::bigint[]) AS t(campaign_id, next_seq) WHERE r.campaign_id = t.campaign_id) \
+      UPDATE distribution.campaign_routing r SET next_seq = coalesce(t.next_seq, r.next_seq), leads = r.leads + t.leads \
+      FROM unnest($19::uuid[], $20::bigint[], $46::bigint[]) AS t(campaign_id, next_seq, leads) \
+      WHERE r.campaign_id = t.campaign_id) \
     INSERT INTO distribution.leads (decided_at, lead_id, seller_id, supplier_id, campaign_id, category_id, \
       received_at, expires_at, outcome, test, buyers_assigned, price, currency, reason, state, quality, \
       reference, body_hash, data, raw, unknown_fields, trace, traceparent) \
@@ -60,6 +63,26 @@ pub struct Batch<'a> {
     pub told: outbox::Rows,
 }
 
+/// What changes in a campaign's routing row.
+#[derive(Default)]
+struct Routed {
+    next_seq: Option<u64>,
+    leads: i64,
+}
+
+/// The routing rows to write: where the rotation moved, and where leads came. A row is written once.
+fn routing_rows(leads: &[NewLead<'_>], moved: &Moved) -> BTreeMap<CampaignId, Routed> {
+    let mut rows: BTreeMap<CampaignId, Routed> = BTreeMap::new();
+    for (campaign, next_seq) in &moved.campaigns {
+        rows.entry(*campaign).or_default().next_seq = Some(*next_seq);
+    }
+    // A campaign that the tenant does not have may be another one's.
+    for lead in leads.iter().filter(|lead| !lead.test && lead.reason != CAMPAIGN_UNKNOWN) {
+        rows.entry(lead.campaign).or_default().leads += 1;
+    }
+    rows
+}
+
 /// Writes what was decided at `now`. Nothing is written without a round trip.
 ///
 /// # Errors
@@ -74,7 +97,7 @@ pub async fn save(connection: &mut PgConnection, batch: &Batch<'_>, now: DateTim
             $rows.iter().map(|$row| $value).collect::<Vec<_>>()
         };
     }
-    let (campaigns, places) = (&moved.campaigns, &moved.rows);
+    let (campaigns, places) = (routing_rows(leads, moved), &moved.rows);
     let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     sqlx::query(SAVE)
         .bind(now)
@@ -96,7 +119,7 @@ pub async fn save(connection: &mut PgConnection, batch: &Batch<'_>, now: DateTim
         .bind(places.iter().map(|(.., row)| row.cap_day).collect::<Vec<Option<NaiveDate>>>())
         .bind(column!(places, |(.., row)| signed(row.sold_today)))
         .bind(column!(campaigns, |(id, _)| id.uuid()))
-        .bind(column!(campaigns, |(_, seq)| number(*seq)))
+        .bind(column!(campaigns, |(_, row)| row.next_seq.map(number)))
         .bind(column!(leads, |lead| lead.id.uuid()))
         .bind(column!(leads, |lead| lead.seller.uuid()))
         .bind(column!(leads, |lead| lead.supplier.uuid()))
@@ -122,6 +145,7 @@ pub async fn save(connection: &mut PgConnection, batch: &Batch<'_>, now: DateTim
         .bind(&told.ids)
         .bind(&told.ordered)
         .bind(&told.batches)
+        .bind(column!(campaigns, |(_, row)| row.leads))
         .execute(connection)
         .await
         .map(|_| ())

@@ -8,15 +8,9 @@ use leadflow_contracts::{
     },
 };
 use leadflow_kernel::{AssignmentId, BuyerId, CampaignId, CategoryId, LeadId, SellerId, SubscriptionId, SupplierId};
-use leadflow_platform::grpc::stable_code;
-use tonic::{Code, Request, Response};
+use tonic::{Code, Request};
 
 use crate::support::*;
-
-fn refusal<T>(answer: Result<Response<T>, tonic::Status>) -> (Code, String) {
-    let status = answer.err().expect("a refusal");
-    (status.code(), stable_code(&status).to_owned())
-}
 
 #[tokio::test]
 async fn the_same_content_again_changes_nothing() {
@@ -154,6 +148,15 @@ async fn what_is_archived_stays_so_and_gives_its_name_back() {
     let named = || PutCategoryRequest { category_id: CategoryId::new().to_string(), ..category(tenant) };
     let taken = call(&app).put_category(as_tenant(tenant.seller, named())).await;
     assert_eq!(refusal(taken), (Code::AlreadyExists, "category_name_taken".into()));
+    let over = PutCampaignRequest {
+        campaign_id: campaign_id.to_string(),
+        status: Status::Archived.into(),
+        ..campaign(tenant, Logic::RoundRobin)
+    };
+    put_campaign(&app, tenant, over.clone()).await;
+    let again = PutCampaignRequest { status: Status::Active.into(), ..over };
+    let answer = call(&app).put_campaign(as_tenant(tenant.seller, again)).await;
+    assert_eq!(refusal(answer).0, Code::InvalidArgument, "an archived campaign cannot be set active again");
     let gone = PutCategoryRequest { status: Status::Archived.into(), ..category(tenant) };
     call(&app).put_category(as_tenant(tenant.seller, gone)).await.unwrap();
     call(&app).put_category(as_tenant(tenant.seller, named())).await.unwrap();

@@ -1,10 +1,13 @@
 //! Distribution on a real PostgreSQL and a real nats-server.
 
+mod catalogue;
 mod commands;
 mod decisions;
 mod faults;
 mod later;
 mod races;
+mod rules;
 mod service;
 mod statements;
+mod sums;
 mod support;

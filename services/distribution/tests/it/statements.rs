@@ -3,10 +3,15 @@
 use leadflow_contracts::{
     common::Logic,
     distribution::{
-        AssignmentRef, ConfirmAssignmentsRequest, GetCampaignRequest, distribution_server::Distribution as _,
+        AssignmentRef, ConfirmAssignmentsRequest, GetCampaignRequest, ListCampaignsRequest, ListLeadsRequest,
+        ListPurchasesRequest, SumByDayRequest, SumByRequest, catalogue_server::Catalogue as _,
+        distribution_server::Distribution as _,
     },
 };
-use leadflow_distribution::app::{App, Posted};
+use leadflow_distribution::{
+    app::{App, Catalogue, Posted},
+    inbound::catalogue::CatalogueService,
+};
 use leadflow_kernel::{AssignmentId, BuyerId, CampaignId};
 use leadflow_platform::db::{self, DbSettings};
 use leadflow_testkit::StatementCounter;
@@ -159,5 +164,60 @@ async fn confirming_sales_taking_records_over_and_showing_a_campaign() {
     }
     for (case, executed) in [("confirming", confirming), ("projecting", projecting), ("showing", showing)] {
         assert_eq!(executed[0], executed[1], "{case}");
+    }
+}
+
+#[tokio::test]
+async fn asking_the_catalogue() {
+    let world = World::new().await;
+    let app = world.replica();
+    let tenant = world.tenant(&app).await;
+    let counter = StatementCounter::start(&world.db.url()).await.unwrap();
+    let settings = DbSettings { url: counter.url().to_owned(), ..world.settings() };
+    let catalogue = Catalogue::connect(&settings, std::sync::Arc::new(world.clock.clone())).unwrap();
+    let service = CatalogueService::new(catalogue);
+    let (mut listing, mut posting, mut buying, mut adding) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for campaigns in [1, 10] {
+        let mut made = Vec::new();
+        for _ in 0..campaigns {
+            made.push(world.campaign(&app, tenant, Logic::Broadcast, 3).await);
+        }
+        for (campaign, _) in &made {
+            app.decide_batch(&world.posts(tenant, *campaign, 4)).await.unwrap();
+        }
+        let all = ListCampaignsRequest { subscriptions_of: "*".into(), limit: 200, ..Default::default() };
+        let work = async {
+            let found = service.list_campaigns(as_tenant(tenant.seller, all)).await.unwrap().into_inner().campaigns;
+            assert!(found.iter().all(|row| row.lead_count == 4 && row.subscription_count == 3));
+        };
+        listing.push(statements(&counter, work).await);
+        // A page that is full: its length has to be counted.
+        let page = ListLeadsRequest { page: 1, limit: campaigns, ..Default::default() };
+        let work = async {
+            let found = service.list_leads(as_tenant(tenant.seller, page)).await.unwrap().into_inner();
+            assert!(found.leads.iter().all(|lead| lead.assignments.len() == 3));
+        };
+        posting.push(statements(&counter, work).await);
+        let page = ListPurchasesRequest {
+            buyer_id: made[0].1[0].to_string(),
+            page: 1,
+            limit: campaigns.min(4),
+            ..Default::default()
+        };
+        let work = async { drop(service.list_purchases(as_tenant(tenant.seller, page)).await.unwrap()) };
+        buying.push(statements(&counter, work).await);
+        let range = SumByDayRequest { from_ms: 1, until_ms: i64::from(campaigns) * 86_400_000, ..Default::default() };
+        let sum = SumByRequest { from_ms: 1, until_ms: 86_400_000, dimension: 1, ..Default::default() };
+        let work = async {
+            drop(service.sum_by_day(as_tenant(tenant.seller, range)).await.unwrap());
+            drop(service.sum_by(as_tenant(tenant.seller, sum)).await.unwrap());
+        };
+        adding.push(statements(&counter, work).await);
+    }
+    for (case, executed, most) in
+        [("listing", listing, 2), ("posting", posting, 3), ("buying", buying, 2), ("adding", adding, 4)]
+    {
+        assert_eq!(executed[0], executed[1], "{case}");
+        assert!(executed[0].len() <= most, "{case}: {:#?}", executed[0]);
     }
 }

@@ -18,8 +18,8 @@ use leadflow_contracts::{
 };
 use leadflow_distribution::{
     Buyer, MIGRATOR, Seller,
-    app::{App, AppError, Posted},
-    inbound::grpc::Service,
+    app::{App, AppError, Catalogue, Posted},
+    inbound::{catalogue::CatalogueService, grpc::Service},
     outbound::billing::{Hold, HoldOutcome, Holds, HoldsError},
 };
 use leadflow_kernel::{
@@ -34,11 +34,11 @@ use leadflow_messaging::{
 use leadflow_platform::{
     Shutdown,
     db::{self, DbSettings},
-    grpc::{Caller, ServiceToken},
+    grpc::{Caller, ServiceToken, stable_code},
 };
 use leadflow_testkit::{TestDb, TestNats};
 use sqlx::PgPool;
-use tonic::Request;
+use tonic::{Code, Request, Response};
 
 pub const PATIENCE: Duration = Duration::from_secs(30);
 pub const TOKEN: &str = "a token of the tests";
@@ -185,6 +185,11 @@ impl World {
         App::new(pool, relay, self.bus.clone(), Arc::new(self.clock.clone()), self.purse.clone())
     }
 
+    /// Who answers questions.
+    pub fn catalogue(&self) -> CatalogueService {
+        CatalogueService::new(Catalogue::connect(&self.settings(), Arc::new(self.clock.clone())).unwrap())
+    }
+
     pub async fn tenant(&self, app: &App) -> Tenant {
         let tenant = Tenant { seller: SellerId::new(), category: CategoryId::new(), supplier: SupplierId::new() };
         app.project_directory(vec![seller(tenant.seller, 1)], vec![]).await.unwrap();
@@ -285,6 +290,11 @@ impl World {
                 "SELECT count(*) FROM distribution.campaign_routing r WHERE next_seq - 1 <> \
                  (SELECT count(*) FROM distribution.assignments a WHERE a.campaign_id = r.campaign_id)",
             ),
+            (
+                "campaigns count their leads",
+                "SELECT count(*) FROM distribution.campaign_routing r WHERE leads <> (SELECT count(*) \
+                 FROM distribution.leads l WHERE l.campaign_id = r.campaign_id AND l.seller_id = r.seller_id AND NOT l.test)",
+            ),
         ] {
             let broken: i64 = sqlx::query_scalar(sql).fetch_one(self.pool()).await.unwrap();
             assert_eq!(broken, 0, "{rule}");
@@ -300,6 +310,12 @@ impl World {
 
 pub fn call(app: &App) -> Service {
     Service::new(app.clone())
+}
+
+/// The code and the stable code of a call that must be refused.
+pub fn refusal<T>(answer: Result<Response<T>, tonic::Status>) -> (Code, String) {
+    let status = answer.err().expect("a refusal");
+    (status.code(), stable_code(&status).to_owned())
 }
 
 pub fn as_tenant<T>(seller: SellerId, message: T) -> Request<T> {

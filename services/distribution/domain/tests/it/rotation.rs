@@ -49,6 +49,17 @@ fn a_buyer_cannot_outrank_the_place_the_seller_fixed() {
 }
 
 #[test]
+fn a_place_that_the_seller_fixed_is_not_taken_by_asking_for_it() {
+    let mut candidates: Vec<Candidate> = (0..2).map(candidate).collect();
+    candidates[0].buyer_waterfall = Some(1);
+    candidates[0].priority = 10;
+    candidates[1].seller_waterfall = Some(1);
+    candidates[1].priority = 1;
+    let decided = decide(&campaign(Logic::Waterfall), &candidates, fresh(&candidates), leads(1), &mut Purse::new());
+    assert_eq!(winners(&decided), [[1]]);
+}
+
+#[test]
 fn the_older_subscription_wins_a_tie() {
     for logic in [Logic::RoundRobin, Logic::WeightedRoundRobin, Logic::Waterfall] {
         let mut candidates: Vec<Candidate> = (0..3).map(candidate).collect();

@@ -1,0 +1,154 @@
+//! What a buyer bought, the newest first, and what of it was looked at.
+
+use chrono::{DateTime, Utc};
+use leadflow_distribution_domain::ask::Page;
+use leadflow_kernel::{AssignmentId, BuyerId, CategoryId, LeadId, SellerId};
+use rust_decimal::Decimal;
+use sqlx::{FromRow, PgConnection};
+use uuid::Uuid;
+
+use super::MAX_COUNTED;
+
+/// Which purchases.
+#[derive(Debug, Clone)]
+pub struct PurchaseFilter {
+    /// Whose.
+    pub buyer: BuyerId,
+    /// Of this lead.
+    pub lead: Option<LeadId>,
+    /// Leads of this category.
+    pub category: Option<CategoryId>,
+    /// Bought then or later.
+    pub from: Option<DateTime<Utc>>,
+    /// Bought before.
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// A purchase; the migrations describe each column.
+#[derive(Debug, FromRow)]
+pub struct PurchaseRow {
+    pub assignment_id: Uuid,
+    pub lead_id: Uuid,
+    pub campaign_id: Uuid,
+    pub campaign_name: String,
+    pub category_id: Uuid,
+    pub category_name: String,
+    pub buyer_id: Uuid,
+    pub supplier_id: Uuid,
+    pub data: String,
+    pub state: String,
+    pub quality: String,
+    pub price: Decimal,
+    pub currency: String,
+    pub assigned_at: DateTime<Utc>,
+    pub viewed_at: Option<DateTime<Utc>>,
+}
+
+macro_rules! matching {
+    () => {
+        "FROM distribution.assignments a WHERE a.buyer_id = $2 AND a.seller_id = $1 \
+           AND ($3::uuid IS NULL OR a.lead_id = $3) \
+           AND ($4::timestamptz IS NULL OR a.assigned_at >= $4) AND ($5::timestamptz IS NULL OR a.assigned_at < $5) \
+           AND ($6::uuid IS NULL OR EXISTS \
+             (SELECT 1 FROM distribution.leads l WHERE l.lead_id = a.lead_id AND l.category_id = $6)) "
+    };
+}
+
+macro_rules! bind {
+    ($query:expr, $seller:expr, $wanted:expr) => {
+        $query
+            .bind($seller.uuid())
+            .bind($wanted.buyer.uuid())
+            .bind($wanted.lead.map(|id| id.uuid()))
+            .bind($wanted.from)
+            .bind($wanted.until)
+            .bind($wanted.category.map(|id| id.uuid()))
+    };
+}
+
+/// Columns and joins of [`PurchaseRow`] around a list of assignments called `page`.
+macro_rules! purchase {
+    ($viewed_at:literal, $source:literal) => {
+        concat!(
+            "SELECT a.assignment_id, a.lead_id, a.campaign_id, c.name AS campaign_name, l.category_id, \
+               coalesce(k.name, '') AS category_name, a.buyer_id, l.supplier_id, l.data::text AS data, l.state, \
+               l.quality, a.price, a.currency, a.assigned_at, ",
+            $viewed_at,
+            " AS viewed_at FROM ",
+            $source,
+            " JOIN distribution.assignments a ON a.assignment_id = page.assignment_id \
+             JOIN distribution.leads l ON l.lead_id = a.lead_id \
+             JOIN distribution.campaigns c ON c.campaign_id = a.campaign_id \
+             LEFT JOIN distribution.categories k ON k.category_id = l.category_id AND k.seller_id = a.seller_id \
+             LEFT JOIN distribution.assignment_views v ON v.assignment_id = a.assignment_id "
+        )
+    };
+}
+
+/// A page of them.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn list(
+    connection: &mut PgConnection,
+    seller: SellerId,
+    wanted: &PurchaseFilter,
+    page: Page,
+) -> Result<Vec<PurchaseRow>, sqlx::Error> {
+    let sql = concat!(
+        "WITH page AS MATERIALIZED (SELECT a.assignment_id ",
+        matching!(),
+        "ORDER BY a.assigned_at DESC, a.assignment_id DESC OFFSET $7 LIMIT $8) ",
+        purchase!("v.viewed_at", "page"),
+        "ORDER BY a.assigned_at DESC, a.assignment_id DESC",
+    );
+    bind!(sqlx::query_as(sql), seller, wanted)
+        .bind(i64::from(page.offset))
+        .bind(i64::from(page.limit))
+        .fetch_all(connection)
+        .await
+}
+
+/// How many there are, up to [`MAX_COUNTED`].
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn count(
+    connection: &mut PgConnection,
+    seller: SellerId,
+    wanted: &PurchaseFilter,
+) -> Result<i64, sqlx::Error> {
+    let sql = concat!("SELECT count(*) FROM (SELECT 1 ", matching!(), "LIMIT $7) t");
+    bind!(sqlx::query_scalar(sql), seller, wanted).bind(MAX_COUNTED).fetch_one(connection).await
+}
+
+/// Remembers that the buyer looked at a purchase at `now`, if it is the first time. `None`: there is no such purchase.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn mark_viewed(
+    connection: &mut PgConnection,
+    seller: SellerId,
+    buyer: BuyerId,
+    id: AssignmentId,
+    now: DateTime<Utc>,
+) -> Result<Option<PurchaseRow>, sqlx::Error> {
+    sqlx::query_as(concat!(
+        "WITH page AS (SELECT assignment_id FROM distribution.assignments \
+           WHERE assignment_id = $1 AND buyer_id = $2 AND seller_id = $3), \
+         seen AS (INSERT INTO distribution.assignment_views AS v (assignment_id, viewed_at) \
+           SELECT assignment_id, $4 FROM page WHERE NOT EXISTS \
+             (SELECT 1 FROM distribution.assignment_views w WHERE w.assignment_id = page.assignment_id) \
+           ON CONFLICT (assignment_id) DO UPDATE SET viewed_at = v.viewed_at RETURNING assignment_id, viewed_at) ",
+        purchase!(
+            "coalesce(seen.viewed_at, v.viewed_at)",
+            "page LEFT JOIN seen ON seen.assignment_id = page.assignment_id"
+        ),
+    ))
+    .bind(id.uuid())
+    .bind(buyer.uuid())
+    .bind(seller.uuid())
+    .bind(now)
+    .fetch_optional(connection)
+    .await
+}

@@ -1,0 +1,189 @@
+//! Leads and sales, added up by the database.
+
+use chrono::{DateTime, Utc};
+use leadflow_distribution_domain::ask::Range;
+use leadflow_kernel::{BuyerId, Currency, SellerId, SupplierId};
+use rust_decimal::Decimal;
+use sqlx::{FromRow, PgConnection};
+use uuid::Uuid;
+
+use crate::store::columns;
+
+/// The calendar of a tenant and the currency of its prices. `None`: not known (yet).
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn tenant(
+    connection: &mut PgConnection,
+    seller: SellerId,
+) -> Result<Option<(chrono_tz::Tz, Currency)>, sqlx::Error> {
+    let row: Option<(String, String)> =
+        sqlx::query_as("SELECT time_zone, currency FROM distribution.sellers WHERE seller_id = $1")
+            .bind(seller.uuid())
+            .fetch_optional(connection)
+            .await?;
+    row.map(|(zone, currency)| Ok((columns::zone(&zone)?, columns::currency(&currency)?))).transpose()
+}
+
+/// Whose leads and sales are added up by day.
+#[derive(Debug, Clone, Copy)]
+pub enum Whose {
+    /// The tenant's leads on the day they came, and its sales on the day they were made.
+    Tenant,
+    /// What a buyer bought, on the day it was.
+    Buyer(BuyerId),
+    /// A supplier's leads with what they brought so far, on the day they came.
+    Supplier(SupplierId),
+}
+
+/// A part of a sum by day.
+#[derive(Debug, Clone, FromRow)]
+pub struct DayRow {
+    /// The number of the day, from 1.
+    pub day: i32,
+    pub leads: i64,
+    pub sold: i64,
+    pub rejected: i64,
+    pub assignments: i64,
+    pub revenue: Decimal,
+}
+
+const TENANT_DAYS: &str = "\
+    SELECT day, sum(leads)::bigint AS leads, sum(sold)::bigint AS sold, sum(rejected)::bigint AS rejected, \
+      sum(assignments)::bigint AS assignments, sum(revenue) AS revenue \
+    FROM (SELECT width_bucket(received_at, $4::timestamptz[]) AS day, count(*) AS leads, \
+            count(*) FILTER (WHERE outcome = 2) AS sold, count(*) FILTER (WHERE outcome = 4) AS rejected, \
+            0::bigint AS assignments, 0::numeric AS revenue \
+          FROM distribution.leads \
+          WHERE seller_id = $1 AND received_at >= $2 AND received_at < $3 AND NOT test GROUP BY 1 \
+          UNION ALL \
+          SELECT width_bucket(a.assigned_at, $4::timestamptz[]), 0, 0, 0, count(*), sum(a.price) \
+          FROM distribution.buyers b JOIN distribution.assignments a ON a.buyer_id = b.buyer_id \
+          WHERE b.seller_id = $1 AND a.assigned_at >= $2 AND a.assigned_at < $3 GROUP BY 1) t \
+    GROUP BY day";
+
+const BUYER_DAYS: &str = "\
+    SELECT width_bucket(a.assigned_at, $4::timestamptz[]) AS day, count(*) AS leads, count(*) AS sold, \
+      0::bigint AS rejected, count(*) AS assignments, sum(a.price) AS revenue \
+    FROM distribution.buyers b JOIN distribution.assignments a ON a.buyer_id = b.buyer_id \
+    WHERE b.seller_id = $1 AND b.buyer_id = $5 AND a.assigned_at >= $2 AND a.assigned_at < $3 GROUP BY 1";
+
+const SUPPLIER_DAYS: &str = "\
+    SELECT width_bucket(received_at, $4::timestamptz[]) AS day, count(*) AS leads, \
+      count(*) FILTER (WHERE outcome = 2) AS sold, count(*) FILTER (WHERE outcome = 4) AS rejected, \
+      sum(buyers_assigned) AS assignments, coalesce(sum(price) FILTER (WHERE outcome = 2), 0) AS revenue \
+    FROM distribution.leads \
+    WHERE seller_id = $1 AND received_at >= $2 AND received_at < $3 AND supplier_id = $5 AND NOT test GROUP BY 1";
+
+/// Sums of a range by day; `starts` has the first moment of each in it. Days without anything are left out.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn by_day(
+    connection: &mut PgConnection,
+    seller: SellerId,
+    (from, until): Range,
+    whose: Whose,
+    starts: &[DateTime<Utc>],
+) -> Result<Vec<DayRow>, sqlx::Error> {
+    let (sql, id) = match whose {
+        Whose::Tenant => (TENANT_DAYS, None),
+        Whose::Buyer(id) => (BUYER_DAYS, Some(id.uuid())),
+        Whose::Supplier(id) => (SUPPLIER_DAYS, Some(id.uuid())),
+    };
+    let query = sqlx::query_as(sql).bind(seller.uuid()).bind(from).bind(until).bind(starts);
+    match id {
+        Some(id) => query.bind(id).fetch_all(connection).await,
+        None => query.fetch_all(connection).await,
+    }
+}
+
+/// By what leads and sales are added up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// Sales of the range, by who bought.
+    Buyer,
+    /// Leads of the range with what they brought so far, by who posted them.
+    Supplier,
+    /// The same by campaign.
+    Campaign,
+    /// The same by category.
+    Category,
+}
+
+/// A sum.
+#[derive(Debug, Clone, FromRow)]
+pub struct SumRow {
+    pub id: Uuid,
+    pub leads: i64,
+    pub sold: i64,
+    pub assignments: i64,
+    pub revenue: Decimal,
+    pub last_at: DateTime<Utc>,
+}
+
+/// Leads that came, by one of their columns.
+macro_rules! leads_by {
+    ($column:literal) => {
+        concat!(
+            "SELECT ",
+            $column,
+            " AS id, count(*) AS leads, count(*) FILTER (WHERE outcome = 2) AS sold, \
+               sum(buyers_assigned) AS assignments, coalesce(sum(price) FILTER (WHERE outcome = 2), 0) AS revenue, \
+               max(received_at) AS last_at \
+             FROM distribution.leads \
+             WHERE seller_id = $1 AND received_at >= $2 AND received_at < $3 AND NOT test \
+               AND (cardinality($4::uuid[]) = 0 OR ",
+            $column,
+            " = ANY($4)) GROUP BY 1 ORDER BY assignments DESC, leads DESC, id LIMIT $5"
+        )
+    };
+}
+
+/// Sales that were made, all or one buyer's, by a column of the sale or its lead.
+macro_rules! sales_by {
+    ($column:literal, $join:literal) => {
+        concat!(
+            "SELECT ",
+            $column,
+            " AS id, count(*) AS leads, count(*) AS sold, count(*) AS assignments, sum(a.price) AS revenue, \
+               max(a.assigned_at) AS last_at \
+             FROM distribution.buyers b JOIN distribution.assignments a ON a.buyer_id = b.buyer_id ",
+            $join,
+            " WHERE b.seller_id = $1 AND ($6::uuid IS NULL OR b.buyer_id = $6) \
+               AND a.assigned_at >= $2 AND a.assigned_at < $3 AND (cardinality($4::uuid[]) = 0 OR ",
+            $column,
+            " = ANY($4)) GROUP BY 1 ORDER BY assignments DESC, id LIMIT $5"
+        )
+    };
+}
+
+/// Sums of a range: the `limit` with the most sales, or those of `ids`; with a buyer only of what it bought. What
+/// has nothing is left out.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn by(
+    connection: &mut PgConnection,
+    seller: SellerId,
+    (from, until): Range,
+    by: By,
+    buyer: Option<BuyerId>,
+    ids: &[Uuid],
+    limit: u32,
+) -> Result<Vec<SumRow>, sqlx::Error> {
+    let sold = by == By::Buyer || buyer.is_some();
+    let sql = match (by, sold) {
+        (By::Buyer, _) => sales_by!("b.buyer_id", ""),
+        (By::Supplier, false) => leads_by!("supplier_id"),
+        (By::Campaign, false) => leads_by!("campaign_id"),
+        (By::Category, false) => leads_by!("category_id"),
+        (By::Supplier, true) => sales_by!("l.supplier_id", "JOIN distribution.leads l ON l.lead_id = a.lead_id"),
+        (By::Campaign, true) => sales_by!("a.campaign_id", ""),
+        (By::Category, true) => sales_by!("l.category_id", "JOIN distribution.leads l ON l.lead_id = a.lead_id"),
+    };
+    let query =
+        sqlx::query_as(sql).bind(seller.uuid()).bind(from).bind(until).bind(ids.to_vec()).bind(i64::from(limit));
+    let query = if sold { query.bind(buyer.map(|id| id.uuid())) } else { query };
+    query.fetch_all(connection).await
+}
