@@ -22,7 +22,7 @@ WITH assumed AS MATERIALIZED ( \
 same AS MATERIALIZED ( \
   SELECT w.buyer_id FROM assumed t JOIN billing.wallets w ON w.buyer_id = t.buyer_id \
   JOIN billing.sellers s ON s.seller_id = w.seller_id \
-  WHERE w.seller_id = $15 AND s.version > 0 AND (w.status = 'active') = t.open \
+  WHERE w.buyer_id = ANY($1) AND w.seller_id = $15 AND s.version > 0 AND (w.status = 'active') = t.open \
     AND (w.balance, w.held, w.spent_week, w.week_start, w.spent_month, w.month_start, w.weekly_limit, w.monthly_limit, \
          w.low_balance_threshold, w.lines, s.currency, s.time_zone) \
       IS NOT DISTINCT FROM \
@@ -44,7 +44,7 @@ moved AS ( \
     spent_month = t.spent_month, month_start = t.month_start \
   FROM unnest($32::uuid[], $33::numeric[], $34::numeric[], $35::date[], $36::numeric[], $37::date[]) \
     AS t(buyer_id, held, spent_week, week_start, spent_month, month_start), all_same \
-  WHERE all_same.yes AND w.buyer_id = t.buyer_id) \
+  WHERE all_same.yes AND w.buyer_id = ANY($32) AND w.buyer_id = t.buyer_id) \
 SELECT yes FROM all_same";
 
 /// Writes new holds with their wallets and events, if the wallets are as `assumed`; all or nothing, and

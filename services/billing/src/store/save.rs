@@ -23,13 +23,13 @@ changed_holds AS ( \
   FROM unnest($14::uuid[], $15::numeric[], $16::text[], $17::int[], $18::timestamptz[], $19::date[], $20::date[], \
     $21::timestamptz[], $22::uuid[]) AS t(hold_id, amount, state, attempts, placed_at, week_start, month_start, \
     ended_at, posting_id) \
-  WHERE h.hold_id = t.hold_id) \
+  WHERE h.hold_id = ANY($14) AND h.hold_id = t.hold_id) \
 UPDATE billing.wallets w SET balance = t.balance, held = t.held, spent_week = t.spent_week, week_start = t.week_start, \
   spent_month = t.spent_month, month_start = t.month_start, low_balance_threshold = t.threshold, lines = t.lines \
 FROM unnest($23::uuid[], $24::numeric[], $25::numeric[], $26::numeric[], $27::date[], $28::numeric[], $29::date[], \
   $30::numeric[], $31::bigint[]) AS t(buyer_id, balance, held, spent_week, week_start, spent_month, month_start, \
   threshold, lines) \
-WHERE w.buyer_id = t.buyer_id";
+WHERE w.buyer_id = ANY($23) AND w.buyer_id = t.buyer_id";
 
 /// All lines of a posting in one statement: the table checks that they sum to zero.
 const SAVE_POSTINGS: &str = "\

@@ -126,7 +126,8 @@ pub async fn seen(
         "SELECT f.campaign_id, f.fingerprint, f.lead_id, f.seen_at \
          FROM unnest($1::uuid[], $2::uuid[]) AS t(campaign_id, fingerprint) \
          JOIN distribution.lead_fingerprints f USING (campaign_id, fingerprint) \
-         JOIN distribution.leads l ON l.lead_id = f.lead_id WHERE l.outcome <> 5",
+         WHERE f.campaign_id = ANY($1) AND f.fingerprint = ANY($2) \
+           AND (SELECT l.outcome FROM distribution.leads l WHERE l.lead_id = f.lead_id) <> 5",
     )
     .bind(fingerprints.iter().map(|(campaign, _)| campaign.uuid()).collect::<Vec<_>>())
     .bind(fingerprints.iter().map(|(_, print)| *print).collect::<Vec<_>>())

@@ -112,7 +112,8 @@ pub async fn update(
             "UPDATE distribution.leads l SET outcome = 2, reason = '', decided_at = $1, expires_at = NULL, \
                buyers_assigned = t.buyers, price = t.price, currency = t.currency, trace = t.trace \
              FROM unnest($2::uuid[], $3::int[], $4::numeric[], $5::text[], $6::bytea[]) \
-               AS t(lead_id, buyers, price, currency, trace) WHERE l.lead_id = t.lead_id",
+               AS t(lead_id, buyers, price, currency, trace) \
+             WHERE l.lead_id = ANY($2) AND l.lead_id = t.lead_id",
         )
         .bind(now)
         .bind(sold.iter().map(|one| one.lead.uuid()).collect::<Vec<_>>())
@@ -126,7 +127,7 @@ pub async fn update(
     if !traces.is_empty() {
         sqlx::query(
             "UPDATE distribution.leads l SET trace = t.trace FROM unnest($1::uuid[], $2::bytea[]) \
-               AS t(lead_id, trace) WHERE l.lead_id = t.lead_id",
+               AS t(lead_id, trace) WHERE l.lead_id = ANY($1) AND l.lead_id = t.lead_id",
         )
         .bind(traces.iter().map(|(lead, _)| lead.uuid()).collect::<Vec<_>>())
         .bind(traces.iter().map(|(_, trace)| trace.as_slice()).collect::<Vec<_>>())

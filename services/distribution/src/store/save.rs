@@ -37,7 +37,7 @@ const SAVE: &str = "\
     moved AS ( \
       UPDATE distribution.campaign_routing r SET next_seq = coalesce(t.next_seq, r.next_seq), leads = r.leads + t.leads \
       FROM unnest($19::uuid[], $20::bigint[], $46::bigint[]) AS t(campaign_id, next_seq, leads) \
-      WHERE r.campaign_id = t.campaign_id) \
+      WHERE r.campaign_id = ANY($19) AND r.campaign_id = t.campaign_id) \
     INSERT INTO distribution.leads (decided_at, lead_id, seller_id, supplier_id, campaign_id, category_id, \
       received_at, expires_at, outcome, test, buyers_assigned, price, currency, reason, state, quality, \
       reference, body_hash, data, raw, unknown_fields, trace, traceparent) \

@@ -229,7 +229,7 @@ pub async fn finish(connection: &mut PgConnection, endings: &[Ending]) -> Result
              error = t.error, ended_at = CASE WHEN t.status <> 'PENDING' THEN t.at END, lease = NULL \
            FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int4[], $5::timestamptz[], $6::text[], $7::timestamptz[]) \
              AS t(delivery_id, lease, status, attempts_made, due_at, error, at) \
-           WHERE d.delivery_id = t.delivery_id AND d.lease = t.lease AND d.status = 'PENDING' \
+           WHERE d.delivery_id = ANY($1) AND d.delivery_id = t.delivery_id AND d.lease = t.lease \
            RETURNING d.delivery_id), \
          tried AS ( \
            INSERT INTO notifier.attempts (delivery_id, number, started_at, duration_ms, status_code, error, response) \
@@ -270,7 +270,7 @@ pub async fn give_back(
     sqlx::query(
         "UPDATE notifier.deliveries d SET lease = NULL, due_at = $3 \
          FROM unnest($1::uuid[], $2::uuid[]) AS t(delivery_id, lease) \
-         WHERE d.delivery_id = t.delivery_id AND d.lease = t.lease AND d.status = 'PENDING'",
+         WHERE d.delivery_id = ANY($1) AND d.delivery_id = t.delivery_id AND d.lease = t.lease",
     )
     .bind(leases.iter().map(|(id, _)| id.uuid()).collect::<Vec<Uuid>>())
     .bind(leases.iter().map(|(_, lease)| *lease).collect::<Vec<Uuid>>())

@@ -17,7 +17,8 @@ pub async fn of_buyers(
 ) -> Result<Vec<Endpoint>, sqlx::Error> {
     let rows = sqlx::query(
         "SELECT e.* FROM notifier.endpoints e JOIN unnest($1::uuid[], $2::uuid[]) AS t(seller_id, buyer_id) \
-         ON e.seller_id = t.seller_id AND e.buyer_id = t.buyer_id",
+         ON e.seller_id = t.seller_id AND e.buyer_id = t.buyer_id \
+         WHERE e.seller_id = ANY($1) AND e.buyer_id = ANY($2)",
     )
     .bind(buyers.iter().map(|(seller, _)| seller.uuid()).collect::<Vec<Uuid>>())
     .bind(buyers.iter().map(|(_, buyer)| buyer.uuid()).collect::<Vec<Uuid>>())
@@ -181,7 +182,7 @@ pub async fn set_health(
         "UPDATE notifier.endpoints e SET failing_since = t.failing_since, updated_at = $4, \
            enabled = e.enabled AND t.reason IS NULL, disabled_reason = COALESCE(t.reason, e.disabled_reason) \
          FROM unnest($1::uuid[], $2::timestamptz[], $3::text[]) AS t(endpoint_id, failing_since, reason) \
-         WHERE e.endpoint_id = t.endpoint_id",
+         WHERE e.endpoint_id = ANY($1) AND e.endpoint_id = t.endpoint_id",
     )
     .bind(changes.iter().map(|c| c.id.uuid()).collect::<Vec<Uuid>>())
     .bind(changes.iter().map(|c| c.failing_since).collect::<Vec<_>>())
