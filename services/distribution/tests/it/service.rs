@@ -13,7 +13,7 @@ use leadflow_contracts::{
         billing_server::{Billing, BillingServer},
     },
     common::{self, Logic, Outcome},
-    distribution::distribution_client::DistributionClient,
+    distribution::{ListPurchasesRequest, catalogue_client::CatalogueClient, distribution_client::DistributionClient},
     events::{
         BuyerChanged, Decisions, LeadReceived, SellerChanged, WalletCredited, WalletLimitsChanged, WalletReleased,
     },
@@ -178,6 +178,13 @@ async fn leads_go_in_as_events_and_come_out_sold() {
         })
         .await;
     }
+
+    let mut questions = CatalogueClient::new(channel(&url, "URL").unwrap());
+    let ask = ListPurchasesRequest { buyer_id: buyer.to_string(), page: 1, limit: 10, ..Default::default() };
+    let found = questions.list_purchases(as_tenant(seller, ask.clone())).await.unwrap().into_inner();
+    assert_eq!((found.total, found.purchases.len()), (4, 4));
+    let refused = questions.list_purchases(stranger.request(ask, seller, PATIENCE)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unauthenticated);
 
     let answer = readiness(&http_url).await;
     assert!(answer.contains("200 OK") && answer.contains(r#""ready":true"#), "{answer}");

@@ -52,6 +52,8 @@ impl Catalogue {
                 ("plan_cache_mode", "force_custom_plan"),
                 ("statement_timeout", &patience),
                 ("jit", "off"),
+                // The processors are for leads; a report may take a little longer.
+                ("max_parallel_workers_per_gather", "0"),
             ],
         )?;
         Ok(Self { pool, clock })

@@ -1,7 +1,7 @@
 //! What a buyer bought, the newest first, and what of it was looked at.
 
 use chrono::{DateTime, Utc};
-use leadflow_distribution_domain::ask::Page;
+use leadflow_distribution_domain::ask::{MAX_PAGED, Page};
 use leadflow_kernel::{AssignmentId, BuyerId, CategoryId, LeadId, SellerId};
 use rust_decimal::Decimal;
 use sqlx::{FromRow, PgConnection};
@@ -44,9 +44,11 @@ pub struct PurchaseRow {
     pub viewed_at: Option<DateTime<Utc>>,
 }
 
+/// Whose the buyer is, is asked of the buyer: so a sale is found in the index alone.
 macro_rules! matching {
     () => {
-        "FROM distribution.assignments a WHERE a.buyer_id = $2 AND a.seller_id = $1 \
+        "FROM distribution.assignments a WHERE a.buyer_id = $2 \
+           AND EXISTS (SELECT 1 FROM distribution.buyers b WHERE b.buyer_id = $2 AND b.seller_id = $1) \
            AND ($3::uuid IS NULL OR a.lead_id = $3) \
            AND ($4::timestamptz IS NULL OR a.assigned_at >= $4) AND ($5::timestamptz IS NULL OR a.assigned_at < $5) \
            AND ($6::uuid IS NULL OR EXISTS \
@@ -100,7 +102,7 @@ pub async fn list(
         matching!(),
         "ORDER BY a.assigned_at DESC, a.assignment_id DESC OFFSET $7 LIMIT $8) ",
         purchase!("v.viewed_at", "page"),
-        "ORDER BY a.assigned_at DESC, a.assignment_id DESC",
+        "WHERE a.seller_id = $1 ORDER BY a.assigned_at DESC, a.assignment_id DESC",
     );
     bind!(sqlx::query_as(sql), seller, wanted)
         .bind(i64::from(page.offset))
@@ -109,7 +111,7 @@ pub async fn list(
         .await
 }
 
-/// How many there are, up to [`MAX_COUNTED`].
+/// How many there are, up to [`MAX_COUNTED`]; of one category up to what can be paged to, because each lead has to be read.
 ///
 /// # Errors
 /// Those of PostgreSQL.
@@ -119,7 +121,8 @@ pub async fn count(
     wanted: &PurchaseFilter,
 ) -> Result<i64, sqlx::Error> {
     let sql = concat!("SELECT count(*) FROM (SELECT 1 ", matching!(), "LIMIT $7) t");
-    bind!(sqlx::query_scalar(sql), seller, wanted).bind(MAX_COUNTED).fetch_one(connection).await
+    let most = if wanted.category.is_some() { i64::from(MAX_PAGED) } else { MAX_COUNTED };
+    bind!(sqlx::query_scalar(sql), seller, wanted).bind(most).fetch_one(connection).await
 }
 
 /// Remembers that the buyer looked at a purchase at `now`, if it is the first time. `None`: there is no such purchase.
