@@ -239,11 +239,11 @@ async fn a_buyer_sees_his_own_purchases_and_when_he_first_looked() {
     let app = world.replica();
     let (tenant, stranger) = (world.tenant(&app).await, world.tenant(&app).await);
     let service = world.catalogue();
-    let (campaign, buyers) = world.campaign(&app, tenant, Logic::Broadcast, 2).await;
+    let (id, buyers) = world.campaign(&app, tenant, Logic::Broadcast, 2).await;
     let mut posted = Vec::new();
     for _ in 0..3 {
         world.clock.advance(chrono::TimeDelta::minutes(1));
-        posted.push(world.post(tenant, campaign));
+        posted.push(world.post(tenant, id));
         decide(&app, &posted[posted.len() - 1..]).await;
     }
     let ask = |buyer: BuyerId| ListPurchasesRequest {
@@ -300,6 +300,20 @@ async fn a_buyer_sees_his_own_purchases_and_when_he_first_looked() {
     let listed = purchases(&service, tenant.seller, ask(buyers[0])).await;
     assert_eq!((again.viewed_at_ms, &again), (looked, &listed.purchases[0]));
     assert_eq!(listed.purchases[1].viewed_at_ms, 0);
+
+    // What was bought stays, whatever becomes of that through which it was.
+    unsubscribe(&app, tenant, id, buyers[0]).await;
+    let over = PutCampaignRequest {
+        campaign_id: id.to_string(),
+        status: Status::Archived.into(),
+        ..campaign(tenant, Logic::Broadcast)
+    };
+    put_campaign(&app, tenant, over).await;
+    let gone = PutCategoryRequest { status: Status::Archived.into(), ..category(tenant) };
+    call(&app).put_category(as_tenant(tenant.seller, gone)).await.unwrap();
+    assert_eq!(purchases(&service, tenant.seller, ask(buyers[0])).await, listed);
+    let archived = ListCampaignsRequest { statuses: vec![Status::Archived.into()], limit: 1, ..Default::default() };
+    assert_eq!(campaigns(&service, tenant.seller, archived).await[0].lead_count, 3);
     assert_eq!(world.count("SELECT count(*) FROM distribution.assignment_views").await, 1);
 }
 
