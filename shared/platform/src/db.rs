@@ -56,6 +56,8 @@ pub fn connect_tuned(settings: &DbSettings, tuning: &[(&str, &str)]) -> Result<P
         // A plan made while a table was still empty, and kept by the connection, must not read the whole
         // table once it is full.
         ("enable_seqscan", "off".to_owned()),
+        // Compiling a plan takes longer than carrying it out, and the line above makes some look dear.
+        ("jit", "off".to_owned()),
     ]);
     let options = options.options(tuning.iter().copied());
     let role = settings.role;
