@@ -50,3 +50,4 @@ event!(DeliveryEnded, |this| {
     if this.delivered { subjects::NOTIFICATION_DELIVERED } else { subjects::NOTIFICATION_GAVE_UP }.to_owned()
 });
 event!(EndpointDisabled, |_this| subjects::NOTIFICATION_ENDPOINT_DISABLED.to_owned());
+event!(MailWanted, |_this| subjects::NOTIFICATION_MAIL_WANTED.to_owned());

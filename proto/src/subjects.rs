@@ -24,6 +24,8 @@ pub const NOTIFICATION_DELIVERED: &str = "notification.delivered";
 pub const NOTIFICATION_GAVE_UP: &str = "notification.gave_up";
 /// notifier: an endpoint was switched off after days of failure.
 pub const NOTIFICATION_ENDPOINT_DISABLED: &str = "notification.endpoint_disabled";
+/// accounts: a user is to be sent a mail.
+pub const NOTIFICATION_MAIL_WANTED: &str = "notification.mail_wanted";
 
 /// The subject of a directory record, e.g. `seller.changed.seller_…`. Published by accounts
 /// (seller, buyer, supplier) and distribution (category, campaign, subscription).

@@ -271,9 +271,21 @@ fn every_event_ever_published_reads_as_it_was_meant() {
         },
         &mut seen,
     );
+    sample(
+        "MailWanted",
+        &events::MailWanted {
+            mail_id: "mail_01h455vb4pex5vsknk084sn02q".into(),
+            kind: events::MailKind::ResetPassword.into(),
+            user_id: "user_01h455vb4pex5vsknk084sn02q".into(),
+            seller_id: SELLER.into(),
+            sealed: vec![5; 60].into(),
+            expires_at_ms: AT,
+        },
+        &mut seen,
+    );
     let pool = DescriptorPool::decode(leadflow_contracts::DESCRIPTOR_SET).unwrap();
     // Parts of events, and answers over core NATS that are never stored.
-    let parts = ["Assignment", "ApiKey", "Decisions"];
+    let parts = ["Assignment", "ApiKey", "Decisions", "MailContents"];
     for message in pool.all_messages().filter(|m| m.package_name() == "leadflow.events.v1") {
         assert!(
             seen.contains(message.full_name()) || parts.contains(&message.name()),

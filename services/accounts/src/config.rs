@@ -1,6 +1,10 @@
 //! Settings.
 
+use chrono::TimeDelta;
+use leadflow_accounts_domain::SessionRules;
 use leadflow_platform::{Env, db::DbSettings, grpc::ServiceToken, settings};
+
+use crate::app::people::PeopleRules;
 
 /// What accounts needs to know.
 #[derive(Clone)]
@@ -9,6 +13,8 @@ pub struct Config {
     pub database: DbSettings,
     /// The secret that callers show.
     pub token: ServiceToken,
+    /// How people are let in.
+    pub people: PeopleRules,
 }
 
 impl Config {
@@ -17,6 +23,46 @@ impl Config {
         Self {
             database: settings::database(env, "ACCOUNTS_DATABASE_URL", crate::ROLE, "leadflow-accounts"),
             token: settings::service_token(env),
+            people: people(env),
         }
     }
+}
+
+fn people(env: &mut Env) -> PeopleRules {
+    let default = PeopleRules::default();
+    let passwords = env.or(
+        "PASSWORD_RULES",
+        default.passwords,
+        "which new passwords are refused: strict (short or easily guessed ones) or demo (only short ones; not in production)",
+    );
+    let idle = bounded(
+        env,
+        "SESSION_IDLE_HOURS",
+        default.sessions.idle.num_hours(),
+        "hours after which an unused sign-in ends",
+    );
+    let absolute =
+        bounded(env, "SESSION_HOURS", default.sessions.absolute.num_hours(), "hours after which every sign-in ends");
+    PeopleRules {
+        passwords,
+        sessions: SessionRules { idle: TimeDelta::hours(idle), absolute: TimeDelta::hours(absolute) },
+        reads: env.or("READS_PER_MINUTE", default.reads, "front ends' requests that read, for each user (address before sign-in)"),
+        writes: env.or("WRITES_PER_MINUTE", default.writes, "front ends' requests that change something, for each user (address before sign-in)"),
+        sign_ins: env.or("SIGN_INS_PER_MINUTE", default.sign_ins, "requests to sign in, register and the like, for each address"),
+        passwords_tried: env.or(
+            "PASSWORDS_PER_QUARTER_HOUR",
+            default.passwords_tried,
+            "passwords tried for one e-mail address from one place; 5 times as many from one place, 10 times for one e-mail address",
+        ),
+    }
+}
+
+/// Whole hours, 1 to a year of them.
+fn bounded(env: &mut Env, name: &'static str, default: i64, help: &'static str) -> i64 {
+    let hours = env.or(name, default, help);
+    if !(1..=366 * 24).contains(&hours) {
+        env.problem(format!("{name} must be 1 to {}", 366 * 24));
+        return default;
+    }
+    hours
 }

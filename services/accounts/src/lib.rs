@@ -1,17 +1,21 @@
-//! Who takes part: sellers (tenants), their buyers, their suppliers and the suppliers' API keys.
+//! Who takes part: sellers (tenants), their buyers, their suppliers and the suppliers' API keys; and the people who
+//! sign in for them.
 //! Commands come over gRPC; every change is told as a `DIRECTORY` event.
 
 pub mod app;
 pub mod config;
+mod hashing;
 pub mod inbound;
 pub mod outbound;
 mod store;
 mod wire;
+pub mod workers;
 
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use leadflow_contracts::accounts::accounts_server::AccountsServer;
+use leadflow_accounts_domain::PasswordRules;
+use leadflow_contracts::accounts::{accounts_server::AccountsServer, people_server::PeopleServer};
 use leadflow_kernel::Clock;
 use leadflow_messaging::{
     Bus,
@@ -51,18 +55,34 @@ pub struct Listeners {
 /// When the settings cannot be used or a listener fails for good.
 pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shutdown) -> anyhow::Result<()> {
     let pool = db::connect(&config.database).context("the database URL of accounts cannot be read")?;
-    // The relay outlives the servers: the last call's event is published too.
-    let relay_stop = Shutdown::new();
-    let (relay, relaying) = Relay::new(Outbox::new(SCHEMA), pool.clone(), deps.bus.clone(), relay_stop.clone());
+    // What works beside the servers outlives them: the last call's event is published too.
+    let background_stop = Shutdown::new();
+    let (relay, relaying) = Relay::new(Outbox::new(SCHEMA), pool.clone(), deps.bus.clone(), background_stop.clone());
     let relaying = tokio::spawn(relaying);
     let bus = deps.bus.clone();
     let health = Health::new("accounts").with_database(pool.clone()).with("nats", move || {
         let connected = bus.is_connected();
         async move { if connected { Ok(()) } else { Err("cannot be reached".to_owned()) } }
     });
-    let service = inbound::grpc::Service::new(app::Accounts::new(pool.clone(), relay, deps.clock));
+    let service = inbound::grpc::Service::new(app::Accounts::new(pool.clone(), relay.clone(), Arc::clone(&deps.clock)));
+    // Argon2 keeps a core busy: more at once than there are would only take longer each.
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let tools = app::people::Tools {
+        pool: pool.clone(),
+        relay,
+        clock: Arc::clone(&deps.clock),
+        hasher: hashing::Hasher::new(cores).context("the hasher of passwords")?,
+        sealer: outbound::mail::Sealer::new(&config.token),
+    };
+    if config.people.passwords == PasswordRules::Demo {
+        tracing::warn!("PASSWORD_RULES=demo: passwords that are guessed first are taken");
+    }
+    let people = app::people::People::new(tools, config.people);
+    let cleaning = tokio::spawn(workers::cleanup::run(pool.clone(), deps.clock, background_stop.clone()));
     let mut routes = grpc::builder().context("reflection")?;
     routes.add_service(AccountsServer::with_interceptor(service, grpc::guard(&config.token)));
+    let people_service = inbound::people::Service::new(people.clone());
+    routes.add_service(PeopleServer::with_interceptor(people_service, grpc::guard(&config.token)));
     let served = tokio::try_join!(
         async { grpc::serve(listeners.grpc, routes, shutdown.clone()).await.context("gRPC server of accounts") },
         async {
@@ -70,7 +90,9 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
             http::serve(listeners.http, router, shutdown.clone()).await.context("HTTP server of accounts")
         },
     );
-    relay_stop.cancel();
+    people.drain().await;
+    background_stop.cancel();
+    cleaning.await.context("the cleaning of accounts ended badly")?;
     relaying.await.context("the relay of accounts ended badly")?;
     pool.close().await;
     served.map(|_| ())

@@ -103,7 +103,7 @@ impl Role {
 
     /// What `up` sets on a machine of one's own unless the caller set it.
     pub const LOCAL_DEFAULTS: &'static [(&'static str, &'static str)] =
-        &[("LOG_FORMAT", "text"), ("WEBHOOK_ALLOW_LOOPBACK", "true")];
+        &[("LOG_FORMAT", "text"), ("PASSWORD_RULES", "demo"), ("WEBHOOK_ALLOW_LOOPBACK", "true")];
 
     /// Secrets that `up` makes up unless the caller set them: base64 of 32 random bytes each.
     pub const SECRETS: &'static [&'static str] = &["SERVICE_TOKEN", "SECRETS_KEY"];

@@ -219,6 +219,14 @@ kinds! {
     Endpoint EndpointId "ep";
     /// One thing that happened.
     Event EventId "evt";
+    /// A person who signs in.
+    User UserId "user";
+    /// One sign-in that is still good.
+    Session SessionId "sess";
+    /// One line of the record of who changed what.
+    Audit AuditId "audit";
+    /// One mail to a user.
+    Mail MailId "mail";
 }
 
 #[cfg(test)]

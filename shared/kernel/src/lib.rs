@@ -11,7 +11,7 @@ mod money;
 pub use backoff::Backoff;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use id::{
-    ApiKeyId, AssignmentId, BuyerId, CampaignId, CategoryId, DeliveryId, EndpointId, EventId, Id, IdError, Kind,
-    LeadId, PostingId, SellerId, SubscriptionId, SupplierId,
+    ApiKeyId, AssignmentId, AuditId, BuyerId, CampaignId, CategoryId, DeliveryId, EndpointId, EventId, Id, IdError,
+    Kind, LeadId, MailId, PostingId, SellerId, SessionId, SubscriptionId, SupplierId, UserId,
 };
 pub use money::{Currency, Money, MoneyError};

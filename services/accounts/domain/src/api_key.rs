@@ -20,6 +20,25 @@ const DIGITS: usize = 43;
 /// Characters of the text that its hint shows, after the prefix.
 const HINT_DIGITS: usize = 5;
 
+/// `prefix` and the number in 43 digits and letters: every bit of it is there.
+pub(crate) fn base62(prefix: &str, mut number: [u8; RANDOM_BYTES]) -> String {
+    let mut digits = [0_u8; DIGITS];
+    for digit in digits.iter_mut().rev() {
+        let mut remainder = 0_u16;
+        for byte in &mut number {
+            let value = (remainder << 8) | u16::from(*byte);
+            // Both fit: the quotient of a number below 62 * 256 by 62 is below 256.
+            *byte = (value / 62) as u8;
+            remainder = value % 62;
+        }
+        *digit = ALPHABET[usize::from(remainder)];
+    }
+    let mut text = String::with_capacity(prefix.len() + DIGITS);
+    text.push_str(prefix);
+    text.extend(digits.iter().map(|&b| char::from(b)));
+    text
+}
+
 /// The secret text of a key. Printing it for debugging shows only the hint.
 #[derive(Clone, PartialEq, Eq)]
 pub struct KeyText(String);
@@ -27,22 +46,8 @@ pub struct KeyText(String);
 impl KeyText {
     /// The key that these random bytes are: `sk_` and 43 characters, every bit of them used.
     #[must_use]
-    pub fn from_random(mut number: [u8; RANDOM_BYTES]) -> Self {
-        let mut digits = [0_u8; DIGITS];
-        for digit in digits.iter_mut().rev() {
-            let mut remainder = 0_u16;
-            for byte in &mut number {
-                let value = (remainder << 8) | u16::from(*byte);
-                // Both fit: the quotient of a number below 62 * 256 by 62 is below 256.
-                *byte = (value / 62) as u8;
-                remainder = value % 62;
-            }
-            *digit = ALPHABET[usize::from(remainder)];
-        }
-        let mut text = String::with_capacity(PREFIX.len() + DIGITS);
-        text.push_str(PREFIX);
-        text.extend(digits.iter().map(|&b| char::from(b)));
-        Self(text)
+    pub fn from_random(number: [u8; RANDOM_BYTES]) -> Self {
+        Self(base62(PREFIX, number))
     }
 
     /// The text, to be shown once and hashed.

@@ -55,6 +55,23 @@ pub enum Reason {
     /// Set and cleared by the same request.
     #[error("cannot be set and cleared at once")]
     SetAndCleared,
+    /// Not the address of a mailbox.
+    #[error("must be an e-mail address such as jane@example.com")]
+    Email,
+    /// Not an international telephone number.
+    #[error("must be a telephone number with its country, such as +12125550123")]
+    Phone,
+    /// Too short to be safe, or longer than anybody types.
+    #[error("must have {min} to {max} characters")]
+    PasswordLength {
+        /// The fewest characters it may have.
+        min: usize,
+        /// The most characters it may have.
+        max: usize,
+    },
+    /// Easily guessed.
+    #[error("is too easy to guess: it {0}")]
+    PasswordWeak(&'static str),
     /// More entries than fit.
     #[error("must have at most {max} entries")]
     TooMany {

@@ -3,7 +3,11 @@
 use leadflow_accounts_domain::{Buyer, NewBuyer};
 use leadflow_kernel::SellerId;
 
-use super::{Accounts, AppError, content_hash, open_seller};
+use super::{
+    Accounts, Actor, AppError,
+    audit::{self, Change},
+    content_hash, open_seller,
+};
 use crate::{outbound::events, store::buyers};
 
 impl Accounts {
@@ -12,12 +16,14 @@ impl Accounts {
     /// # Errors
     /// [`AppError::NotFound`] without such a seller, [`AppError::AlreadyExists`] when the id was used
     /// with other content or by another tenant, [`AppError::Refused`].
-    pub async fn create_buyer(&self, seller_id: SellerId, new: NewBuyer) -> Result<Buyer, AppError> {
+    pub async fn create_buyer(&self, actor: Actor, seller_id: SellerId, new: NewBuyer) -> Result<Buyer, AppError> {
         let hash = content_hash(&new.content());
         let mut transaction = self.pool.begin().await?;
         let seller = open_seller(&mut transaction, seller_id).await?;
         let buyer = new.into_buyer(seller_id, seller.currency)?;
         if buyers::insert(&mut transaction, &buyer, hash, self.clock.now()).await? {
+            let change = Change::new("buyer.created", buyer.id).by(actor).to(audit::buyer(&buyer));
+            self.note(&mut transaction, change, seller_id).await?;
             self.commit(transaction, &events::buyer_changed(&buyer)).await?;
             return Ok(buyer);
         }

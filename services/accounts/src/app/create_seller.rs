@@ -2,7 +2,11 @@
 
 use leadflow_accounts_domain::{NewSeller, Seller};
 
-use super::{Accounts, AppError, content_hash};
+use super::{
+    Accounts, Actor, AppError,
+    audit::{self, Change},
+    content_hash,
+};
 use crate::{outbound::events, store::sellers};
 
 impl Accounts {
@@ -10,11 +14,13 @@ impl Accounts {
     ///
     /// # Errors
     /// [`AppError::AlreadyExists`] when the id was used with other content.
-    pub async fn create_seller(&self, new: NewSeller) -> Result<Seller, AppError> {
+    pub async fn create_seller(&self, actor: Actor, new: NewSeller) -> Result<Seller, AppError> {
         let hash = content_hash(&new.content());
         let seller = new.into_seller();
         let mut transaction = self.pool.begin().await?;
         if sellers::insert(&mut transaction, &seller, hash, self.clock.now()).await? {
+            let change = Change::new("seller.created", seller.id).by(actor).to(audit::seller(&seller));
+            self.note(&mut transaction, change, seller.id).await?;
             self.commit(transaction, &events::seller_changed(&seller)).await?;
             return Ok(seller);
         }

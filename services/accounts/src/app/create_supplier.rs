@@ -3,7 +3,11 @@
 use leadflow_accounts_domain::{NewSupplier, Supplier};
 use leadflow_kernel::SellerId;
 
-use super::{Accounts, AppError, content_hash, open_seller};
+use super::{
+    Accounts, Actor, AppError,
+    audit::{self, Change},
+    content_hash, open_seller,
+};
 use crate::{outbound::events, store::suppliers};
 
 impl Accounts {
@@ -12,13 +16,20 @@ impl Accounts {
     /// # Errors
     /// [`AppError::NotFound`] without such a seller, [`AppError::AlreadyExists`] when the id was used
     /// with other content or by another tenant, [`AppError::Refused`].
-    pub async fn create_supplier(&self, seller_id: SellerId, new: NewSupplier) -> Result<Supplier, AppError> {
+    pub async fn create_supplier(
+        &self,
+        actor: Actor,
+        seller_id: SellerId,
+        new: NewSupplier,
+    ) -> Result<Supplier, AppError> {
         let now = self.clock.now();
         let hash = content_hash(&new.content());
         let supplier = new.into_supplier(seller_id);
         let mut transaction = self.pool.begin().await?;
         open_seller(&mut transaction, seller_id).await?;
         if suppliers::insert(&mut transaction, &supplier, hash, now).await? {
+            let change = Change::new("supplier.created", supplier.id).by(actor).to(audit::supplier(&supplier, now));
+            self.note(&mut transaction, change, seller_id).await?;
             self.commit(transaction, &events::supplier_changed(&supplier, now)).await?;
             return Ok(supplier);
         }

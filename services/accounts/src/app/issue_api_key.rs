@@ -5,7 +5,11 @@ use leadflow_kernel::{ApiKeyId, SellerId, SupplierId};
 use rand::{TryRng, rngs::SysRng};
 use sha2::{Digest, Sha256};
 
-use super::{Accounts, AppError, open_seller};
+use super::{
+    Accounts, Actor, AppError,
+    audit::{self, Change},
+    open_seller,
+};
 use crate::{
     outbound::events,
     store::{api_keys, suppliers},
@@ -28,6 +32,7 @@ impl Accounts {
     /// [`AppError::NotFound`], [`AppError::Refused`], [`AppError::Randomness`].
     pub async fn issue_api_key(
         &self,
+        actor: Actor,
         seller_id: SellerId,
         supplier_id: SupplierId,
         key_id: ApiKeyId,
@@ -53,6 +58,11 @@ impl Accounts {
             return Err(Refusal::KeyExists.into());
         }
         api_keys::update(&mut transaction, seller_id, old).await?;
+        let noted = Change::new("api_key.created", key_id)
+            .by(actor)
+            .from(audit::supplier(&supplier, now))
+            .to(audit::supplier(&next, now));
+        self.note(&mut transaction, noted, seller_id).await?;
         suppliers::update(&mut transaction, &next, now).await?;
         self.commit(transaction, &events::supplier_changed(&next, now)).await?;
         Ok((text, next))

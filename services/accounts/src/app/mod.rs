@@ -1,10 +1,13 @@
 //! What can be done, one file per use case.
 
+mod audit;
 mod create_buyer;
 mod create_seller;
 mod create_supplier;
 mod issue_api_key;
 mod list_buyers;
+mod look_up;
+pub mod people;
 mod revoke_api_key;
 mod update_buyer;
 mod update_seller;
@@ -14,7 +17,7 @@ use std::sync::Arc;
 
 use leadflow_accounts_domain::{Refusal, Seller};
 use leadflow_contracts::Event;
-use leadflow_kernel::{Clock, EventId, SellerId};
+use leadflow_kernel::{Clock, EventId, SellerId, UserId};
 use leadflow_messaging::{
     Envelope,
     outbox::{Outbox, Relay},
@@ -34,6 +37,9 @@ pub struct Accounts {
     relay: Relay,
     clock: Arc<dyn Clock>,
 }
+
+/// The user who gave a command, as far as is known.
+pub type Actor = Option<UserId>;
 
 /// Why a command was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +72,16 @@ impl Accounts {
     #[must_use]
     pub fn new(pool: PgPool, relay: Relay, clock: Arc<dyn Clock>) -> Self {
         Self { pool, outbox: Outbox::new(crate::SCHEMA), relay, clock }
+    }
+
+    /// Writes down a change in the open transaction.
+    async fn note(
+        &self,
+        connection: &mut PgConnection,
+        change: audit::Change,
+        seller_id: SellerId,
+    ) -> Result<(), AppError> {
+        Ok(change.write(connection, Some(seller_id), self.clock.now()).await?)
     }
 
     /// Commits `transaction` together with the event that tells what it changed.

@@ -3,7 +3,10 @@
 use leadflow_accounts_domain::Supplier;
 use leadflow_kernel::{ApiKeyId, SellerId, SupplierId};
 
-use super::{Accounts, AppError};
+use super::{
+    Accounts, Actor, AppError,
+    audit::{self, Change},
+};
 use crate::{
     outbound::events,
     store::{api_keys, suppliers},
@@ -17,6 +20,7 @@ impl Accounts {
     /// [`AppError::NotFound`]; [`AppError::Refused`] for an unknown key.
     pub async fn revoke_api_key(
         &self,
+        actor: Actor,
         seller_id: SellerId,
         supplier_id: SupplierId,
         key_id: ApiKeyId,
@@ -30,6 +34,11 @@ impl Accounts {
             return Ok(supplier);
         };
         api_keys::update(&mut transaction, seller_id, &next.keys).await?;
+        let noted = Change::new("api_key.revoked", key_id)
+            .by(actor)
+            .from(audit::supplier(&supplier, now))
+            .to(audit::supplier(&next, now));
+        self.note(&mut transaction, noted, seller_id).await?;
         suppliers::update(&mut transaction, &next, now).await?;
         self.commit(transaction, &events::supplier_changed(&next, now)).await?;
         Ok(next)

@@ -3,7 +3,11 @@
 use leadflow_accounts_domain::{Buyer, BuyerChange};
 use leadflow_kernel::{BuyerId, SellerId};
 
-use super::{Accounts, AppError, open_seller};
+use super::{
+    Accounts, Actor, AppError,
+    audit::{self, Change},
+    open_seller,
+};
 use crate::{outbound::events, store::buyers};
 
 impl Accounts {
@@ -11,13 +15,21 @@ impl Accounts {
     ///
     /// # Errors
     /// [`AppError::NotFound`], [`AppError::Refused`].
-    pub async fn update_buyer(&self, seller_id: SellerId, id: BuyerId, change: BuyerChange) -> Result<Buyer, AppError> {
+    pub async fn update_buyer(
+        &self,
+        actor: Actor,
+        seller_id: SellerId,
+        id: BuyerId,
+        change: BuyerChange,
+    ) -> Result<Buyer, AppError> {
         let mut transaction = self.pool.begin().await?;
         let seller = open_seller(&mut transaction, seller_id).await?;
         let buyer = buyers::find_locked(&mut transaction, seller_id, id).await?.ok_or(AppError::NotFound("buyer"))?;
         let Some(next) = buyer.changed(change, seller.currency)? else {
             return Ok(buyer);
         };
+        let noted = Change::new("buyer.updated", id).by(actor).from(audit::buyer(&buyer)).to(audit::buyer(&next));
+        self.note(&mut transaction, noted, seller_id).await?;
         buyers::update(&mut transaction, &next, self.clock.now()).await?;
         self.commit(transaction, &events::buyer_changed(&next)).await?;
         Ok(next)

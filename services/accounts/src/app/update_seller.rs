@@ -3,7 +3,10 @@
 use leadflow_accounts_domain::{Seller, SellerChange};
 use leadflow_kernel::SellerId;
 
-use super::{Accounts, AppError};
+use super::{
+    Accounts, Actor, AppError,
+    audit::{self, Change},
+};
 use crate::{outbound::events, store::sellers};
 
 impl Accounts {
@@ -11,12 +14,14 @@ impl Accounts {
     ///
     /// # Errors
     /// [`AppError::NotFound`], [`AppError::Refused`].
-    pub async fn update_seller(&self, id: SellerId, change: SellerChange) -> Result<Seller, AppError> {
+    pub async fn update_seller(&self, actor: Actor, id: SellerId, change: SellerChange) -> Result<Seller, AppError> {
         let mut transaction = self.pool.begin().await?;
         let seller = sellers::find_locked(&mut transaction, id).await?.ok_or(AppError::NotFound("seller"))?;
         let Some(next) = seller.changed(change)? else {
             return Ok(seller);
         };
+        let noted = Change::new("seller.updated", id).by(actor).from(audit::seller(&seller)).to(audit::seller(&next));
+        self.note(&mut transaction, noted, id).await?;
         sellers::update(&mut transaction, &next, self.clock.now()).await?;
         self.commit(transaction, &events::seller_changed(&next)).await?;
         Ok(next)

@@ -3,7 +3,11 @@
 use leadflow_accounts_domain::{Supplier, SupplierChange};
 use leadflow_kernel::{SellerId, SupplierId};
 
-use super::{Accounts, AppError, open_seller};
+use super::{
+    Accounts, Actor, AppError,
+    audit::{self, Change},
+    open_seller,
+};
 use crate::{outbound::events, store::suppliers};
 
 impl Accounts {
@@ -13,6 +17,7 @@ impl Accounts {
     /// [`AppError::NotFound`], [`AppError::Refused`].
     pub async fn update_supplier(
         &self,
+        actor: Actor,
         seller_id: SellerId,
         id: SupplierId,
         change: SupplierChange,
@@ -26,6 +31,11 @@ impl Accounts {
         let Some(next) = supplier.changed(change)? else {
             return Ok(supplier);
         };
+        let noted = Change::new("supplier.updated", id)
+            .by(actor)
+            .from(audit::supplier(&supplier, now))
+            .to(audit::supplier(&next, now));
+        self.note(&mut transaction, noted, seller_id).await?;
         suppliers::update(&mut transaction, &next, now).await?;
         self.commit(transaction, &events::supplier_changed(&next, now)).await?;
         Ok(next)

@@ -16,7 +16,7 @@ pub(super) fn unreadable(error: &ConvertError) -> tonic::Status {
     status(Code::InvalidArgument, "invalid_field", error)
 }
 
-fn invalid(error: &Invalid) -> tonic::Status {
+pub(super) fn invalid(error: &Invalid) -> tonic::Status {
     status(Code::InvalidArgument, "invalid_field", error)
 }
 
@@ -32,19 +32,25 @@ pub(super) fn refused(error: &AppError) -> tonic::Status {
             Refusal::KeyUnknown => status(Code::NotFound, "api_key_not_found", refusal),
             Refusal::TooManyKeys { .. } => status(Code::FailedPrecondition, "too_many_api_keys", refusal),
         },
-        AppError::Database(cause) if is_passing(cause) => {
-            tracing::warn!(error = %cause, "database not available");
-            status(Code::Unavailable, "database_unavailable", "the database cannot be reached; try again")
-        }
-        AppError::Database(cause) => {
-            tracing::error!(error = %cause, "database error");
-            status(Code::Internal, "internal", "something went wrong on our side")
-        }
-        AppError::Randomness(_) => {
-            tracing::error!(error = %error, "no randomness");
-            status(Code::Internal, "internal", "something went wrong on our side")
-        }
+        AppError::Database(cause) => database(cause),
+        AppError::Randomness(_) => internal(error),
     }
+}
+
+/// The answer when PostgreSQL did not do what it was asked.
+pub(super) fn database(cause: &sqlx::Error) -> tonic::Status {
+    if is_passing(cause) {
+        tracing::warn!(error = %cause, "database not available");
+        return status(Code::Unavailable, "database_unavailable", "the database cannot be reached; try again");
+    }
+    tracing::error!(error = %cause, "database error");
+    status(Code::Internal, "internal", "something went wrong on our side")
+}
+
+/// The answer when something went wrong that nobody asked for.
+pub(super) fn internal(error: &dyn std::error::Error) -> tonic::Status {
+    tracing::error!(error = %error, "internal error");
+    status(Code::Internal, "internal", "something went wrong on our side")
 }
 
 /// Whether the same call may succeed later: no connection, a restart, or a lock held too long.

@@ -2,3 +2,5 @@
 
 mod convert;
 pub mod grpc;
+pub mod people;
+mod people_convert;

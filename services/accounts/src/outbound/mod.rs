@@ -1,3 +1,4 @@
 //! What is told to others.
 
 pub mod events;
+pub mod mail;

@@ -1,5 +1,7 @@
 //! Table `accounts.api_keys`.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use leadflow_accounts_domain::{ApiKey, Supplier};
 use leadflow_kernel::{ApiKeyId, SellerId, SupplierId};
@@ -76,6 +78,35 @@ pub async fn of_supplier(
     .await?;
     let mut keys = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     keys.sort_by_key(|key| (key.created_at, key.id));
+    Ok(keys)
+}
+
+/// The keys of several suppliers, each as [`of_supplier`] gives them.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn of_suppliers(
+    connection: &mut PgConnection,
+    seller_id: SellerId,
+    suppliers: &[SupplierId],
+    now: DateTime<Utc>,
+) -> Result<HashMap<SupplierId, Vec<ApiKey>>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT k.* FROM unnest($1::uuid[]) AS s(supplier_id) CROSS JOIN LATERAL ( \
+           SELECT * FROM accounts.api_keys k WHERE k.supplier_id = s.supplier_id AND k.seller_id = $2 \
+           ORDER BY (revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3)) DESC, created_at DESC, \
+             key_id DESC LIMIT $4) k ORDER BY k.created_at, k.key_id",
+    )
+    .bind(suppliers.iter().map(|id| id.uuid()).collect::<Vec<Uuid>>())
+    .bind(seller_id.uuid())
+    .bind(now)
+    .bind(READ_AT_MOST)
+    .fetch_all(connection)
+    .await?;
+    let mut keys: HashMap<SupplierId, Vec<ApiKey>> = HashMap::new();
+    for row in &rows {
+        keys.entry(SupplierId::from_uuid(row.try_get("supplier_id")?)).or_default().push(read(row)?);
+    }
     Ok(keys)
 }
 

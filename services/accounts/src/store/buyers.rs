@@ -82,6 +82,27 @@ pub async fn find_locked(
     .transpose()
 }
 
+/// The tenant's buyer.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn find(
+    connection: &mut PgConnection,
+    seller_id: SellerId,
+    id: BuyerId,
+) -> Result<Option<Buyer>, sqlx::Error> {
+    sqlx::query(
+        "SELECT b.*, s.currency FROM accounts.buyers b JOIN accounts.sellers s USING (seller_id) \
+         WHERE b.buyer_id = $1 AND b.seller_id = $2",
+    )
+    .bind(id.uuid())
+    .bind(seller_id.uuid())
+    .fetch_optional(connection)
+    .await?
+    .map(|row| read(&row))
+    .transpose()
+}
+
 /// Up to `limit` of the tenant's buyers after the one with id `after`, in the order of ids.
 ///
 /// # Errors

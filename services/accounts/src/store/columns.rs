@@ -10,7 +10,7 @@ pub(super) fn corrupt(error: impl std::error::Error + Send + Sync + 'static) -> 
     sqlx::Error::Decode(Box::new(error))
 }
 
-fn wrong(column: &'static str) -> sqlx::Error {
+pub(super) fn wrong(column: &'static str) -> sqlx::Error {
     sqlx::Error::Decode(format!("column {column} holds an impossible value").into())
 }
 

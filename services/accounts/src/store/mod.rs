@@ -1,7 +1,14 @@
 //! SQL on the schema `accounts`, and nothing else.
 
+pub mod allowances;
 pub mod api_keys;
+pub mod audit;
 pub mod buyers;
+pub mod cleanup;
 mod columns;
+pub mod invites;
 pub mod sellers;
+pub mod sessions;
 pub mod suppliers;
+pub mod tokens;
+pub mod users;

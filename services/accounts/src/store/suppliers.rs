@@ -79,6 +79,53 @@ pub async fn find_locked(
     with_keys(connection, row, now).await
 }
 
+/// The tenant's supplier.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn find(
+    connection: &mut PgConnection,
+    seller_id: SellerId,
+    id: SupplierId,
+    now: DateTime<Utc>,
+) -> Result<Option<Supplier>, sqlx::Error> {
+    let row = sqlx::query("SELECT * FROM accounts.suppliers WHERE supplier_id = $1 AND seller_id = $2")
+        .bind(id.uuid())
+        .bind(seller_id.uuid())
+        .fetch_optional(&mut *connection)
+        .await?;
+    with_keys(connection, row, now).await
+}
+
+/// Up to `limit` of the tenant's suppliers after the one with id `after`, in the order of ids.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn page(
+    connection: &mut PgConnection,
+    seller_id: SellerId,
+    after: Option<SupplierId>,
+    limit: u32,
+    now: DateTime<Utc>,
+) -> Result<Vec<Supplier>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT * FROM accounts.suppliers WHERE seller_id = $1 AND ($2::uuid IS NULL OR supplier_id > $2) \
+         ORDER BY supplier_id LIMIT $3",
+    )
+    .bind(seller_id.uuid())
+    .bind(after.map(SupplierId::uuid))
+    .bind(i64::from(limit))
+    .fetch_all(&mut *connection)
+    .await?;
+    let mut suppliers = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let ids: Vec<SupplierId> = suppliers.iter().map(|supplier| supplier.id).collect();
+    let mut keys = api_keys::of_suppliers(connection, seller_id, &ids, now).await?;
+    for supplier in &mut suppliers {
+        supplier.keys = keys.remove(&supplier.id).unwrap_or_default();
+    }
+    Ok(suppliers)
+}
+
 /// Stores a supplier's new state, its keys apart.
 ///
 /// # Errors

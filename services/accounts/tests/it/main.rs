@@ -1,11 +1,20 @@
 //! The service as a whole on real PostgreSQL and NATS: called over gRPC, read in its tables and on
 //! its stream.
 
+mod admission;
 mod api_keys;
+mod audit;
 mod events;
+mod invites;
 mod isolation;
 mod outages;
+mod passwords;
+mod people_races;
 mod races;
 mod records;
 mod refusals;
+mod registration;
+mod sessions;
+mod sign_in;
+mod someone;
 mod world;

@@ -6,16 +6,17 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use leadflow_accounts::{Config, Deps, Listeners};
+use leadflow_accounts::{Config, Deps, Listeners, app::people::PeopleRules, outbound::mail::Sealer};
 use leadflow_contracts::{
     Event,
     accounts::{
         Buyer, CreateApiKeyRequest, CreateApiKeyResponse, CreateBuyerRequest, CreateSellerRequest,
-        CreateSupplierRequest, Supplier, accounts_client::AccountsClient,
+        CreateSupplierRequest, Supplier, accounts_client::AccountsClient, people_client::PeopleClient,
     },
+    events::{MailContents, MailWanted},
 };
 use leadflow_kernel::{ApiKeyId, BuyerId, CategoryId, ManualClock, SellerId, SupplierId};
-use leadflow_messaging::{Bus, BusSettings, Message, directory, topology};
+use leadflow_messaging::{Bus, BusSettings, Message, directory, tail::Tail, topology};
 use leadflow_platform::{
     Shutdown,
     db::DbSettings,
@@ -34,6 +35,8 @@ pub(crate) struct World {
     pub(crate) bus: Bus,
     pub(crate) clock: ManualClock,
     pub(crate) client: AccountsClient<Channel>,
+    people: PeopleClient<Channel>,
+    rules: PeopleRules,
     shutdown: Shutdown,
     service: Option<JoinHandle<anyhow::Result<()>>>,
 }
@@ -67,6 +70,11 @@ impl Seen {
 
 impl World {
     pub(crate) async fn start() -> Self {
+        Self::with_rules(PeopleRules::default()).await
+    }
+
+    /// With other rules for people than the usual ones.
+    pub(crate) async fn with_rules(rules: PeopleRules) -> Self {
         let db = TestDb::create(&[&leadflow_accounts::MIGRATOR]).await.unwrap();
         let nats = TestNats::start().await.unwrap();
         let bus = Bus::connect(&BusSettings {
@@ -78,8 +86,8 @@ impl World {
         .unwrap();
         topology::ensure(&bus, topology::TopologySettings::default()).await.unwrap();
         let clock = ManualClock::at(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
-        let (client, shutdown, service) = serve(&db, &bus, &clock).await;
-        Self { db, nats, bus, clock, client, shutdown, service: Some(service) }
+        let Served { client, people, shutdown, service } = serve(&db, &bus, &clock, &rules).await;
+        Self { db, nats, bus, clock, client, people, rules, shutdown, service: Some(service) }
     }
 
     /// Stops the service and waits until it has drained.
@@ -92,13 +100,28 @@ impl World {
 
     /// Starts it again after [`World::stop`].
     pub(crate) async fn start_again(&mut self) {
-        let (client, shutdown, service) = serve(&self.db, &self.bus, &self.clock).await;
-        (self.client, self.shutdown, self.service) = (client, shutdown, Some(service));
+        let Served { client, people, shutdown, service } = serve(&self.db, &self.bus, &self.clock, &self.rules).await;
+        (self.client, self.people, self.shutdown, self.service) = (client, people, shutdown, Some(service));
     }
 
     /// A second replica on the same database; it ends with the test.
     pub(crate) async fn replica(&self) -> AccountsClient<Channel> {
-        serve(&self.db, &self.bus, &self.clock).await.0
+        serve(&self.db, &self.bus, &self.clock, &self.rules).await.client
+    }
+
+    /// The people of a second replica on the same database; it ends with the test.
+    pub(crate) async fn people_of_a_replica(&self) -> PeopleClient<Channel> {
+        serve(&self.db, &self.bus, &self.clock, &self.rules).await.people
+    }
+
+    pub(crate) fn people(&self) -> PeopleClient<Channel> {
+        self.people.clone()
+    }
+
+    /// The mails that are asked for from now on.
+    pub(crate) async fn mails(&self) -> Mails {
+        let tail = Tail::on(&self.bus, "notification.mail_wanted").await.unwrap();
+        Mails { tail, sealer: Sealer::new(&ServiceToken::new(TOKEN)) }
     }
 
     /// Follows the directory from its current state.
@@ -153,14 +176,41 @@ impl World {
     }
 }
 
-async fn serve(
-    db: &TestDb,
-    bus: &Bus,
-    clock: &ManualClock,
-) -> (AccountsClient<Channel>, Shutdown, JoinHandle<anyhow::Result<()>>) {
+/// Mails as somebody sees them who may open them.
+pub(crate) struct Mails {
+    tail: Tail,
+    sealer: Sealer,
+}
+
+impl Mails {
+    /// The next one to this address.
+    pub(crate) async fn next_to(&mut self, email: &str) -> (MailWanted, MailContents) {
+        let next = async {
+            loop {
+                let (message, _) = self.tail.next().await.unwrap();
+                let mail: MailWanted = message.decode().unwrap();
+                let contents = self.sealer.open(&mail).unwrap();
+                if contents.email == email {
+                    return (mail, contents);
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, next).await.expect("a mail")
+    }
+}
+
+struct Served {
+    client: AccountsClient<Channel>,
+    people: PeopleClient<Channel>,
+    shutdown: Shutdown,
+    service: JoinHandle<anyhow::Result<()>>,
+}
+
+async fn serve(db: &TestDb, bus: &Bus, clock: &ManualClock, rules: &PeopleRules) -> Served {
     let config = Config {
         database: DbSettings { url: db.url(), role: None, application: "accounts-test", max_connections: 8 },
         token: ServiceToken::new(TOKEN),
+        people: rules.clone(),
     };
     let listeners = Listeners {
         grpc: TcpListener::bind("127.0.0.1:0").await.unwrap(),
@@ -170,7 +220,13 @@ async fn serve(
     let deps = Deps { bus: bus.clone(), clock: Arc::new(clock.clone()) };
     let shutdown = Shutdown::new();
     let service = tokio::spawn(leadflow_accounts::run(config, deps, listeners, shutdown.clone()));
-    (AccountsClient::new(channel(&address, "ACCOUNTS_URL").unwrap()), shutdown, service)
+    let channel = channel(&address, "ACCOUNTS_URL").unwrap();
+    Served { client: AccountsClient::new(channel.clone()), people: PeopleClient::new(channel), shutdown, service }
+}
+
+/// A call in nobody's name.
+pub(crate) fn unbound<T>(message: T) -> Request<T> {
+    Caller::new(ServiceToken::new(TOKEN)).unbound(message, PATIENCE)
 }
 
 /// A call in the name of `tenant`.

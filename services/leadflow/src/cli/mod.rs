@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+mod admin;
 mod bus;
 mod demo;
 mod dlq;
@@ -44,6 +45,9 @@ enum Command {
     /// Messages that a service could not process: list, show, send again
     #[command(subcommand)]
     Dlq(dlq::Command),
+    /// People who run the platform
+    #[command(subcommand)]
+    Admin(admin::Command),
     /// Measure the whole beside what this machine can do at all
     Bench(crate::bench::Args),
     /// Print every setting with its meaning and default
@@ -66,6 +70,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Migrate => migrate::run().await,
         Command::Events(command) => events::run(command).await,
         Command::Dlq(command) => dlq::run(command).await,
+        Command::Admin(command) => admin::run(command).await,
         Command::Bench(args) => crate::bench::run(args).await,
         Command::Settings => Ok(settings::run()),
         Command::Serve(args) => serve::run(args).await,

@@ -1,6 +1,6 @@
 //! The service token and the tenant, as call metadata.
 
-use leadflow_kernel::SellerId;
+use leadflow_kernel::{SellerId, UserId};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use tonic::{Code, Request, Status};
@@ -9,6 +9,8 @@ use super::status;
 
 pub(super) const AUTHORIZATION: &str = "authorization";
 pub(super) const TENANT: &str = "x-leadflow-tenant";
+/// Metadata that names the user who acts, for the record of who changed what. The caller has checked it.
+pub const ACTOR: &str = "x-leadflow-actor";
 pub(super) const TRACEPARENT: &str = "traceparent";
 
 /// The secret that services show each other. Never printed.
@@ -65,6 +67,17 @@ pub fn tenant<T>(request: &Request<T>) -> Result<SellerId, Status> {
         .and_then(|value| value.to_str().ok())
         .and_then(|text| text.parse().ok())
         .ok_or_else(|| status(Code::InvalidArgument, "tenant_missing", "x-leadflow-tenant must be a seller's id"))
+}
+
+/// The user who acts, if the call says.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` when it is malformed.
+pub fn actor<T>(request: &Request<T>) -> Result<Option<UserId>, Status> {
+    let Some(value) = request.metadata().get(ACTOR) else { return Ok(None) };
+    let user = value.to_str().ok().and_then(|text| text.parse().ok());
+    user.map(Some)
+        .ok_or_else(|| status(Code::InvalidArgument, "actor_malformed", "x-leadflow-actor must be a user's id"))
 }
 
 /// The trace context a call came with.

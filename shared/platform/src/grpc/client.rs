@@ -60,6 +60,11 @@ impl Caller {
         Self { token }
     }
 
+    /// A request about no tenant that is given up after `deadline`.
+    pub fn unbound<T>(&self, message: T, deadline: Duration) -> Request<T> {
+        self.with(message, deadline, None, None)
+    }
+
     /// A request for `tenant` that is given up after `deadline`.
     pub fn request<T>(&self, message: T, tenant: SellerId, deadline: Duration) -> Request<T> {
         self.traced(message, tenant, deadline, None)
@@ -67,12 +72,22 @@ impl Caller {
 
     /// [`Caller::request`] under the trace of the message that caused it.
     pub fn traced<T>(&self, message: T, tenant: SellerId, deadline: Duration, traceparent: Option<&str>) -> Request<T> {
+        self.with(message, deadline, Some(tenant), traceparent)
+    }
+
+    fn with<T>(
+        &self,
+        message: T,
+        deadline: Duration,
+        tenant: Option<SellerId>,
+        traceparent: Option<&str>,
+    ) -> Request<T> {
         let mut request = Request::new(message);
         request.set_timeout(deadline);
         let metadata = request.metadata_mut();
         for (key, value) in [
             (AUTHORIZATION, Some(self.token.header())),
-            (TENANT, Some(tenant.to_string())),
+            (TENANT, tenant.map(|tenant| tenant.to_string())),
             (TRACEPARENT, traceparent.map(str::to_owned)),
         ] {
             if let Some(value) = value.and_then(|text| text.parse().ok()) {

@@ -1,0 +1,230 @@
+//! What people do with their accounts, one file per use case.
+
+mod admit;
+mod audit;
+mod change_password;
+mod create_admin;
+mod invites;
+mod log_in;
+mod mails;
+mod profile;
+mod register;
+mod register_buyer;
+mod register_seller;
+mod reset_password;
+mod sessions;
+mod throttle;
+mod verify_email;
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use leadflow_accounts_domain::{
+    INVITE_BYTES, Invalid, InviteText, Password, PasswordRules, RANDOM_BYTES, SessionRules, TokenText, User,
+};
+use leadflow_kernel::{Clock, UserId};
+use leadflow_messaging::{
+    Envelope,
+    outbox::{Outbox, Relay},
+};
+use rand::{TryRng, rngs::SysRng};
+use sha2::{Digest as _, Sha256};
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use tokio_util::task::TaskTracker;
+
+pub use self::{
+    admit::Admission, log_in::SignIn, register::Registered, register_buyer::RegisterBuyer,
+    register_seller::RegisterSeller,
+};
+use super::AppError;
+use crate::{
+    hashing::{Hasher, HashingError},
+    outbound::mail::Sealer,
+    store::users,
+};
+
+/// How people are let in.
+#[derive(Debug, Clone)]
+pub struct PeopleRules {
+    /// Which passwords are refused.
+    pub passwords: PasswordRules,
+    /// How long a sign-in is good.
+    pub sessions: SessionRules,
+    /// Requests a minute that read, for each user or address.
+    pub reads: u32,
+    /// Requests a minute that change something, for each user or address.
+    pub writes: u32,
+    /// Requests a minute to sign in, register and the like, for each address.
+    pub sign_ins: u32,
+    /// Passwords tried in a quarter of an hour, for each e-mail address from one place.
+    pub passwords_tried: u32,
+}
+
+impl Default for PeopleRules {
+    fn default() -> Self {
+        Self {
+            passwords: PasswordRules::Strict,
+            sessions: SessionRules { idle: TimeDelta::days(7), absolute: TimeDelta::days(30) },
+            reads: 600,
+            writes: 240,
+            sign_ins: 30,
+            passwords_tried: 10,
+        }
+    }
+}
+
+/// Carries out what people ask for. Cheap to clone.
+#[derive(Clone)]
+pub struct People {
+    pool: PgPool,
+    outbox: Outbox,
+    relay: Relay,
+    clock: Arc<dyn Clock>,
+    hasher: Hasher,
+    sealer: Sealer,
+    rules: Arc<PeopleRules>,
+    background: TaskTracker,
+}
+
+/// Why something was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum PeopleError {
+    /// A field holds something it may not.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// There is none, or none for this caller.
+    #[error("no such {0}")]
+    NotFound(&'static str),
+    /// The id is in use, for another content or by another tenant; which, is not said.
+    #[error("a {0} with this id exists with other content")]
+    AlreadyExists(&'static str),
+    /// Somebody has registered with this address.
+    #[error("this e-mail address is in use")]
+    EmailInUse,
+    /// The code is unknown, replaced or expired.
+    #[error("this invite code does not work")]
+    InviteUnknown,
+    /// The token is unknown, used, replaced or expired.
+    #[error("this link does not work any more; ask for another")]
+    TokenUnknown,
+    /// No such address, or another password; which, is not said.
+    #[error("the e-mail address or the password is wrong")]
+    WrongCredentials,
+    /// Not the password that the user has.
+    #[error("the password is wrong")]
+    WrongPassword,
+    /// The right password, but somebody he belongs to is not in use.
+    #[error("this account is suspended")]
+    Suspended,
+    /// Too many of them.
+    #[error("too many attempts; try again in {seconds} seconds")]
+    Throttled {
+        /// Until one is let through.
+        seconds: u32,
+    },
+    /// As many passwords are being hashed as can be.
+    #[error("too many people are signing in; try again in a moment")]
+    Busy,
+    /// PostgreSQL.
+    #[error("database")]
+    Database(#[from] sqlx::Error),
+    /// The operating system gave no random bytes, or a hash could not be made.
+    #[error("internal: {0}")]
+    Internal(String),
+}
+
+impl From<HashingError> for PeopleError {
+    fn from(error: HashingError) -> Self {
+        match error {
+            HashingError::Busy => Self::Busy,
+            HashingError::Failed(what) => Self::Internal(what),
+        }
+    }
+}
+
+impl From<AppError> for PeopleError {
+    fn from(error: AppError) -> Self {
+        match error {
+            AppError::NotFound(what) => Self::NotFound(what),
+            AppError::AlreadyExists(what) => Self::AlreadyExists(what),
+            AppError::Database(error) => Self::Database(error),
+            AppError::Refused(refusal) => Self::Internal(refusal.to_string()),
+            AppError::Randomness(what) => Self::Internal(what),
+        }
+    }
+}
+
+/// What [`People`] works with.
+pub struct Tools {
+    /// The records.
+    pub pool: PgPool,
+    /// Publishes the outbox.
+    pub relay: Relay,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Hashes passwords.
+    pub hasher: Hasher,
+    /// Seals mails.
+    pub sealer: Sealer,
+}
+
+impl People {
+    /// Lets people in by `rules`.
+    #[must_use]
+    pub fn new(tools: Tools, rules: PeopleRules) -> Self {
+        let Tools { pool, relay, clock, hasher, sealer } = tools;
+        let outbox = Outbox::new(crate::SCHEMA);
+        Self { pool, outbox, relay, clock, hasher, sealer, rules: Arc::new(rules), background: TaskTracker::new() }
+    }
+
+    /// Waits for what was begun after its caller had been answered.
+    pub async fn drain(&self) {
+        self.background.close();
+        self.background.wait().await;
+    }
+
+    async fn commit(
+        &self,
+        mut transaction: Transaction<'static, Postgres>,
+        events: Vec<Envelope>,
+    ) -> Result<(), PeopleError> {
+        let pending = self.outbox.append(&mut transaction, events).await?;
+        transaction.commit().await?;
+        self.relay.send(pending);
+        Ok(())
+    }
+
+    /// A password that is good enough for somebody who is known by these words, hashed.
+    async fn chosen(&self, field: &'static str, password: Password, own: &[&str]) -> Result<String, PeopleError> {
+        let password = Password::choose(field, password.reveal().to_owned(), self.rules.passwords, own)?;
+        Ok(self.hasher.hash(password).await?)
+    }
+}
+
+/// What everybody may know of a user, which his password must not be made of.
+fn own_words(user: &User) -> [&str; 4] {
+    [user.email.as_str(), user.email.local(), user.name.as_str(), &user.company_name]
+}
+
+async fn existing(connection: &mut PgConnection, id: UserId) -> Result<User, PeopleError> {
+    users::find(connection, id).await?.ok_or(PeopleError::NotFound("user"))
+}
+
+/// What is stored of a token.
+fn fingerprint(token: &str) -> [u8; 32] {
+    Sha256::digest(token).into()
+}
+
+fn random<const N: usize>() -> Result<[u8; N], PeopleError> {
+    let mut bytes = [0_u8; N];
+    SysRng.try_fill_bytes(&mut bytes).map_err(|error| PeopleError::Internal(error.to_string()))?;
+    Ok(bytes)
+}
+
+fn new_token() -> Result<TokenText, PeopleError> {
+    Ok(TokenText::from_random(random::<RANDOM_BYTES>()?))
+}
+
+fn new_invite() -> Result<InviteText, PeopleError> {
+    Ok(InviteText::from_random(random::<INVITE_BYTES>()?))
+}

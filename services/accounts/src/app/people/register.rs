@@ -1,0 +1,72 @@
+//! What registering is for sellers, buyers and administrators alike.
+
+use chrono::{DateTime, Utc};
+use leadflow_accounts_domain::{MailKind, NewUser, Password, User};
+use leadflow_kernel::UserId;
+use leadflow_messaging::Envelope;
+use sqlx::PgConnection;
+
+use super::{People, PeopleError};
+use crate::{
+    app::audit::{self, Change},
+    store::users,
+};
+
+/// Somebody who is registered.
+#[derive(Debug, Clone)]
+pub struct Registered {
+    /// He.
+    pub user: User,
+    /// Of a new seller.
+    pub invite_code: Option<String>,
+}
+
+impl People {
+    /// Stores a new user in the open transaction, with his audit entry and a mail by which his address is verified.
+    /// `None` when his id or his address is taken.
+    pub(super) async fn add_user(
+        &self,
+        connection: &mut PgConnection,
+        new: &NewUser,
+        password_hash: &str,
+        created_with: [u8; 32],
+        now: DateTime<Utc>,
+    ) -> Result<Option<(User, Envelope)>, PeopleError> {
+        if !users::insert(connection, new, password_hash, created_with, now).await? {
+            return Ok(None);
+        }
+        let user = super::existing(connection, new.id).await?;
+        let change = Change::new("user.registered", user.id).by(user.id).to(audit::user(&user));
+        change.write(connection, user.place.seller_id(), now).await?;
+        let mail = self.mail(connection, MailKind::VerifyEmail, &user, now).await?;
+        Ok(Some((user, mail)))
+    }
+
+    /// The user, if the same request was carried out before. The password is part of the request.
+    pub(super) async fn registered_before(
+        &self,
+        id: UserId,
+        created_with: [u8; 32],
+        password: Password,
+    ) -> Result<Option<User>, PeopleError> {
+        let mut connection = self.pool.acquire().await?;
+        let known = users::find_created_with(&mut connection, id, created_with).await?;
+        // Hashing takes long, and connections are few.
+        drop(connection);
+        let Some(known) = known else {
+            return Ok(None);
+        };
+        let same = self.hasher.verify(password, Some(known.password_hash)).await?;
+        Ok(same.then_some(known.user))
+    }
+
+    /// Why somebody could not be registered who is not there yet: which of the two is taken.
+    pub(super) async fn taken(&self, id: UserId) -> PeopleError {
+        let known = async { users::find(&mut *self.pool.acquire().await?, id).await }.await;
+        match known {
+            Ok(Some(_)) => PeopleError::AlreadyExists("user"),
+            Ok(None) => PeopleError::EmailInUse,
+            Err(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The gRPC service `People`: reads requests, calls the use case, answers.
+
+use leadflow_accounts_domain::Password;
+use leadflow_contracts::accounts::{
+    Admission, AdmitRequest, ChangePasswordRequest, CreateAdminRequest, ForgotPasswordRequest, ForgotPasswordResponse,
+    GetInviteCodeRequest, GetInviteRequest, Invite, InviteCode, ListAuditRequest, ListAuditResponse,
+    ListSessionsRequest, ListSessionsResponse, ListUsersRequest, ListUsersResponse, LogInRequest, LogOutRequest,
+    LogOutResponse, RegisterBuyerRequest, RegisterResponse, RegisterSellerRequest, ResetPasswordRequest,
+    RevokeSessionsRequest, RevokeSessionsResponse, RotateInviteCodeRequest, SendVerificationRequest,
+    SendVerificationResponse, Session, UpdateProfileRequest, User, VerifyEmailRequest, people_server,
+};
+use leadflow_platform::grpc::{status, tenant};
+use tonic::{Code, Request, Response, Status};
+
+use super::people_convert::{self as convert, optional, read, refused, several};
+use crate::app::people::People;
+
+/// The most entries on one page of the audit.
+const AUDIT_PAGE: u32 = 200;
+/// The most records whose users are asked for at once.
+const RECORDS: usize = 500;
+
+/// Answers calls with the use cases.
+pub struct Service {
+    people: People,
+}
+
+impl Service {
+    /// Answers with `people`.
+    #[must_use]
+    pub const fn new(people: People) -> Self {
+        Self { people }
+    }
+}
+
+#[tonic::async_trait]
+impl people_server::People for Service {
+    async fn register_seller(
+        &self,
+        request: Request<RegisterSellerRequest>,
+    ) -> Result<Response<RegisterResponse>, Status> {
+        let request = convert::register_seller(request.into_inner())?;
+        let registered = self.people.register_seller(request).await.map_err(|e| refused(&e))?;
+        Ok(Response::new(convert::registered(&registered)))
+    }
+
+    async fn register_buyer(
+        &self,
+        request: Request<RegisterBuyerRequest>,
+    ) -> Result<Response<RegisterResponse>, Status> {
+        let request = convert::register_buyer(request.into_inner())?;
+        let registered = self.people.register_buyer(request).await.map_err(|e| refused(&e))?;
+        Ok(Response::new(convert::registered(&registered)))
+    }
+
+    async fn log_in(&self, request: Request<LogInRequest>) -> Result<Response<Session>, Status> {
+        let LogInRequest { email, password, address, user_agent } = request.into_inner();
+        let address = convert::address(&address);
+        let signed_in = self
+            .people
+            .log_in(&email, Password::shown(password), &address, &user_agent)
+            .await
+            .map_err(|e| refused(&e))?;
+        Ok(Response::new(Session {
+            token: signed_in.token.reveal().to_owned(),
+            user: Some(convert::user(&signed_in.user)),
+            ..convert::session(&signed_in.session)
+        }))
+    }
+
+    async fn admit(&self, request: Request<AdmitRequest>) -> Result<Response<Admission>, Status> {
+        let request = request.into_inner();
+        let kind = convert::allowance(request.allowance)?;
+        let address = convert::address(&request.address);
+        let admission = self.people.admit(&request.token, &address, kind).await.map_err(|e| refused(&e))?;
+        Ok(Response::new(convert::admission(&admission)))
+    }
+
+    async fn log_out(&self, request: Request<LogOutRequest>) -> Result<Response<LogOutResponse>, Status> {
+        self.people.log_out(&request.get_ref().token).await.map_err(|e| refused(&e))?;
+        Ok(Response::new(LogOutResponse {}))
+    }
+
+    async fn list_sessions(
+        &self,
+        request: Request<ListSessionsRequest>,
+    ) -> Result<Response<ListSessionsResponse>, Status> {
+        let user = read(&request.get_ref().user_id, "user_id")?;
+        let sessions = self.people.sessions(user).await.map_err(|e| refused(&e))?;
+        Ok(Response::new(ListSessionsResponse { sessions: sessions.iter().map(convert::session).collect() }))
+    }
+
+    async fn revoke_sessions(
+        &self,
+        request: Request<RevokeSessionsRequest>,
+    ) -> Result<Response<RevokeSessionsResponse>, Status> {
+        let request = request.into_inner();
+        let user = read(&request.user_id, "user_id")?;
+        let only = optional(&request.session_id, "session_id")?;
+        let keep = optional(&request.keep_session_id, "keep_session_id")?;
+        let revoked = self.people.revoke_sessions(user, only, keep).await.map_err(|e| refused(&e))?;
+        Ok(Response::new(RevokeSessionsResponse { revoked }))
+    }
+
+    async fn get_invite(&self, request: Request<GetInviteRequest>) -> Result<Response<Invite>, Status> {
+        let (seller_id, company_name) = self.people.invite(&request.get_ref().code).await.map_err(|e| refused(&e))?;
+        Ok(Response::new(Invite { seller_id: seller_id.to_string(), company_name }))
+    }
+
+    async fn get_invite_code(&self, request: Request<GetInviteCodeRequest>) -> Result<Response<InviteCode>, Status> {
+        let invite = self.people.invite_code(tenant(&request)?).await.map_err(|e| refused(&e))?;
+        Ok(Response::new(convert::invite_code(&invite)))
+    }
+
+    async fn rotate_invite_code(
+        &self,
+        request: Request<RotateInviteCodeRequest>,
+    ) -> Result<Response<InviteCode>, Status> {
+        let tenant = tenant(&request)?;
+        let request = request.into_inner();
+        let actor = optional(&request.actor_user_id, "actor_user_id")?;
+        let invite =
+            self.people.rotate_invite_code(tenant, request.expires_in_hours, actor).await.map_err(|e| refused(&e))?;
+        Ok(Response::new(convert::invite_code(&invite)))
+    }
+
+    async fn forgot_password(
+        &self,
+        request: Request<ForgotPasswordRequest>,
+    ) -> Result<Response<ForgotPasswordResponse>, Status> {
+        self.people.forgot_password(&request.get_ref().email);
+        Ok(Response::new(ForgotPasswordResponse {}))
+    }
+
+    async fn reset_password(&self, request: Request<ResetPasswordRequest>) -> Result<Response<User>, Status> {
+        let ResetPasswordRequest { token, password } = request.into_inner();
+        let user = self.people.reset_password(&token, Password::shown(password)).await.map_err(|e| refused(&e))?;
+        Ok(Response::new(convert::user(&user)))
+    }
+
+    async fn send_verification(
+        &self,
+        request: Request<SendVerificationRequest>,
+    ) -> Result<Response<SendVerificationResponse>, Status> {
+        let user = read(&request.get_ref().user_id, "user_id")?;
+        self.people.send_verification(user).await.map_err(|e| refused(&e))?;
+        Ok(Response::new(SendVerificationResponse {}))
+    }
+
+    async fn verify_email(&self, request: Request<VerifyEmailRequest>) -> Result<Response<User>, Status> {
+        let user = self.people.verify_email(&request.get_ref().token).await.map_err(|e| refused(&e))?;
+        Ok(Response::new(convert::user(&user)))
+    }
+
+    async fn change_password(&self, request: Request<ChangePasswordRequest>) -> Result<Response<User>, Status> {
+        let request = request.into_inner();
+        let user = read(&request.user_id, "user_id")?;
+        let keep = optional(&request.keep_session_id, "keep_session_id")?;
+        let (old, new) = (Password::shown(request.old_password), Password::shown(request.new_password));
+        let user = self.people.change_password(user, old, new, keep).await.map_err(|e| refused(&e))?;
+        Ok(Response::new(convert::user(&user)))
+    }
+
+    async fn update_profile(&self, request: Request<UpdateProfileRequest>) -> Result<Response<User>, Status> {
+        let request = request.into_inner();
+        let user = read(&request.user_id, "user_id")?;
+        let name = request.name.as_deref().map(convert::name).transpose()?;
+        let phone = request.phone.as_deref().map(convert::phone).transpose()?;
+        let user = self.people.update_profile(user, name, phone).await.map_err(|e| refused(&e))?;
+        Ok(Response::new(convert::user(&user)))
+    }
+
+    async fn list_users(&self, request: Request<ListUsersRequest>) -> Result<Response<ListUsersResponse>, Status> {
+        let tenant = tenant(&request)?;
+        let request = request.into_inner();
+        let buyers = several(&request.buyer_ids, "buyer_ids", RECORDS)?;
+        let suppliers = several(&request.supplier_ids, "supplier_ids", RECORDS)?;
+        let users = self.people.users(tenant, &buyers, &suppliers, request.team).await.map_err(|e| refused(&e))?;
+        Ok(Response::new(ListUsersResponse { users: users.iter().map(convert::user).collect() }))
+    }
+
+    async fn create_admin(&self, request: Request<CreateAdminRequest>) -> Result<Response<User>, Status> {
+        let CreateAdminRequest { user_id, email, password, name } = request.into_inner();
+        let id = read(&user_id, "user_id")?;
+        let (email, name) = (convert::email(&email)?, convert::name(&name)?);
+        let user =
+            self.people.create_admin(id, email, Password::shown(password), name).await.map_err(|e| refused(&e))?;
+        Ok(Response::new(convert::user(&user)))
+    }
+
+    async fn list_audit(&self, request: Request<ListAuditRequest>) -> Result<Response<ListAuditResponse>, Status> {
+        let tenant = tenant(&request)?;
+        let request = request.into_inner();
+        if !(1..=AUDIT_PAGE).contains(&request.limit) {
+            let sentence = format_args!("limit must be 1 to {AUDIT_PAGE}");
+            return Err(status(Code::InvalidArgument, "invalid_field", sentence));
+        }
+        let before = optional(&request.before, "before")?;
+        let entries = self.people.audit_entries(tenant, before, request.limit).await.map_err(|e| refused(&e))?;
+        Ok(Response::new(ListAuditResponse { entries: entries.iter().map(convert::audit_entry).collect() }))
+    }
+}

@@ -1,0 +1,80 @@
+//! Mails that users are to be sent. The one who sends them is another service, so what is in them travels sealed:
+//! neither the stream nor whoever watches it can use a link.
+
+use aes_gcm::{
+    Aes256Gcm, Nonce,
+    aead::{Aead as _, KeyInit as _, Payload},
+};
+use leadflow_accounts_domain::{MailKind, TokenText, User};
+use leadflow_contracts::{events, time_to_ms};
+use leadflow_kernel::{MailId, SellerId};
+use leadflow_platform::grpc::ServiceToken;
+use prost::Message as _;
+use rand::{TryRng as _, rngs::SysRng};
+
+/// What the key is derived for.
+const PURPOSE: &str = "mail contents";
+const NONCE: usize = 12;
+
+/// Seals and opens mails with a key that every service has.
+#[derive(Clone)]
+pub struct Sealer(Aes256Gcm);
+
+/// A mail cannot be sealed or opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the mail cannot be sealed or opened")]
+pub struct SealError;
+
+impl Sealer {
+    /// With the services' key.
+    #[must_use]
+    pub fn new(token: &ServiceToken) -> Self {
+        Self(Aes256Gcm::new(&token.derive_key(PURPOSE).into()))
+    }
+
+    /// The event that asks for a mail with a link that works until `expires_at`.
+    ///
+    /// # Errors
+    /// [`SealError`] without randomness.
+    pub fn mail_wanted(
+        &self,
+        kind: MailKind,
+        user: &User,
+        token: &TokenText,
+        expires_at: chrono::DateTime<chrono::Utc>,
+    ) -> Result<events::MailWanted, SealError> {
+        let mail_id = MailId::new().to_string();
+        let contents = events::MailContents {
+            email: user.email.as_str().to_owned(),
+            name: user.name.as_str().to_owned(),
+            token: token.reveal().to_owned(),
+        };
+        let mut nonce = [0_u8; NONCE];
+        SysRng.try_fill_bytes(&mut nonce).map_err(|_| SealError)?;
+        let payload = Payload { msg: &contents.encode_to_vec(), aad: mail_id.as_bytes() };
+        let ciphertext = self.0.encrypt(Nonce::from_slice(&nonce), payload).map_err(|_| SealError)?;
+        Ok(events::MailWanted {
+            mail_id,
+            kind: match kind {
+                MailKind::ResetPassword => events::MailKind::ResetPassword,
+                MailKind::VerifyEmail => events::MailKind::VerifyEmail,
+            }
+            .into(),
+            user_id: user.id.to_string(),
+            seller_id: user.place.seller_id().map_or_else(String::new, |id: SellerId| id.to_string()),
+            sealed: [&nonce[..], &ciphertext].concat().into(),
+            expires_at_ms: time_to_ms(expires_at),
+        })
+    }
+
+    /// What is in a mail.
+    ///
+    /// # Errors
+    /// [`SealError`] when it was sealed with another key, or changed.
+    pub fn open(&self, mail: &events::MailWanted) -> Result<events::MailContents, SealError> {
+        let (nonce, ciphertext) = mail.sealed.split_at_checked(NONCE).ok_or(SealError)?;
+        let payload = Payload { msg: ciphertext, aad: mail.mail_id.as_bytes() };
+        let contents = self.0.decrypt(Nonce::from_slice(nonce), payload).map_err(|_| SealError)?;
+        events::MailContents::decode(&contents[..]).map_err(|_| SealError)
+    }
+}

@@ -1,0 +1,83 @@
+//! Table `accounts.invite_codes`.
+
+use chrono::{DateTime, Utc};
+use leadflow_accounts_domain::{Invite, InviteText};
+use leadflow_kernel::SellerId;
+use sqlx::{PgConnection, Row, postgres::PgRow};
+
+use super::columns;
+
+/// Whose code this is, with the seller's name, if it works at `now` and the seller is in use. The code cannot
+/// be replaced, nor the seller changed, before the transaction ends.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn find_open(
+    connection: &mut PgConnection,
+    code: &InviteText,
+    now: DateTime<Utc>,
+) -> Result<Option<(SellerId, String)>, sqlx::Error> {
+    sqlx::query(
+        "SELECT s.seller_id, s.company_name FROM accounts.invite_codes c JOIN accounts.sellers s USING (seller_id) \
+         WHERE c.code = $1 AND c.replaced_at IS NULL AND (c.expires_at IS NULL OR c.expires_at > $2) \
+           AND s.status = 'ACTIVE' FOR SHARE",
+    )
+    .bind(code.as_str())
+    .bind(now)
+    .fetch_optional(connection)
+    .await?
+    .map(|row| Ok((SellerId::from_uuid(row.try_get("seller_id")?), row.try_get("company_name")?)))
+    .transpose()
+}
+
+/// The tenant's code now.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn current(connection: &mut PgConnection, seller_id: SellerId) -> Result<Option<Invite>, sqlx::Error> {
+    sqlx::query("SELECT * FROM accounts.invite_codes WHERE seller_id = $1 AND replaced_at IS NULL")
+        .bind(seller_id.uuid())
+        .fetch_optional(connection)
+        .await?
+        .map(|row| read(&row))
+        .transpose()
+}
+
+/// Ends the tenant's code.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn end(connection: &mut PgConnection, seller_id: SellerId, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE accounts.invite_codes SET replaced_at = $2 WHERE seller_id = $1 AND replaced_at IS NULL")
+        .bind(seller_id.uuid())
+        .bind(now)
+        .execute(connection)
+        .await
+        .map(|_| ())
+}
+
+/// Makes this the tenant's code; false when the text was given out before, or the tenant has a code.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn insert(connection: &mut PgConnection, seller_id: SellerId, invite: &Invite) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(
+        "INSERT INTO accounts.invite_codes (code, seller_id, created_at, expires_at) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(invite.text.as_str())
+    .bind(seller_id.uuid())
+    .bind(invite.created_at)
+    .bind(invite.expires_at)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+fn read(row: &PgRow) -> Result<Invite, sqlx::Error> {
+    Ok(Invite {
+        text: InviteText::parse(row.try_get("code")?).ok_or_else(|| columns::wrong("code"))?,
+        created_at: row.try_get("created_at")?,
+        expires_at: row.try_get("expires_at")?,
+    })
+}
