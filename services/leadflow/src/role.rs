@@ -17,6 +17,8 @@ pub enum Role {
     Notifier,
     /// The gateway of suppliers.
     Ingest,
+    /// The API of front ends.
+    Bff,
     /// Stand-ins for what is outside; not in production.
     Sandbox,
 }
@@ -80,6 +82,13 @@ const INGEST: Facts = Facts {
     http: PortSetting { name: "INGEST_HTTP_PORT", default: 8080, help: "port that suppliers post to" },
     grpc: None,
 };
+const BFF: Facts = Facts {
+    name: "bff",
+    purpose: "API of front ends",
+    page: "/api/docs",
+    http: PortSetting { name: "BFF_HTTP_PORT", default: 3000, help: "port of the API of front ends" },
+    grpc: None,
+};
 const SANDBOX: Facts = Facts {
     name: "sandbox",
     purpose: "webhooks that arrived",
@@ -91,7 +100,7 @@ const SANDBOX: Facts = Facts {
 impl Role {
     /// All, in the order of starting: who is asked comes before who asks.
     pub const ALL: &'static [Self] =
-        &[Self::Accounts, Self::Billing, Self::Distribution, Self::Notifier, Self::Ingest, Self::Sandbox];
+        &[Self::Accounts, Self::Billing, Self::Distribution, Self::Notifier, Self::Ingest, Self::Bff, Self::Sandbox];
 
     /// Settings that name where a role's gRPC is, for those who call it.
     pub const ADDRESSES: &'static [(&'static str, Self)] = &[
@@ -100,6 +109,9 @@ impl Role {
         ("DISTRIBUTION_GRPC_URL", Self::Distribution),
         ("NOTIFIER_GRPC_URL", Self::Notifier),
     ];
+
+    /// Settings that name where a role's HTTP is, for those who call it.
+    pub const HTTP_ADDRESSES: &'static [(&'static str, Self)] = &[("INGEST_HTTP_URL", Self::Ingest)];
 
     /// What `up` sets on a machine of one's own unless the caller set it.
     pub const LOCAL_DEFAULTS: &'static [(&'static str, &'static str)] =
@@ -115,6 +127,7 @@ impl Role {
             Self::Distribution => &DISTRIBUTION,
             Self::Notifier => &NOTIFIER,
             Self::Ingest => &INGEST,
+            Self::Bff => &BFF,
             Self::Sandbox => &SANDBOX,
         }
     }

@@ -28,6 +28,7 @@ enum RoleConfig {
     Distribution(leadflow_distribution::Config),
     Notifier(leadflow_notifier::Config),
     Ingest(leadflow_ingest::Config),
+    Bff(leadflow_bff::Config),
     Sandbox(leadflow_sandbox::Config),
 }
 
@@ -39,6 +40,7 @@ impl RoleConfig {
             Role::Distribution => Self::Distribution(leadflow_distribution::Config::read(env)),
             Role::Notifier => Self::Notifier(leadflow_notifier::Config::read(env)),
             Role::Ingest => Self::Ingest(leadflow_ingest::Config::read(env)),
+            Role::Bff => Self::Bff(leadflow_bff::Config::read(env)),
             Role::Sandbox => Self::Sandbox(leadflow_sandbox::Config::read(env)),
         }
     }
@@ -50,6 +52,7 @@ impl RoleConfig {
             Self::Distribution(_) => Role::Distribution,
             Self::Notifier(_) => Role::Notifier,
             Self::Ingest(_) => Role::Ingest,
+            Self::Bff(_) => Role::Bff,
             Self::Sandbox(_) => Role::Sandbox,
         }
     }
@@ -101,16 +104,22 @@ pub async fn run(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()> {
     let mut buses = Vec::new();
     for (config, http, grpc) in bound {
         let role = config.role();
-        let service: Service = if let RoleConfig::Sandbox(config) = config {
+        let service: Service = match config {
             // Outside of LeadFlow: it has no business on the bus.
-            Box::pin(leadflow_sandbox::run(config, http, shutdown.clone()))
-        } else {
-            let bus = connect(&settings.nats_url, role).await?;
-            if buses.is_empty() {
-                topology::ensure(&bus, settings.topology).await.context("streams and consumers")?;
+            RoleConfig::Sandbox(config) => Box::pin(leadflow_sandbox::run(config, http, shutdown.clone())),
+            // It asks, and hears nothing.
+            RoleConfig::Bff(config) => {
+                let deps = leadflow_bff::Deps { clock: Arc::clone(&clock) };
+                Box::pin(leadflow_bff::run(config, deps, http, shutdown.clone()))
             }
-            buses.push(bus.clone());
-            start(config, bus, Arc::clone(&clock), http, grpc, shutdown.clone())?
+            config => {
+                let bus = connect(&settings.nats_url, role).await?;
+                if buses.is_empty() {
+                    topology::ensure(&bus, settings.topology).await.context("streams and consumers")?;
+                }
+                buses.push(bus.clone());
+                start(config, bus, Arc::clone(&clock), http, grpc, shutdown.clone())?
+            }
         };
         services.spawn(async move { (role, service.await) });
     }
@@ -176,6 +185,7 @@ fn start(
             let publisher = Arc::new(publisher);
             Box::pin(leadflow_ingest::run(config, leadflow_ingest::Deps { bus, publisher, clock }, http, shutdown))
         }
+        RoleConfig::Bff(config) => Box::pin(leadflow_bff::run(config, leadflow_bff::Deps { clock }, http, shutdown)),
         RoleConfig::Sandbox(config) => Box::pin(leadflow_sandbox::run(config, http, shutdown)),
     })
 }

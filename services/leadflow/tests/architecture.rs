@@ -129,6 +129,7 @@ fn walk(folder: &Path, kind: &str, into: &mut Vec<PathBuf>) {
 fn no_amount_is_a_float() {
     for (folder, kind, words) in [
         ("services/accounts", "rs", &["f32", "f64"][..]),
+        ("services/bff", "rs", &["f32", "f64"]),
         ("services/billing", "rs", &["f32", "f64"]),
         ("services/distribution", "rs", &["f32", "f64"]),
         ("migrations", "sql", &["real", "double", "float", "float4", "float8", "money"]),
@@ -152,7 +153,7 @@ fn no_amount_is_a_float() {
 /// Every Rust file below `services/*/src`, with the service's name.
 fn sources() -> Vec<(String, PathBuf, String)> {
     let mut files = Vec::new();
-    for service in ["accounts", "billing", "distribution", "ingest", "notifier"] {
+    for service in ["accounts", "bff", "billing", "distribution", "ingest", "notifier"] {
         let mut paths = Vec::new();
         walk(&root().join("services").join(service).join("src"), "rs", &mut paths);
         assert!(!paths.is_empty(), "{service} has no sources");

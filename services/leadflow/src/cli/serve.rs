@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn roles_by_name_each_once_in_the_order_of_starting() {
         assert_eq!(parse(&["billing", "accounts", "billing"]), Ok(vec![Role::Accounts, Role::Billing]));
-        assert!(parse(&["bff"]).unwrap_err().contains("the roles are accounts"));
+        assert!(parse(&["mailer"]).unwrap_err().contains("the roles are accounts"));
     }
 
     #[test]

@@ -90,9 +90,10 @@ mod tests {
     #[test]
     fn services_look_for_each_other_where_they_listen() {
         let known: Vec<_> = groups().iter().flat_map(|(_, read)| known(read)).collect();
-        for (name, role) in Role::ADDRESSES {
+        let grpc = Role::ADDRESSES.iter().map(|(name, role)| (name, role.grpc().unwrap().default));
+        let http = Role::HTTP_ADDRESSES.iter().map(|(name, role)| (name, role.http().default));
+        for (name, port) in grpc.chain(http) {
             let Some(setting) = known.iter().find(|setting| setting.name == *name) else { continue };
-            let port = role.grpc().unwrap().default;
             assert_eq!(setting.default, Some(format!("http://127.0.0.1:{port}")), "{name}");
         }
     }

@@ -66,6 +66,14 @@ pub fn compose(layout: &Layout, settings: &LocalSettings, own: &Variables) -> an
             set(name, format!("http://127.0.0.1:{port}"));
         }
     }
+    for (name, role) in Role::HTTP_ADDRESSES {
+        if let Some((_, ports)) = settings.roles.iter().find(|(other, _)| other == role) {
+            set(name, format!("http://127.0.0.1:{}", ports.http));
+        }
+    }
+    if let Some((_, ports)) = settings.roles.iter().find(|(role, _)| *role == Role::Bff) {
+        set("BFF_PUBLIC_URL", format!("http://localhost:{}", ports.http));
+    }
     for (name, value) in Role::LOCAL_DEFAULTS {
         set(name, (*value).to_owned());
     }

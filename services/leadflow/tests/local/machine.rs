@@ -86,6 +86,7 @@ impl Machine {
             "NOTIFIER_HTTP_PORT",
             "NOTIFIER_GRPC_PORT",
             "INGEST_HTTP_PORT",
+            "BFF_HTTP_PORT",
             "SANDBOX_HTTP_PORT",
         ] {
             env.insert(name, free_port().expect("a port").to_string());

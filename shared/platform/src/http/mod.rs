@@ -7,5 +7,5 @@ mod server;
 
 pub use error::ApiError;
 pub use rate_limit::RateLimitState;
-pub use request_id::{RequestId, layer as request_id};
+pub use request_id::{RequestId, fallbacks, layer as request_id, tags};
 pub use server::{ServerLimits, serve, serve_with};

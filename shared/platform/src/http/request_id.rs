@@ -22,6 +22,11 @@ pub struct RequestId(pub String);
 
 /// Wraps a router: ids on requests and answers, 404, 405 and panics in the common error form.
 pub fn layer(router: Router) -> Router {
+    tags(fallbacks(router))
+}
+
+/// 404 and 405 in the common error form.
+pub fn fallbacks(router: Router) -> Router {
     router
         .fallback(|| async { ApiError::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this address") })
         .method_not_allowed_fallback(|| async {
@@ -31,7 +36,12 @@ pub fn layer(router: Router) -> Router {
                 "this address does not take this method",
             )
         })
-        .layer(from_fn(tag))
+}
+
+/// Ids on requests and answers, and panics in the common error form: around everything that may answer
+/// with an [`ApiError`].
+pub fn tags(router: Router) -> Router {
+    router.layer(from_fn(tag))
 }
 
 async fn tag(mut request: Request, next: Next) -> Response {

@@ -137,6 +137,8 @@ impl Cluster {
             }
             let urls: Vec<_> = replicas.iter().filter(|r| r.role == *role).map(Replica::grpc_url).collect();
             env.push((format!("{}_GRPC_URL", role.to_uppercase()), urls.join(",")));
+            let urls: Vec<_> = replicas.iter().filter(|r| r.role == *role).map(Replica::http_url).collect();
+            env.push((format!("{}_HTTP_URL", role.to_uppercase()), urls.join(",")));
         }
         env.extend(options.env.iter().cloned());
         migrate(&options.binary, &env, &postgres.url(), &logs).await?;

@@ -90,7 +90,7 @@ async fn ask(role: Role, ports: Ports, caller: &Caller) -> Option<Code> {
             let request = caller.request(GetEndpointRequest::default(), nobody, PATIENCE);
             code(NotifierClient::new(channel).get_endpoint(request).await)
         }
-        Role::Ingest | Role::Sandbox => return None,
+        Role::Ingest | Role::Bff | Role::Sandbox => return None,
     };
     (!matches!(answer, Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown)).then_some(answer)
 }

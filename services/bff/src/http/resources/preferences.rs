@@ -1,0 +1,167 @@
+//! How a buyer hears of leads.
+
+use axum::{Json, extract::State};
+use leadflow_contracts::{
+    accounts::UpdateProfileRequest,
+    notifier::{Endpoint, GetEndpointRequest, PutEndpointRequest},
+};
+use leadflow_kernel::EndpointId;
+use serde::{Deserialize, Serialize};
+use tonic::Code;
+use utoipa::ToSchema;
+
+use super::{BUYERS, OK};
+use crate::http::{
+    Api,
+    input::Body,
+    problem::{Problem, invalid},
+    session::Me,
+    table::Route,
+};
+
+const PATH: &str = "/api/notifications/preferences";
+
+pub(in crate::http) fn routes() -> Vec<Route> {
+    vec![
+        Route::get(PATH, BUYERS, "How one hears of leads", show).answers::<PreferencesAnswer>(OK, "Preferences"),
+        Route::put(PATH, BUYERS, "Change how one hears of leads; what is not given stays", update)
+            .body::<Change>()
+            .answers::<PreferencesChanged>(OK, "Changed"),
+    ]
+}
+
+#[derive(Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", default)]
+struct EmailNotifications {
+    low_balance: bool,
+    daily_summary: bool,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Preferences {
+    /// Always false: e-mail is not sent yet.
+    email_on_lead: bool,
+    /// Always false: text messages are not sent yet.
+    sms_on_lead: bool,
+    phone_number: String,
+    webhook_enabled: bool,
+    webhook_url: Option<String>,
+    /// What deliveries are signed with.
+    webhook_secret: Option<String>,
+    /// Why the webhook was switched off by the system.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    #[schema(required = false)]
+    webhook_disabled_reason: String,
+    email_notifications: EmailNotifications,
+}
+
+#[derive(Serialize, ToSchema)]
+struct PreferencesAnswer {
+    preferences: Preferences,
+}
+
+#[derive(Serialize, ToSchema)]
+struct PreferencesChanged {
+    message: &'static str,
+    preferences: Preferences,
+}
+
+fn view(phone: String, endpoint: Option<Endpoint>) -> Preferences {
+    let endpoint = endpoint.unwrap_or_default();
+    let some = |text: String| Some(text).filter(|text| !text.is_empty());
+    Preferences {
+        email_on_lead: false,
+        sms_on_lead: false,
+        phone_number: phone,
+        webhook_enabled: endpoint.enabled,
+        webhook_url: some(endpoint.url),
+        webhook_secret: some(endpoint.secret),
+        webhook_disabled_reason: endpoint.disabled_reason,
+        email_notifications: EmailNotifications::default(),
+    }
+}
+
+async fn endpoint(api: &Api, me: &Me) -> Result<Option<Endpoint>, Problem> {
+    let message = GetEndpointRequest { buyer_id: me.buyer()?.to_string() };
+    match api.services.notifier().get_endpoint(api.services.request(me.tenant()?, message)).await {
+        Ok(endpoint) => Ok(Some(endpoint.into_inner())),
+        Err(status) if status.code() == Code::NotFound => Ok(None),
+        Err(status) => Err(status.into()),
+    }
+}
+
+async fn show(State(api): State<Api>, me: Me) -> Result<Json<PreferencesAnswer>, Problem> {
+    let endpoint = endpoint(&api, &me).await?;
+    Ok(Json(PreferencesAnswer { preferences: view(me.user.phone, endpoint) }))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = PreferencesChange)]
+struct Change {
+    email_on_lead: Option<bool>,
+    sms_on_lead: Option<bool>,
+    phone_number: Option<String>,
+    webhook_enabled: Option<bool>,
+    webhook_url: Option<String>,
+    /// At least 16 characters; one is made when there is none.
+    webhook_secret: Option<String>,
+    email_notifications: Option<EmailNotifications>,
+}
+
+async fn update(State(api): State<Api>, me: Me, Body(body): Body<Change>) -> Result<Json<PreferencesChanged>, Problem> {
+    let wanted = body.email_notifications.unwrap_or_default();
+    for (field, asked) in [
+        ("emailOnLead", body.email_on_lead == Some(true)),
+        ("smsOnLead", body.sms_on_lead == Some(true)),
+        ("emailNotifications.lowBalance", wanted.low_balance),
+        ("emailNotifications.dailySummary", wanted.daily_summary),
+    ] {
+        if asked {
+            return Err(invalid(field, "is not available yet"));
+        }
+    }
+    let known = endpoint(&api, &me).await?;
+    let url = body.webhook_url.filter(|url| !url.is_empty()).or_else(|| known.as_ref().map(|known| known.url.clone()));
+    let enabled = body.webhook_enabled.unwrap_or_else(|| known.as_ref().is_none_or(|known| known.enabled));
+    let touched = body.webhook_enabled.is_some()
+        || body.webhook_secret.is_some()
+        || url != known.as_ref().map(|known| known.url.clone());
+    let endpoint = match url {
+        Some(url) if touched => {
+            let buyer = me.buyer()?;
+            let id =
+                known.map_or_else(|| EndpointId::derive(&[buyer.as_bytes()]).to_string(), |known| known.endpoint_id);
+            let message = PutEndpointRequest {
+                endpoint_id: id,
+                buyer_id: buyer.to_string(),
+                url,
+                secret: body.webhook_secret.unwrap_or_default(),
+                enabled,
+            };
+            let request = api.services.request(me.tenant()?, message);
+            Some(api.services.notifier().put_endpoint(request).await?.into_inner())
+        }
+        None if body.webhook_enabled == Some(true) => return Err(invalid("webhookUrl", "is required for a webhook")),
+        _ => known,
+    };
+    let phone = match body.phone_number {
+        Some(phone) if phone != me.user.phone => {
+            let message = UpdateProfileRequest { user_id: me.user.user_id, name: None, phone: Some(phone) };
+            let updated = api.services.people().update_profile(api.services.unbound(message)).await;
+            updated.map_err(phone_problem)?.into_inner().phone
+        }
+        _ => me.user.phone,
+    };
+    Ok(Json(PreferencesChanged { message: "Preferences updated", preferences: view(phone, endpoint) }))
+}
+
+/// The profile's `phone` is called `phoneNumber` here.
+fn phone_problem(status: tonic::Status) -> Problem {
+    let Problem(mut error) = status.into();
+    if let Some(problem) = error.fields.remove("phone") {
+        error.fields.insert("phoneNumber".to_owned(), problem);
+    }
+    Problem(error)
+}

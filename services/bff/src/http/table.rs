@@ -1,0 +1,295 @@
+//! The one table of routes. The router, the guard, the OpenAPI document and the tests' isolation matrix
+//! all come from it, so a route that is not in it does not exist, and nothing in it is open by omission.
+
+use axum::{
+    handler::Handler,
+    http::{Method, StatusCode},
+    routing::{MethodFilter, MethodRouter, on},
+};
+use leadflow_contracts::accounts::{Allowance, Member, Role};
+use serde_json::Value;
+use utoipa::{PartialSchema, ToSchema};
+
+use super::Api;
+
+/// What a member of a seller's team must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Right {
+    /// Anybody on the team.
+    See,
+    /// Manager or owner.
+    Change,
+    /// The owner.
+    Own,
+}
+
+/// Somebody who may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Party {
+    /// A seller's team member with this right.
+    Seller(Right),
+    /// A buyer.
+    Buyer,
+    /// A supplier.
+    Supplier,
+}
+
+/// Who may use a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    /// Everybody.
+    Public,
+    /// Suppliers' programs with an API key, which the ingest gateway judges and limits; sessions play no part.
+    ApiKey,
+    /// Whoever is signed in.
+    SignedIn,
+    /// Some of those who are signed in.
+    Only(&'static [Party]),
+}
+
+impl Who {
+    /// Whether a signed-in user of this role may.
+    #[must_use]
+    pub fn admits(self, role: Role, member: Member) -> bool {
+        match self {
+            Self::Public | Self::ApiKey | Self::SignedIn => true,
+            Self::Only(parties) => parties.iter().any(|party| match (party, role) {
+                (Party::Seller(right), Role::Seller) => match right {
+                    Right::See => matches!(member, Member::Owner | Member::Manager | Member::Viewer),
+                    Right::Change => matches!(member, Member::Owner | Member::Manager),
+                    Right::Own => member == Member::Owner,
+                },
+                (Party::Buyer, Role::Buyer) | (Party::Supplier, Role::Supplier) => true,
+                _ => false,
+            }),
+        }
+    }
+
+    /// For people.
+    #[must_use]
+    pub fn describe(self) -> String {
+        match self {
+            Self::Public => "anybody".to_owned(),
+            Self::ApiKey => "suppliers' programs, with an API key".to_owned(),
+            Self::SignedIn => "whoever is signed in".to_owned(),
+            Self::Only(parties) => {
+                let names: Vec<_> = parties
+                    .iter()
+                    .map(|party| match party {
+                        Party::Seller(Right::See) => "sellers",
+                        Party::Seller(Right::Change) => "sellers (manager or owner)",
+                        Party::Seller(Right::Own) => "sellers (owner)",
+                        Party::Buyer => "buyers",
+                        Party::Supplier => "suppliers",
+                    })
+                    .collect();
+                names.join(", ")
+            }
+        }
+    }
+}
+
+/// A type's name and schema in the document, with those that it refers to.
+pub(super) struct Shape {
+    pub(super) name: String,
+    pub(super) schema: Value,
+    pub(super) refers_to: Vec<(String, Value)>,
+}
+
+impl Shape {
+    fn of<T: ToSchema>() -> Self {
+        let json = |schema| serde_json::to_value(schema).unwrap_or_default();
+        let mut all = Vec::new();
+        T::schemas(&mut all);
+        Self {
+            name: T::name().into_owned(),
+            schema: json(<T as PartialSchema>::schema()),
+            refers_to: all.into_iter().map(|(name, schema)| (name, json(schema))).collect(),
+        }
+    }
+}
+
+/// One answer that is a success, or otherwise worth telling of.
+pub(super) struct Answers {
+    pub(super) status: StatusCode,
+    pub(super) description: &'static str,
+    pub(super) body: Option<Shape>,
+}
+
+/// One line of the table.
+pub struct Route {
+    /// The method.
+    pub method: Method,
+    /// The path, with `{id}` where an id goes.
+    pub path: &'static str,
+    /// Who may.
+    pub who: Who,
+    /// What it does, in a few words.
+    pub summary: &'static str,
+    /// Which allowance a request is taken from; `None`: the ingest gateway's own limits hold.
+    pub allowance: Option<Allowance>,
+    pub(super) query: Option<Shape>,
+    pub(super) body: Option<Shape>,
+    pub(super) answers: Vec<Answers>,
+    pub(super) handler: MethodRouter<Api>,
+}
+
+impl Route {
+    fn new<H, T>(
+        filter: MethodFilter,
+        method: Method,
+        path: &'static str,
+        who: Who,
+        summary: &'static str,
+        handler: H,
+    ) -> Self
+    where
+        H: Handler<T, Api>,
+        T: 'static,
+    {
+        let allowance = match (who, method.is_safe()) {
+            (Who::ApiKey, _) => None,
+            (_, true) => Some(Allowance::Read),
+            (_, false) => Some(Allowance::Write),
+        };
+        let handler = on(filter, handler);
+        Self { method, path, who, summary, allowance, query: None, body: None, answers: Vec::new(), handler }
+    }
+
+    pub(super) fn get<H: Handler<T, Api>, T: 'static>(
+        path: &'static str,
+        who: Who,
+        summary: &'static str,
+        handler: H,
+    ) -> Self {
+        Self::new(MethodFilter::GET, Method::GET, path, who, summary, handler)
+    }
+
+    pub(super) fn post<H: Handler<T, Api>, T: 'static>(
+        path: &'static str,
+        who: Who,
+        summary: &'static str,
+        handler: H,
+    ) -> Self {
+        Self::new(MethodFilter::POST, Method::POST, path, who, summary, handler)
+    }
+
+    pub(super) fn put<H: Handler<T, Api>, T: 'static>(
+        path: &'static str,
+        who: Who,
+        summary: &'static str,
+        handler: H,
+    ) -> Self {
+        Self::new(MethodFilter::PUT, Method::PUT, path, who, summary, handler)
+    }
+
+    pub(super) fn delete<H: Handler<T, Api>, T: 'static>(
+        path: &'static str,
+        who: Who,
+        summary: &'static str,
+        handler: H,
+    ) -> Self {
+        Self::new(MethodFilter::DELETE, Method::DELETE, path, who, summary, handler)
+    }
+
+    /// Takes from the allowance of sign-ins, which is the smallest.
+    pub(super) fn sign_in(mut self) -> Self {
+        self.allowance = Some(Allowance::SignIn);
+        self
+    }
+
+    pub(super) fn query<T: ToSchema>(mut self) -> Self {
+        self.query = Some(Shape::of::<T>());
+        self
+    }
+
+    pub(super) fn body<T: ToSchema>(mut self) -> Self {
+        self.body = Some(Shape::of::<T>());
+        self
+    }
+
+    pub(super) fn answers<T: ToSchema>(mut self, status: StatusCode, description: &'static str) -> Self {
+        self.answers.push(Answers { status, description, body: Some(Shape::of::<T>()) });
+        self
+    }
+
+    pub(super) fn answers_nothing(mut self, status: StatusCode, description: &'static str) -> Self {
+        self.answers.push(Answers { status, description, body: None });
+        self
+    }
+
+    /// Whether handlers read a JSON body.
+    #[must_use]
+    pub const fn takes_body(&self) -> bool {
+        self.body.is_some()
+    }
+}
+
+/// Every route there is.
+#[must_use]
+pub fn routes() -> Vec<Route> {
+    use super::resources as r;
+    [
+        r::auth::routes(),
+        r::password::routes(),
+        r::sessions::routes(),
+        r::invites::routes(),
+        r::categories::routes(),
+        r::campaigns::routes(),
+        r::subscriptions::routes(),
+        r::buyers::routes(),
+        r::suppliers::routes(),
+        r::ingest::routes(),
+        r::leads::routes(),
+        r::wallet::routes(),
+        r::preferences::routes(),
+        r::reports::routes(),
+        super::docs::routes(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn each_route_is_there_once_and_says_what_it_answers() {
+        let mut seen = HashSet::new();
+        for route in routes() {
+            assert!(seen.insert((route.method.clone(), route.path)), "{} {} twice", route.method, route.path);
+            assert!(!route.answers.is_empty(), "{} {} answers nothing", route.method, route.path);
+            assert!(route.path.starts_with("/api/"), "{}", route.path);
+            assert_eq!(route.who == Who::ApiKey, route.allowance.is_none(), "{} is not limited", route.path);
+        }
+    }
+
+    #[test]
+    fn a_role_without_a_word_for_it_may_not() {
+        let seller = |right| {
+            Who::Only(match right {
+                Right::See => &[Party::Seller(Right::See)],
+                Right::Change => &[Party::Seller(Right::Change)],
+                Right::Own => &[Party::Seller(Right::Own)],
+            })
+        };
+        for (right, member, wanted) in [
+            (Right::See, Member::Viewer, true),
+            (Right::See, Member::Unspecified, false),
+            (Right::Change, Member::Viewer, false),
+            (Right::Change, Member::Manager, true),
+            (Right::Own, Member::Manager, false),
+            (Right::Own, Member::Owner, true),
+        ] {
+            assert_eq!(seller(right).admits(Role::Seller, member), wanted, "{right:?} {member:?}");
+            for role in [Role::Buyer, Role::Supplier, Role::Admin, Role::Unspecified] {
+                assert!(!seller(right).admits(role, Member::Owner), "{role:?}");
+            }
+        }
+        assert!(!Who::Only(&[]).admits(Role::Admin, Member::Owner));
+    }
+}

@@ -1,0 +1,40 @@
+//! The one JSON API of front ends. It keeps nothing: who is signed in, what may be done and what is so,
+//! it asks the services over gRPC.
+
+pub mod config;
+pub mod http;
+pub mod outbound;
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use leadflow_kernel::Clock;
+use leadflow_platform::{
+    Health, Shutdown,
+    http::{ServerLimits, serve_with},
+};
+use tokio::net::TcpListener;
+
+pub use config::Config;
+
+use crate::outbound::{gateway::Gateway, services::Services};
+
+/// What the service is given.
+pub struct Deps {
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Serves until `shutdown`, then finishes the requests at hand.
+///
+/// # Errors
+/// When the settings cannot be used or the listener fails for good.
+pub async fn run(config: Config, deps: Deps, listener: TcpListener, shutdown: Shutdown) -> anyhow::Result<()> {
+    let limits = ServerLimits { max_connections: config.max_connections, ..ServerLimits::default() };
+    let services = Services::connect(&config)?;
+    let gateway = Gateway::new(&config.ingest_url, config.call_timeout * 2)?;
+    // Ready as long as it runs: with one service away, what the others know is still answered.
+    let health = Health::new("bff").router();
+    let api = http::Api::new(&config, services, gateway, deps.clock);
+    serve_with(listener, http::router(api, health), limits, shutdown).await.context("HTTP server of bff")
+}

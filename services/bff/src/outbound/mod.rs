@@ -1,0 +1,4 @@
+//! The services behind the API.
+
+pub mod gateway;
+pub mod services;

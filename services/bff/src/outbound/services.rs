@@ -1,0 +1,130 @@
+//! Calls of the services over gRPC, each with a deadline.
+
+use std::time::Duration;
+
+use leadflow_contracts::{
+    accounts::{accounts_client::AccountsClient, people_client::PeopleClient},
+    billing::billing_client::BillingClient,
+    distribution::{catalogue_client::CatalogueClient, distribution_client::DistributionClient},
+    notifier::notifier_client::NotifierClient,
+};
+use leadflow_kernel::SellerId;
+use leadflow_platform::grpc::{self, Caller, ChannelError, stable_code};
+use tokio::time::Instant;
+use tonic::{Request, Response, Status, transport::Channel};
+
+use crate::Config;
+
+/// How long a record that was just made may take to be known in other services.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Clients of every service. Cheap to clone; clones share connections.
+#[derive(Clone)]
+pub struct Services {
+    people: PeopleClient<Channel>,
+    accounts: AccountsClient<Channel>,
+    billing: BillingClient<Channel>,
+    distribution: DistributionClient<Channel>,
+    catalogue: CatalogueClient<Channel>,
+    notifier: NotifierClient<Channel>,
+    caller: Caller,
+    deadline: Duration,
+}
+
+impl Services {
+    /// Clients that connect when first used.
+    ///
+    /// # Errors
+    /// Naming the setting whose address cannot be used.
+    pub fn connect(config: &Config) -> Result<Self, ChannelError> {
+        let accounts = grpc::channel(&config.accounts_url, "ACCOUNTS_GRPC_URL")?;
+        let distribution = grpc::channel(&config.distribution_url, "DISTRIBUTION_GRPC_URL")?;
+        Ok(Self {
+            people: PeopleClient::new(accounts.clone()),
+            accounts: AccountsClient::new(accounts),
+            billing: BillingClient::new(grpc::channel(&config.billing_url, "BILLING_GRPC_URL")?),
+            distribution: DistributionClient::new(distribution.clone()),
+            catalogue: CatalogueClient::new(distribution),
+            notifier: NotifierClient::new(grpc::channel(&config.notifier_url, "NOTIFIER_GRPC_URL")?),
+            caller: Caller::new(config.token.clone()),
+            deadline: config.call_timeout,
+        })
+    }
+
+    /// Who signs in.
+    #[must_use]
+    pub fn people(&self) -> PeopleClient<Channel> {
+        self.people.clone()
+    }
+
+    /// Sellers, buyers, suppliers, keys.
+    #[must_use]
+    pub fn accounts(&self) -> AccountsClient<Channel> {
+        self.accounts.clone()
+    }
+
+    /// Wallets.
+    #[must_use]
+    pub fn billing(&self) -> BillingClient<Channel> {
+        self.billing.clone()
+    }
+
+    /// What is set up, and single leads.
+    #[must_use]
+    pub fn distribution(&self) -> DistributionClient<Channel> {
+        self.distribution.clone()
+    }
+
+    /// Lists and sums.
+    #[must_use]
+    pub fn catalogue(&self) -> CatalogueClient<Channel> {
+        self.catalogue.clone()
+    }
+
+    /// Webhooks.
+    #[must_use]
+    pub fn notifier(&self) -> NotifierClient<Channel> {
+        self.notifier.clone()
+    }
+
+    /// A request about one tenant.
+    pub fn request<T>(&self, tenant: SellerId, message: T) -> Request<T> {
+        self.caller.request(message, tenant, self.deadline)
+    }
+
+    /// A request about one tenant that `user` makes: for the record of who changed what.
+    pub fn request_by<T>(&self, user: &str, tenant: SellerId, message: T) -> Request<T> {
+        let mut request = self.request(tenant, message);
+        if let Ok(value) = user.parse() {
+            request.metadata_mut().insert(grpc::ACTOR, value);
+        }
+        request
+    }
+
+    /// A request about no tenant.
+    pub fn unbound<T>(&self, message: T) -> Request<T> {
+        self.caller.unbound(message, self.deadline)
+    }
+}
+
+/// Repeats a call for a moment while it is refused with one of `codes`: a record that was just made in one
+/// service is heard of by the others a moment later.
+///
+/// # Errors
+/// What the last call said.
+pub async fn patiently<T, F>(codes: &[&str], call: impl Fn() -> F) -> Result<Response<T>, Status>
+where
+    F: Future<Output = Result<Response<T>, Status>>,
+{
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match call().await {
+            Err(status) if codes.contains(&stable_code(&status)) && Instant::now() < end => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The edge with nothing behind it: what it answers by itself.
+
+mod alone;
