@@ -25,21 +25,28 @@ use crate::{
 };
 
 const EVERY: Duration = Duration::from_secs(1);
+/// Looks without an acknowledgement after which it is trimmed all the same: events that no consumer wants
+/// would otherwise fill a stream, which then takes nothing that would be acknowledged.
+const IDLE_LOOKS: u32 = 8;
 
-/// Trims `stream` about once a second while `acknowledged` says that there was something, and once
-/// at the beginning. A failure is told and tried again with the next acknowledgement.
+/// Trims `stream` about once a second while `acknowledged` says that there was something, once
+/// at the beginning, and now and then when nothing happens. A failure is told and tried again.
 pub(crate) async fn run(bus: &Bus, stream: &str, acknowledged: &AtomicBool, shutdown: &CancellationToken) {
     if !topology::is_trimmed(stream) {
         return;
     }
+    let mut idle = 0;
     while !shutdown.is_cancelled() {
         tokio::select! {
             () = tokio::time::sleep(EVERY + EVERY.mul_f64(rand::random_range(0.0..0.5))) => {}
             () = shutdown.cancelled() => return,
         }
-        if acknowledged.swap(false, Ordering::Relaxed)
-            && let Err(error) = trim(bus, stream).await
-        {
+        idle += 1;
+        if !acknowledged.swap(false, Ordering::Relaxed) && idle < IDLE_LOOKS {
+            continue;
+        }
+        idle = 0;
+        if let Err(error) = trim(bus, stream).await {
             acknowledged.store(true, Ordering::Relaxed);
             tracing::debug!(stream, error = %chain(&error), "stream not trimmed; tried again");
         }
@@ -47,7 +54,8 @@ pub(crate) async fn run(bus: &Bus, stream: &str, acknowledged: &AtomicBool, shut
 }
 
 /// Removes the messages at the beginning of `stream` that every declared consumer which wants them has
-/// acknowledged. Safe at any time and from anywhere at once. Returns how many were removed.
+/// acknowledged, all but the last message. Safe at any time and from anywhere at once. Returns how many
+/// were removed.
 ///
 /// # Errors
 /// [`BusError::Topology`] when a consumer is missing or the server does not answer; nothing was removed then.
@@ -63,12 +71,17 @@ pub async fn trim(bus: &Bus, stream: &str) -> Result<u64, BusError> {
     if state.messages == 0 || !topology::is_trimmed(stream) {
         return Ok(0);
     }
-    let mut done = state.last_sequence;
+    // Never the last one: told to remove everything, nats-server before its fix of #8400 (2026-07) takes a
+    // message along that is stored at that moment.
+    let mut done = state.last_sequence - 1;
     for spec in &consumers {
-        done = done.min(done_with(&handle, spec, state.last_sequence).await.map_err(failed)?);
         if done < state.first_sequence {
-            return Ok(0);
+            break;
         }
+        done = done.min(done_with(&handle, spec, state.last_sequence).await.map_err(failed)?);
+    }
+    if done < state.first_sequence {
+        return Ok(0);
     }
     let purged = handle.purge().sequence(done + 1).await.map_err(|error| failed(error.into()))?;
     Ok(purged.purged)

@@ -165,30 +165,42 @@ async fn run(relay: Relay, mut waiting: mpsc::Receiver<Pending>, shutdown: Cance
             }
         }
     };
-    let sweeper = async {
+    // Apart: records that the directory does not take must hold up no sale's events.
+    let in_order = async {
         while !shutdown.is_cancelled() {
-            let woken = tokio::select! {
+            tokio::select! {
                 () = shutdown.cancelled() => break,
-                () = relay.ordered.notified() => true,
-                () = tokio::time::sleep(SWEEP_EVERY) => false,
-            };
-            let done = async {
-                while relay.sweep_ordered().await? > 0 {}
-                if !woken {
-                    while relay.sweep().await? > 0 {}
-                }
-                Ok::<(), RelayError>(())
-            };
-            if let Err(error) = done.await {
-                tracing::warn!(schema = relay.outbox.schema(), error = %chain(&error), "outbox sweep failed");
+                () = relay.ordered.notified() => {}
+                () = tokio::time::sleep(SWEEP_EVERY) => {}
             }
+            tell(&relay, until_empty(|| relay.sweep_ordered()).await);
         }
         // Directory events have no direct path: what was written just before the stop goes now.
         if let Err(error) = relay.sweep_ordered().await {
             tracing::debug!(error = %chain(&error), "last outbox sweep failed; the next start publishes");
         }
     };
-    tokio::join!(direct, sweeper, delete_published(&relay, deletable, &shutdown));
+    let left_behind = async {
+        while !shutdown.is_cancelled() {
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                () = tokio::time::sleep(SWEEP_EVERY) => {}
+            }
+            tell(&relay, until_empty(|| relay.sweep()).await);
+        }
+    };
+    tokio::join!(direct, in_order, left_behind, delete_published(&relay, deletable, &shutdown));
+}
+
+async fn until_empty<F: Future<Output = Result<usize, RelayError>>>(sweep: impl Fn() -> F) -> Result<(), RelayError> {
+    while sweep().await? > 0 {}
+    Ok(())
+}
+
+fn tell(relay: &Relay, swept: Result<(), RelayError>) {
+    if let Err(error) = swept {
+        tracing::warn!(schema = relay.outbox.schema(), error = %chain(&error), "outbox sweep failed");
+    }
 }
 
 /// Deletes the rows of published events, a few times a second; what cannot be deleted is published again

@@ -1,7 +1,10 @@
 use std::sync::Arc;
 
+use chrono::DateTime;
+use leadflow_contracts::events::SellerChanged;
+use leadflow_kernel::EventId;
 use leadflow_messaging::{
-    Bus,
+    Bus, Envelope,
     consumer::{self, BatchHandler, ConsumerSettings, HandleError},
     outbox::{Outbox, Relay},
 };
@@ -105,6 +108,24 @@ async fn what_a_crash_left_behind_is_swept_once() {
     wait::until("it arrived", PATIENCE, async || *arrived.0.lock().await == ["left"]).await;
     wait::until("the row is gone", PATIENCE, async || outbox.waiting(db.pool()).await.unwrap() == 0).await;
     assert_eq!(*arrived.0.lock().await, ["left"]);
+}
+
+#[tokio::test]
+async fn a_record_that_the_directory_refuses_holds_up_no_other_events() {
+    let (nats, db) = (TestNats::start().await.unwrap(), TestDb::create(&[&MIGRATOR]).await.unwrap());
+    let (bus, shutdown) = (bus_with_streams(&nats).await, CancellationToken::new());
+    let arrived = listen(&bus, &shutdown);
+    let outbox = Outbox::new("test_service");
+    let too_large =
+        SellerChanged { seller_id: "s".to_owned(), company_name: "x".repeat(2 << 20), ..Default::default() };
+    let record = Envelope::new(EventId::new(), &too_large, DateTime::UNIX_EPOCH);
+    let mut transaction = db.pool().begin().await.unwrap();
+    drop(outbox.append(&mut transaction, vec![record, credited("left")]).await.unwrap());
+    transaction.commit().await.unwrap();
+    age(db.pool()).await;
+    drop(relay(db.pool(), &bus, &shutdown));
+    wait::until("it arrived", PATIENCE, async || *arrived.0.lock().await == ["left"]).await;
+    wait::until("only the record waits", PATIENCE, async || outbox.waiting(db.pool()).await.unwrap() == 1).await;
 }
 
 #[tokio::test]
