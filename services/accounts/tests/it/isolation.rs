@@ -1,13 +1,16 @@
 //! No tenant sees, changes or takes over anything of another, nor learns that it exists.
 
 use leadflow_contracts::accounts::{
-    CreateApiKeyRequest, ListBuyersRequest, RevokeApiKeyRequest, RotateApiKeyRequest, UpdateBuyerRequest,
-    UpdateSellerRequest, UpdateSupplierRequest,
+    CreateAdminRequest, CreateApiKeyRequest, ListAuditRequest, ListBuyersRequest, ListUsersRequest,
+    RevokeApiKeyRequest, RotateApiKeyRequest, UpdateBuyerRequest, UpdateSellerRequest, UpdateSupplierRequest,
 };
 use leadflow_kernel::{ApiKeyId, BuyerId, SellerId, SupplierId};
 use tonic::{Code, Request};
 
-use crate::world::{World, as_tenant, buyer_request, code, seller_request, supplier_request};
+use crate::{
+    someone::tenant,
+    world::{World, as_tenant, buyer_request, code, seller_request, supplier_request, unbound},
+};
 
 #[tokio::test]
 async fn another_tenants_records_are_not_found() {
@@ -100,4 +103,29 @@ async fn without_the_service_token_or_a_tenant_nothing_is_answered() {
     let mut nobody = as_tenant(seller, request);
     nobody.metadata_mut().remove("x-leadflow-tenant");
     assert_eq!(code(client.list_buyers(nobody).await), "tenant_missing");
+}
+
+#[tokio::test]
+async fn people_too_are_only_for_services_and_tenants_questions_only_with_a_tenant() {
+    let world = World::start().await;
+    let seller = world.registered_seller("sam@example.com").await.user.unwrap();
+    let mut people = world.people();
+    let admin = CreateAdminRequest {
+        user_id: leadflow_kernel::UserId::new().to_string(),
+        email: "eve@example.com".into(),
+        password: crate::someone::PASSWORD.into(),
+        name: "Eve".into(),
+    };
+    assert_eq!(people.create_admin(Request::new(admin)).await.unwrap_err().code(), Code::Unauthenticated);
+    let users = ListUsersRequest { team: true, ..Default::default() };
+    assert_eq!(code(people.list_users(unbound(users)).await), "tenant_missing");
+    let entries = ListAuditRequest { limit: 1, before: String::new() };
+    assert_eq!(code(people.list_audit(unbound(entries)).await), "tenant_missing");
+    // Another tenant's records name none of their people.
+    let theirs = world.registered_buyer("bea@example.com", &world.invite_code(tenant(&seller)).await).await;
+    let mine = world.seller().await;
+    let users = ListUsersRequest { buyer_ids: vec![theirs.buyer_id], team: true, ..Default::default() };
+    assert!(people.list_users(as_tenant(mine, users)).await.unwrap().into_inner().users.is_empty());
+    let many = ListUsersRequest { buyer_ids: vec![BuyerId::new().to_string(); 501], ..Default::default() };
+    assert_eq!(code(people.list_users(as_tenant(mine, many)).await), "invalid_field");
 }

@@ -25,6 +25,17 @@ async fn without_nats_commands_are_carried_out_and_told_later() {
 }
 
 #[tokio::test]
+async fn without_nats_people_register_and_are_told_of_later() {
+    let mut world = World::start().await;
+    world.nats.kill9();
+    let seller = world.registered_seller("sam@example.com").await.user.unwrap();
+    assert!(world.whose(&world.session("sam@example.com").await.token).await.is_some());
+    world.nats.restart().await.unwrap();
+    world.follow().wait_for::<SellerChanged>(&seller.seller_id, |event| event.version == 1).await;
+    world.outbox_is_empty().await;
+}
+
+#[tokio::test]
 async fn what_a_crash_left_unpublished_is_published_by_the_next_start() {
     let mut world = World::start().await;
     let seller = world.seller().await;
