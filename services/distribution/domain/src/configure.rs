@@ -14,6 +14,9 @@ use crate::{
 pub const MAX_FIELDS: usize = 200;
 /// Options of a select field at most.
 pub const MAX_OPTIONS: usize = 500;
+/// Bytes of all texts of a category's fields at most: the record travels as one message, and one that is
+/// too large would never be published and hold up those behind it.
+pub const MAX_FIELDS_BYTES: usize = 256 * 1024;
 /// Fields of a duplicate rule at most.
 pub const MAX_DUPLICATE_FIELDS: usize = 10;
 /// The longest window of a duplicate rule.
@@ -90,10 +93,16 @@ pub fn description(field: &str, text: &str) -> Result<(), Invalid> {
 /// The fields of a category.
 ///
 /// # Errors
-/// [`Invalid`] for the first field that is malformed or named twice.
+/// [`Invalid`] for the first field that is malformed or named twice, and for too many or too large ones.
 pub fn fields(fields: &[Field<'_>]) -> Result<(), Invalid> {
     if fields.len() > MAX_FIELDS {
         return invalid("fields", format!("must be at most {MAX_FIELDS}"));
+    }
+    let bytes = |field: &Field<'_>| {
+        field.name.len() + field.description.len() + field.options.iter().map(String::len).sum::<usize>()
+    };
+    if fields.iter().map(bytes).sum::<usize>() > MAX_FIELDS_BYTES {
+        return invalid("fields", format!("must have at most {} KiB of text together", MAX_FIELDS_BYTES / 1024));
     }
     let mut names = HashSet::new();
     for (at, field) in fields.iter().enumerate() {

@@ -53,7 +53,11 @@ async fn malformed_records_are_refused_and_not_stored() {
     let fresh =
         || PutCategoryRequest { category_id: CategoryId::new().to_string(), name: "New".into(), ..category(tenant) };
     let many = (0..201).map(|n| field(&format!("f{n}"), FieldType::Text, &[])).collect();
+    let large = (0..200)
+        .map(|n| FieldDef { description: "x".repeat(1_400), ..field(&format!("f{n}"), FieldType::Text, &[]) })
+        .collect();
     for request in [
+        PutCategoryRequest { fields: large, ..fresh() },
         PutCategoryRequest { category_id: "cat_".into(), ..fresh() },
         PutCategoryRequest { name: "  ".into(), ..fresh() },
         PutCategoryRequest { name: "x".repeat(201), ..fresh() },
