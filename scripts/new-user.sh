@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# What a new user does, on ports of its own so that it disturbs nobody: `make up` from a clone, the printed
+# curl line, `make up` again, `make demo`, `make down`. Prints how long it took until everything was ready.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+port=${FIRST_PORT:-27100}
+for name in LEADFLOW_PG_PORT LEADFLOW_NATS_PORT ACCOUNTS_HTTP_PORT ACCOUNTS_GRPC_PORT BFF_HTTP_PORT BILLING_HTTP_PORT BILLING_GRPC_PORT \
+  DISTRIBUTION_HTTP_PORT DISTRIBUTION_GRPC_PORT NOTIFIER_HTTP_PORT NOTIFIER_GRPC_PORT INGEST_HTTP_PORT SANDBOX_HTTP_PORT; do
+  export "$name=$port"
+  port=$((port + 1))
+done
+# Apart from whatever this user runs here already.
+home=$(mktemp -d)
+# PostgreSQL runs as another user when root starts it.
+chmod 755 "$home"
+export LEADFLOW_HOME=$home
+trap 'make down >/dev/null 2>&1 || true; rm -rf "$home"' EXIT
+
+fail() {
+  printf 'new user: %s\n' "$1" >&2
+  exit 1
+}
+
+start=$SECONDS
+make up | tee "$home/up.txt"
+printf '\nnew user: make up was ready after %d s (build and fetched tools included)\n' "$((SECONDS - start))"
+
+grep '^curl ' "$home/up.txt" >"$home/curl.sh" || true
+[ -s "$home/curl.sh" ] || fail "up printed no curl line"
+answer=$(bash "$home/curl.sh")
+printf '%s\n' "$answer"
+grep -q '"distributed":true' <<<"$answer" || fail "the printed curl line sold no lead"
+
+start=$SECONDS
+make up >"$home/again.txt"
+printf 'new user: make up again took %d s\n' "$((SECONDS - start))"
+make demo >"$home/demo.txt" || { tail -40 "$home/demo.txt"; fail "the demo failed"; }
+tail -2 "$home/demo.txt"
+make down
+printf 'new user: all of it worked\n'
