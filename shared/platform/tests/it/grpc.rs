@@ -32,9 +32,12 @@ refuse! {
     update_seller: UpdateSellerRequest -> Seller;
     create_buyer: CreateBuyerRequest -> Buyer;
     update_buyer: UpdateBuyerRequest -> Buyer;
+    get_buyer: GetBuyerRequest -> Buyer;
     list_buyers: ListBuyersRequest -> ListBuyersResponse;
     create_supplier: CreateSupplierRequest -> Supplier;
     update_supplier: UpdateSupplierRequest -> Supplier;
+    get_supplier: GetSupplierRequest -> Supplier;
+    list_suppliers: ListSuppliersRequest -> ListSuppliersResponse;
     create_api_key: CreateApiKeyRequest -> CreateApiKeyResponse;
     rotate_api_key: RotateApiKeyRequest -> CreateApiKeyResponse;
     revoke_api_key: RevokeApiKeyRequest -> Supplier;
@@ -128,4 +131,16 @@ async fn calls_go_on_when_one_of_two_replicas_stops() {
 fn a_malformed_address_names_its_setting() {
     let error = grpc::channel("not a url", "BILLING_GRPC_URL").unwrap_err();
     assert!(error.to_string().contains("BILLING_GRPC_URL"));
+}
+
+#[test]
+fn who_acts_is_named_beside_the_message_or_not_at_all() {
+    let user = leadflow_kernel::UserId::new();
+    let mut request = caller("the-right-token-1").unbound((), Duration::from_secs(1));
+    assert!(grpc::tenant(&request).is_err());
+    assert_eq!(grpc::actor(&request).unwrap(), None);
+    request.metadata_mut().insert(grpc::ACTOR, user.to_string().parse().unwrap());
+    assert_eq!(grpc::actor(&request).unwrap(), Some(user));
+    request.metadata_mut().insert(grpc::ACTOR, "somebody".parse().unwrap());
+    assert_eq!(grpc::actor(&request).unwrap_err().code(), Code::InvalidArgument);
 }
