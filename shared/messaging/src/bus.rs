@@ -94,7 +94,7 @@ impl Bus {
                     Duration::from_millis(50).saturating_mul(1 << attempts.min(5)).min(Duration::from_secs(1))
                 })
                 .event_callback(|event| async move { tracing::info!(%event, "nats connection") })
-                .connect(settings.url.split(',').map(str::trim).collect::<Vec<_>>().join(","))
+                .connect(settings.url.split(',').map(str::trim).collect::<Vec<_>>())
                 .await;
             match attempt {
                 Ok(client) => break client,

@@ -4,6 +4,14 @@ use leadflow_testkit::TestNats;
 use crate::{bus_to, bus_with_streams, settings};
 
 #[tokio::test]
+async fn of_several_servers_any_will_do() {
+    let nats = TestNats::start().await.unwrap();
+    // Nobody listens on the first one.
+    let bus = bus_to(&format!("nats://127.0.0.1:1, {}", nats.url())).await;
+    assert!(bus.is_connected());
+}
+
+#[tokio::test]
 async fn made_twice_and_at_once_it_is_as_declared() {
     let nats = TestNats::start().await.unwrap();
     let url = nats.url();
