@@ -118,6 +118,8 @@ fn example(method: &Method, path: &str, own: &Own<'_>) -> Option<Example> {
         ("POST" | "GET", "/api/leads/ingest") | ("GET", "/api/leads/ingest/{id}") => plain(path, 401),
         ("GET", "/api/leads/{id}") => on_record(format!("/api/leads/{}", t.lead), None, 200),
         ("GET", "/api/payments/wallet" | "/api/notifications/preferences" | "/api/reports") => plain(path, 200),
+        // There is no webhook to send to: whoever may is told so.
+        ("POST", "/api/notifications/preferences/test-webhook") => plain(path, 404),
         ("PUT", "/api/notifications/preferences") => with(path, json!({ "webhookEnabled": false }), 200),
         _ => return None,
     })

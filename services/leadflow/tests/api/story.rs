@@ -43,6 +43,11 @@ async fn from_registering_to_the_delivered_and_paid_lead() {
     let preferences = client.get("/api/notifications/preferences", &buyer.token).await.ok(200);
     assert_eq!(preferences["preferences"]["phoneNumber"], "+12125550123");
 
+    let sample =
+        client.call(http::Method::POST, "/api/notifications/preferences/test-webhook", &buyer.token, None).await;
+    let sample = sample.ok(200);
+    assert_eq!((&sample["success"], &sample["statusCode"]), (&json!(true), &json!(200)), "{sample}");
+
     // 8: a lead.
     let (supplier, key) = world.supplier(&seller, &category).await;
     let posted = world.post_lead(&key, &campaign, 1).await;

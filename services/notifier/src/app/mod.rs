@@ -6,6 +6,7 @@ mod learn_buyers;
 mod list_deliveries;
 mod put_endpoint;
 mod record_results;
+mod send_sample;
 mod take_due;
 
 use std::{sync::Arc, time::Duration};
@@ -58,6 +59,9 @@ pub enum AppError {
     /// A secret could not be made, encrypted or decrypted.
     #[error(transparent)]
     Secrets(#[from] SecretsError),
+    /// The made-up lead is not one.
+    #[error("the sample cannot be written: {0}")]
+    Sample(String),
     /// PostgreSQL.
     #[error("database")]
     Database(#[from] sqlx::Error),

@@ -4,10 +4,14 @@ use std::sync::Arc;
 
 use leadflow_contracts::{ConvertError, events as told, id, money, notifier as proto, time_from_ms, time_to_ms};
 use leadflow_messaging::Message;
+use leadflow_notifier_domain::Reply;
 use leadflow_platform::grpc::status;
 use tonic::{Code, Status};
 
-use crate::app::{AppError, DeliveryView, EndpointView, Sale};
+use crate::{
+    app::{AppError, DeliveryView, EndpointView, Sale},
+    model::Attempt,
+};
 
 /// The sales that an event tells of.
 pub(super) fn sales(message: &Message, event: told::LeadAssigned) -> Result<Vec<Sale>, ConvertError> {
@@ -55,6 +59,21 @@ pub(super) fn endpoint(view: &EndpointView) -> proto::Endpoint {
     }
 }
 
+pub(super) fn attempt(attempt: Attempt) -> proto::Attempt {
+    let error = match attempt.reply {
+        Reply::Answer { .. } => String::new(),
+        Reply::NoAnswer { error, .. } => error,
+    };
+    proto::Attempt {
+        number: 1,
+        started_at_ms: time_to_ms(attempt.started_at),
+        duration_ms: attempt.duration_ms,
+        status_code: attempt.status_code.into(),
+        error,
+        response: attempt.response,
+    }
+}
+
 pub(super) fn delivery(view: DeliveryView) -> proto::Delivery {
     let delivery = view.delivery;
     let number = |number: i32| u32::try_from(number).unwrap_or(0);
@@ -93,6 +112,10 @@ pub(super) fn refused(error: &AppError) -> Status {
         AppError::EndpointExists => status(Code::AlreadyExists, "endpoint_exists", error),
         AppError::Url(refusal) => status(Code::InvalidArgument, refusal.code(), error),
         AppError::Secret(_) => status(Code::InvalidArgument, "invalid_secret", error),
+        AppError::Sample(_) => {
+            tracing::error!(%error, "no sample");
+            status(Code::Internal, "internal", "something went wrong on our side")
+        }
         AppError::Secrets(cause) => {
             tracing::error!(error = %cause, "secrets cannot be handled");
             status(Code::Internal, "internal", "something went wrong on our side")

@@ -3,8 +3,8 @@
 use leadflow_contracts::{
     id,
     notifier::{
-        Endpoint, GetEndpointRequest, ListDeliveriesRequest, ListDeliveriesResponse, PutEndpointRequest,
-        notifier_server,
+        Attempt, Endpoint, GetEndpointRequest, ListDeliveriesRequest, ListDeliveriesResponse, PutEndpointRequest,
+        SendSampleRequest, notifier_server,
     },
 };
 use leadflow_kernel::{Id, Kind};
@@ -52,6 +52,12 @@ impl notifier_server::Notifier for Service {
         let buyer = read(&request.get_ref().buyer_id, "buyer_id")?;
         let view = self.notifier.get_endpoint(tenant, buyer).await.map_err(|e| convert::refused(&e))?;
         Ok(Response::new(convert::endpoint(&view)))
+    }
+
+    async fn send_sample(&self, request: Request<SendSampleRequest>) -> Result<Response<Attempt>, Status> {
+        let buyer = read(&request.get_ref().buyer_id, "buyer_id")?;
+        let attempt = self.notifier.send_sample(tenant(&request)?, buyer).await.map_err(|e| convert::refused(&e))?;
+        Ok(Response::new(convert::attempt(attempt)))
     }
 
     async fn list_deliveries(

@@ -1,9 +1,11 @@
 //! How a buyer hears of leads.
 
+use std::time::Duration;
+
 use axum::{Json, extract::State};
 use leadflow_contracts::{
     accounts::UpdateProfileRequest,
-    notifier::{Endpoint, GetEndpointRequest, PutEndpointRequest},
+    notifier::{Endpoint, GetEndpointRequest, PutEndpointRequest, SendSampleRequest},
 };
 use leadflow_kernel::EndpointId;
 use serde::{Deserialize, Serialize};
@@ -20,6 +22,9 @@ use crate::http::{
 };
 
 const PATH: &str = "/api/notifications/preferences";
+const TEST: &str = "/api/notifications/preferences/test-webhook";
+/// Longer than notifier waits for a receiver.
+const RECEIVERS_TIME: Duration = Duration::from_secs(35);
 
 pub(in crate::http) fn routes() -> Vec<Route> {
     vec![
@@ -27,6 +32,8 @@ pub(in crate::http) fn routes() -> Vec<Route> {
         Route::put(PATH, BUYERS, "Change how one hears of leads; what is not given stays", update)
             .body::<Change>()
             .answers::<PreferencesChanged>(OK, "Changed"),
+        Route::post(TEST, BUYERS, "Send a made-up lead to one's webhook", test)
+            .answers::<SampleAnswer>(OK, "Sent; what came back"),
     ]
 }
 
@@ -155,6 +162,36 @@ async fn update(State(api): State<Api>, me: Me, Body(body): Body<Change>) -> Res
         _ => me.user.phone,
     };
     Ok(Json(PreferencesChanged { message: "Preferences updated", preferences: view(phone, endpoint) }))
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct SampleAnswer {
+    /// Whether the receiver answered 2xx.
+    success: bool,
+    /// Null: it did not answer.
+    status_code: Option<u32>,
+    duration_ms: u32,
+    /// Why there was no answer.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    #[schema(required = false)]
+    error: String,
+    /// What it answered, at most 16 KiB.
+    response: String,
+}
+
+async fn test(State(api): State<Api>, me: Me) -> Result<Json<SampleAnswer>, Problem> {
+    let message = SendSampleRequest { buyer_id: me.buyer()?.to_string() };
+    let mut request = api.services.request(me.tenant()?, message);
+    request.set_timeout(RECEIVERS_TIME);
+    let attempt = api.services.notifier().send_sample(request).await?.into_inner();
+    Ok(Json(SampleAnswer {
+        success: (200..300).contains(&attempt.status_code),
+        status_code: Some(attempt.status_code).filter(|code| *code != 0),
+        duration_ms: attempt.duration_ms,
+        error: attempt.error,
+        response: attempt.response,
+    }))
 }
 
 /// The profile's `phone` is called `phoneNumber` here.
