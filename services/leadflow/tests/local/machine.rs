@@ -14,7 +14,7 @@ use leadflow_testkit::{
 };
 
 /// Every role that `up` starts.
-pub const ROLES: [&str; 6] = ["accounts", "billing", "distribution", "notifier", "ingest", "sandbox"];
+pub const ROLES: [&str; 7] = ["accounts", "billing", "distribution", "notifier", "ingest", "bff", "sandbox"];
 
 /// A `.leadflow` folder of its own, on ports of its own. Dropped, it stops what was started in it.
 pub struct Machine {
