@@ -1,9 +1,12 @@
 //! Setting endpoints.
 
-use leadflow_contracts::notifier::{GetEndpointRequest, PutEndpointRequest};
+use leadflow_contracts::notifier::{GetEndpointRequest, PutEndpointRequest, SendSampleRequest};
 use leadflow_kernel::{BuyerId, EndpointId, SellerId};
 
-use crate::world::{SECRET, World, call_as, code, put};
+use crate::{
+    receiver::{Receiver, status},
+    world::{SECRET, World, call_as, code, put},
+};
 
 const URL: &str = "http://127.0.0.1:9/hook";
 
@@ -106,4 +109,27 @@ async fn secrets_are_stored_encrypted() {
         sqlx::query_scalar("SELECT secret FROM notifier.endpoints").fetch_one(world.db.pool()).await.unwrap();
     let clear = [SECRET.as_bytes(), b"01234567890123456789012345678901"];
     assert!(clear.iter().all(|text| !stored.windows(text.len()).any(|window| window == *text)));
+}
+
+#[tokio::test]
+async fn a_sample_is_sent_once_signed_and_recorded_nowhere() {
+    let world = World::start().await;
+    let receiver = Receiver::start().await;
+    let buyer = world.buyer_at(&receiver.url).await;
+    let sample = SendSampleRequest { buyer_id: buyer.to_string() };
+    let stranger = world.client().send_sample(call_as(SellerId::new(), sample.clone())).await;
+    assert_eq!(code(stranger), "endpoint_not_found");
+    receiver.behave(status(500));
+    let answer = world.client().send_sample(world.call(sample)).await.unwrap().into_inner();
+    assert_eq!((answer.status_code, answer.error.as_str()), (500, ""));
+    let got = receiver.got();
+    assert_eq!(got.len(), 1, "what failed is not sent again");
+    assert!(!got[0].header("webhook-signature").is_empty());
+    assert_eq!(world.count("SELECT count(*) FROM notifier.deliveries").await, 0);
+
+    let nobody = world.buyer_at(URL).await;
+    let sample = SendSampleRequest { buyer_id: nobody.to_string() };
+    let answer = world.client().send_sample(world.call(sample)).await.unwrap().into_inner();
+    assert_eq!(answer.status_code, 0);
+    assert!(!answer.error.is_empty());
 }
