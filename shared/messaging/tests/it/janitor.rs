@@ -188,7 +188,7 @@ async fn what_is_stored_while_the_stream_is_trimmed_stays() {
     let consumer: Consumer<pull::Config> =
         jetstream.get_consumer_from_stream(streams::LEADS_DISTRIBUTION, streams::LEADS).await.unwrap();
     let mut received = consumer.messages().await.unwrap();
-    for sequence in 1..=1_000 {
+    for sequence in 1..=300 {
         bus.publish(&[event(subjects::LEAD_RECEIVED)]).await.unwrap();
         let message = tokio::time::timeout(PATIENCE, received.next()).await.expect("it is not gone");
         let message = message.unwrap().unwrap();
