@@ -51,7 +51,8 @@ pub fn connect_tuned(settings: &DbSettings, tuning: &[(&str, &str)]) -> Result<P
         ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_TIMEOUT.as_millis().to_string()),
         // Every statement finds its rows by keys in arrays: the plan is the same whatever they are, and
         // making one anew costs more than carrying it out. (Where such keys are joined to a table, the
-        // statement also says `key = ANY($n)`, so that the table itself is never read without them.)
+        // statement also says `key = ANY($n)`, or looks each up in a lateral subquery where the key has two columns,
+        // so that the table itself is never read without them.)
         ("plan_cache_mode", "force_generic_plan".to_owned()),
         // A plan made while a table was still empty, and kept by the connection, must not read the whole
         // table once it is full.

@@ -123,11 +123,12 @@ pub async fn seen(
     fingerprints: &[(CampaignId, Uuid)],
 ) -> Result<HashMap<(CampaignId, Uuid), (LeadId, DateTime<Utc>)>, sqlx::Error> {
     let rows: Vec<(Uuid, Uuid, Uuid, DateTime<Utc>)> = sqlx::query_as(
-        "SELECT f.campaign_id, f.fingerprint, f.lead_id, f.seen_at \
+        // OFFSET 0 keeps this one look-up by key for each pair, whatever the plan was made for.
+        "SELECT t.campaign_id, t.fingerprint, f.lead_id, f.seen_at \
          FROM unnest($1::uuid[], $2::uuid[]) AS t(campaign_id, fingerprint) \
-         JOIN distribution.lead_fingerprints f USING (campaign_id, fingerprint) \
-         WHERE f.campaign_id = ANY($1) AND f.fingerprint = ANY($2) \
-           AND (SELECT l.outcome FROM distribution.leads l WHERE l.lead_id = f.lead_id) <> 5",
+         CROSS JOIN LATERAL (SELECT p.lead_id, p.seen_at FROM distribution.lead_fingerprints p \
+           WHERE p.campaign_id = t.campaign_id AND p.fingerprint = t.fingerprint OFFSET 0) f \
+         WHERE (SELECT l.outcome FROM distribution.leads l WHERE l.lead_id = f.lead_id) <> 5",
     )
     .bind(fingerprints.iter().map(|(campaign, _)| campaign.uuid()).collect::<Vec<_>>())
     .bind(fingerprints.iter().map(|(_, print)| *print).collect::<Vec<_>>())

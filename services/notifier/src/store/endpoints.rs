@@ -16,9 +16,9 @@ pub async fn of_buyers(
     buyers: &[(SellerId, BuyerId)],
 ) -> Result<Vec<Endpoint>, sqlx::Error> {
     let rows = sqlx::query(
-        "SELECT e.* FROM notifier.endpoints e JOIN unnest($1::uuid[], $2::uuid[]) AS t(seller_id, buyer_id) \
-         ON e.seller_id = t.seller_id AND e.buyer_id = t.buyer_id \
-         WHERE e.seller_id = ANY($1) AND e.buyer_id = ANY($2)",
+        // OFFSET 0 keeps this one look-up by key for each pair, whatever the plan was made for.
+        "SELECT e.* FROM unnest($1::uuid[], $2::uuid[]) AS t(seller_id, buyer_id) CROSS JOIN LATERAL \
+           (SELECT * FROM notifier.endpoints p WHERE p.seller_id = t.seller_id AND p.buyer_id = t.buyer_id OFFSET 0) e",
     )
     .bind(buyers.iter().map(|(seller, _)| seller.uuid()).collect::<Vec<Uuid>>())
     .bind(buyers.iter().map(|(_, buyer)| buyer.uuid()).collect::<Vec<Uuid>>())
