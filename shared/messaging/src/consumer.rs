@@ -31,6 +31,9 @@ const SUSPECT_AFTER: u64 = 5;
 const DEAD_AFTER: u64 = 50;
 /// Failures in a row after which a batch is halved.
 const HALVE_AFTER: u32 = 5;
+/// What a stop gives back comes again after this: at once, it could come to this process's own last request,
+/// and a stream that is trimmed meanwhile would forget to send it before its time is up.
+const GIVEN_BACK_AFTER: Duration = Duration::from_millis(250);
 const RETRY: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
 
 /// What a handler says of a batch that it did not carry out. Nothing of it may have been committed.
@@ -181,7 +184,7 @@ async fn follow(
 async fn give_back<E>(batches: &mut (impl Stream<Item = Vec<Result<Delivery, E>>> + Unpin)) {
     while let Some(Some(chunk)) = batches.next().now_or_never() {
         let fetched: Vec<Delivery> = chunk.into_iter().flatten().collect();
-        acknowledge(&fetched.iter().collect::<Vec<_>>(), AckKind::Nak(None)).await;
+        acknowledge(&fetched.iter().collect::<Vec<_>>(), AckKind::Nak(Some(GIVEN_BACK_AFTER))).await;
     }
 }
 
@@ -224,7 +227,7 @@ impl Work<'_> {
             if self.shutdown.is_cancelled() {
                 waiting.extend(portion);
                 let given_back: Vec<&Delivery> = waiting.iter().map(|item| &item.delivery).collect();
-                acknowledge(&given_back, AckKind::Nak(None)).await;
+                acknowledge(&given_back, AckKind::Nak(Some(GIVEN_BACK_AFTER))).await;
                 break;
             }
             self.attempt(portion, waiting.make_contiguous()).await;
@@ -277,7 +280,7 @@ impl Work<'_> {
         let own = &kept[..parts.len()];
         let error = match self.carry_out(&messages, &kept).await {
             Ended::Done => return acknowledge(own, AckKind::Ack).await,
-            Ended::Stopped => return acknowledge(own, AckKind::Nak(None)).await,
+            Ended::Stopped => return acknowledge(own, AckKind::Nak(Some(GIVEN_BACK_AFTER))).await,
             Ended::Refused(error) => error,
         };
         if let ([message], [(delivery, _)]) = (&messages[..], &parts[..]) {
@@ -306,7 +309,7 @@ impl Work<'_> {
             match self.carry_out(std::slice::from_ref(message), kept).await {
                 Ended::Done => {}
                 Ended::Refused(error) => settled &= self.bury(message, delivery, &error).await,
-                Ended::Stopped => return acknowledge(&[delivery], AckKind::Nak(None)).await,
+                Ended::Stopped => return acknowledge(&[delivery], AckKind::Nak(Some(GIVEN_BACK_AFTER))).await,
             }
         }
         settle(delivery, settled).await;
