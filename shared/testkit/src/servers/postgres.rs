@@ -22,6 +22,8 @@ const WHAT: &str = "PostgreSQL";
 const START_LIMIT: Duration = Duration::from_secs(60);
 /// A fast shutdown writes a checkpoint first.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
+/// Starts after a kill while processes of the killed server are still ending.
+const RESTART_TRIES: usize = 50;
 /// How often another port is tried when the one picked is taken meanwhile.
 const PORT_TRIES: u32 = 5;
 
@@ -133,6 +135,15 @@ impl Postgres {
     /// As [`start`](Self::start).
     pub async fn restart(&mut self) -> Result<(), ServerError> {
         self.kill9();
+        for _ in 0..RESTART_TRIES {
+            match self.run().await {
+                // Its killed processes have not all gone yet.
+                Err(ServerError::Refused { detail, .. }) if detail.contains("pre-existing shared memory block") => {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                outcome => return outcome,
+            }
+        }
         self.run().await
     }
 
