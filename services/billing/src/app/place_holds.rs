@@ -26,10 +26,7 @@ impl Billing {
             Err(error) if is_taken(&error) => {}
             Err(error) => return Err(error.into()),
         }
-        match self.place(tenant, asked, false).await {
-            Err(AppError::Database(error)) if is_taken(&error) => self.place(tenant, asked, true).await,
-            outcome => outcome,
-        }
+        self.place(tenant, asked).await
     }
 
     /// `None`: not with what is known; nothing was written.
@@ -60,25 +57,15 @@ impl Billing {
         Ok(Some(outcomes))
     }
 
-    async fn place(&self, tenant: SellerId, asked: &[HoldRequest], look: bool) -> Result<Vec<HoldOutcome>, AppError> {
+    async fn place(&self, tenant: SellerId, asked: &[HoldRequest]) -> Result<Vec<HoldOutcome>, AppError> {
         let mut transaction = self.begin().await?;
         let wallets = wallets::lock(&mut transaction, Some(tenant), asked.iter().map(|request| request.buyer)).await?;
         self.known.learn(&wallets);
-        let now = self.clock.now();
-        let place = |books: &mut Books| asked.iter().map(|request| books.place(request, now)).collect::<Vec<_>>();
-        if !look {
-            let mut books = Books::new(wallets.iter().copied(), []);
-            let outcomes = place(&mut books);
-            if outcomes.iter().all(|outcome| *outcome == HoldOutcome::Held) {
-                self.commit(transaction, &books.into_changes(), Vec::new()).await?;
-                return Ok(outcomes);
-            }
-            // A refusal may be wrong: a hold that exists has its money already.
-        }
         // After the locks, so that it sees what this transaction waited for.
         let holds = holds::load(&mut transaction, asked.iter().map(|request| request.id)).await?;
         let mut books = Books::new(wallets, holds);
-        let outcomes = place(&mut books);
+        let now = self.clock.now();
+        let outcomes = asked.iter().map(|request| books.place(request, now)).collect();
         self.commit(transaction, &books.into_changes(), Vec::new()).await?;
         Ok(outcomes)
     }
