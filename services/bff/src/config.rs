@@ -5,6 +5,8 @@ use std::time::Duration;
 use leadflow_platform::{Env, grpc::ServiceToken, settings};
 use url::Url;
 
+use crate::live::LiveSettings;
+
 /// What the edge of front ends needs to know.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -34,6 +36,10 @@ pub struct Config {
     pub call_timeout: Duration,
     /// Connections open at once; more wait.
     pub max_connections: usize,
+    /// Where events pass.
+    pub nats_url: String,
+    /// Listeners to what happens.
+    pub live: LiveSettings,
 }
 
 impl Config {
@@ -100,6 +106,23 @@ impl Config {
                 "milliseconds one call of a service may take",
             ),
             max_connections: env.or("BFF_MAX_CONNECTIONS", 10_000, "connections of front ends open at once; more wait"),
+            nats_url: settings::nats_url(env),
+            live: LiveSettings {
+                most: env.or("BFF_STREAMS", 2_000, "live feeds open at once; more are refused with 503"),
+                most_per_user: env.or("BFF_STREAMS_PER_USER", 8, "live feeds of one user; more are refused with 429"),
+                heartbeat: settings::millis(
+                    env,
+                    "BFF_HEARTBEAT_MS",
+                    15_000,
+                    "milliseconds of silence after which a live feed shows that it lives",
+                ),
+                session_check: settings::millis(
+                    env,
+                    "BFF_SESSION_CHECK_MS",
+                    10_000,
+                    "milliseconds within which a live feed ends when its session has ended",
+                ),
+            },
         };
         if Url::parse(&config.public_url).ok().is_none_or(|url| !url.origin().is_tuple()) {
             env.problem("BFF_PUBLIC_URL must be an http or https URL such as https://app.example.com");
@@ -112,6 +135,12 @@ impl Config {
         }
         if config.max_body_bytes < 1_024 || config.max_connections == 0 {
             env.problem("BFF_MAX_BODY_BYTES must be at least 1024 and BFF_MAX_CONNECTIONS at least 1");
+        }
+        if config.live.most >= config.max_connections {
+            env.problem("BFF_STREAMS must be less than BFF_MAX_CONNECTIONS: other requests need some, too");
+        }
+        if config.live.heartbeat.is_zero() || config.live.session_check.is_zero() {
+            env.problem("BFF_HEARTBEAT_MS and BFF_SESSION_CHECK_MS must be at least 1");
         }
         config
     }

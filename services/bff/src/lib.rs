@@ -3,6 +3,7 @@
 
 pub mod config;
 pub mod http;
+pub mod live;
 pub mod outbound;
 
 use std::sync::Arc;
@@ -17,7 +18,10 @@ use tokio::net::TcpListener;
 
 pub use config::Config;
 
-use crate::outbound::{gateway::Gateway, services::Services};
+use crate::{
+    live::Live,
+    outbound::{gateway::Gateway, services::Services},
+};
 
 /// What the service is given.
 pub struct Deps {
@@ -25,7 +29,7 @@ pub struct Deps {
     pub clock: Arc<dyn Clock>,
 }
 
-/// Serves until `shutdown`, then finishes the requests at hand.
+/// Serves until `shutdown`, then finishes the requests at hand; streams of events end at once.
 ///
 /// # Errors
 /// When the settings cannot be used or the listener fails for good.
@@ -35,6 +39,12 @@ pub async fn run(config: Config, deps: Deps, listener: TcpListener, shutdown: Sh
     let gateway = Gateway::new(&config.ingest_url, config.call_timeout * 2)?;
     // Ready as long as it runs: with one service away, what the others know is still answered.
     let health = Health::new("bff").router();
-    let api = http::Api::new(&config, services, gateway, deps.clock);
-    serve_with(listener, http::router(api, health), limits, shutdown).await.context("HTTP server of bff")
+    let live = Live::new(config.live, shutdown.clone());
+    let feed = tokio::spawn(live::run(live.clone(), services.clone(), config.nats_url.clone()));
+    let api = http::Api::new(&config, services, gateway, live, deps.clock);
+    let served = serve_with(listener, http::router(api, health), limits, shutdown.clone()).await;
+    // A listener that failed stops the feed too.
+    shutdown.cancel();
+    feed.await.context("the live feed ended badly")?;
+    served.context("HTTP server of bff")
 }

@@ -107,7 +107,7 @@ pub async fn run(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()> {
         let service: Service = match config {
             // Outside of LeadFlow: it has no business on the bus.
             RoleConfig::Sandbox(config) => Box::pin(leadflow_sandbox::run(config, http, shutdown.clone())),
-            // It asks, and hears nothing.
+            // It asks; what it hears for the live feed it hears on a connection that it makes when somebody listens.
             RoleConfig::Bff(config) => {
                 let deps = leadflow_bff::Deps { clock: Arc::clone(&clock) };
                 Box::pin(leadflow_bff::run(config, deps, http, shutdown.clone()))

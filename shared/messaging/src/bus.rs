@@ -9,12 +9,13 @@ use std::{
 };
 
 use async_nats::{
-    Client, ConnectOptions,
+    Client, ConnectOptions, Event,
     connection::State,
     jetstream::{self, context::ContextBuilder},
 };
 use bytes::Bytes;
 use futures::StreamExt;
+use tokio::sync::watch;
 
 use crate::{bundle, envelope::Envelope};
 
@@ -40,6 +41,7 @@ pub struct Bus {
     client: Client,
     jetstream: jetstream::Context,
     source: Arc<str>,
+    interruptions: watch::Receiver<u64>,
 }
 
 /// Why something could not be done on the bus.
@@ -84,7 +86,9 @@ impl Bus {
     /// [`BusError::Unreachable`] or [`BusError::TooOld`].
     pub async fn connect(settings: &BusSettings) -> Result<Self, BusError> {
         let give_up = Instant::now() + settings.connect_within;
+        let (interrupted, interruptions) = watch::channel(0);
         let client = loop {
+            let interrupted = interrupted.clone();
             let attempt = ConnectOptions::new()
                 .name(&settings.source)
                 .connection_timeout(Duration::from_secs(3))
@@ -93,7 +97,10 @@ impl Bus {
                 .reconnect_delay_callback(|attempts| {
                     Duration::from_millis(50).saturating_mul(1 << attempts.min(5)).min(Duration::from_secs(1))
                 })
-                .event_callback(|event| async move { tracing::info!(%event, "nats connection") })
+                .event_callback(move |event| {
+                    note(&event, &interrupted);
+                    async move { tracing::info!(%event, "nats connection") }
+                })
                 .connect(settings.url.split(',').map(str::trim).collect::<Vec<_>>())
                 .await;
             match attempt {
@@ -117,7 +124,7 @@ impl Bus {
             .max_ack_inflight(16_384)
             .backpressure_on_inflight(true)
             .build(client.clone());
-        Ok(Self { client, jetstream, source: settings.source.as_str().into() })
+        Ok(Self { client, jetstream, source: settings.source.as_str().into(), interruptions })
     }
 
     /// Whether the connection stands at this moment.
@@ -189,6 +196,12 @@ impl Bus {
         }
     }
 
+    /// Changes whenever unstored messages may have been missed; its value counts the times that some came faster
+    /// than they were taken and were dropped.
+    pub(crate) fn interruptions(&self) -> watch::Receiver<u64> {
+        self.interruptions.clone()
+    }
+
     pub(crate) const fn jetstream(&self) -> &jetstream::Context {
         &self.jetstream
     }
@@ -205,6 +218,14 @@ impl CoreMessages {
     /// The next payload; `None` when the connection was closed for good.
     pub async fn next(&mut self) -> Option<Bytes> {
         self.0.next().await.map(|message| message.payload)
+    }
+}
+
+fn note(event: &Event, interrupted: &watch::Sender<u64>) {
+    match event {
+        Event::SlowConsumer(_) => interrupted.send_modify(|dropped| *dropped += 1),
+        Event::Connected => interrupted.send_modify(|_| {}),
+        _ => {}
     }
 }
 

@@ -8,6 +8,7 @@
 //! - [`consumer`]: the batch loop of a durable consumer, with retries and a dead-letter path.
 //! - [`janitor`]: streams trimmed of what all their consumers have acknowledged.
 //! - [`directory`]: the current state of all records, loaded and then followed.
+//! - [`listener`]: events as they pass, for whoever listens at the moment.
 //! - [`trace`]: W3C trace context through all of it.
 
 mod bundle;
@@ -21,6 +22,7 @@ pub mod group_commit;
 mod headers;
 pub mod inbox;
 pub mod janitor;
+pub mod listener;
 pub mod outbox;
 pub mod tail;
 pub mod topology;

@@ -2,12 +2,13 @@
 
 use leadflow_accounts_domain::Password;
 use leadflow_contracts::accounts::{
-    Admission, AdmitRequest, ChangePasswordRequest, CreateAdminRequest, ForgotPasswordRequest, ForgotPasswordResponse,
-    GetInviteCodeRequest, GetInviteRequest, Invite, InviteCode, ListAuditRequest, ListAuditResponse,
-    ListSessionsRequest, ListSessionsResponse, ListUsersRequest, ListUsersResponse, LogInRequest, LogOutRequest,
-    LogOutResponse, RegisterBuyerRequest, RegisterResponse, RegisterSellerRequest, ResetPasswordRequest,
-    RevokeSessionsRequest, RevokeSessionsResponse, RotateInviteCodeRequest, SendVerificationRequest,
-    SendVerificationResponse, Session, UpdateProfileRequest, User, VerifyEmailRequest, people_server,
+    Admission, AdmitRequest, ChangePasswordRequest, CheckSessionsRequest, CheckSessionsResponse, CreateAdminRequest,
+    ForgotPasswordRequest, ForgotPasswordResponse, GetInviteCodeRequest, GetInviteRequest, Invite, InviteCode,
+    ListAuditRequest, ListAuditResponse, ListSessionsRequest, ListSessionsResponse, ListUsersRequest,
+    ListUsersResponse, LogInRequest, LogOutRequest, LogOutResponse, RegisterBuyerRequest, RegisterResponse,
+    RegisterSellerRequest, ResetPasswordRequest, RevokeSessionsRequest, RevokeSessionsResponse,
+    RotateInviteCodeRequest, SendVerificationRequest, SendVerificationResponse, Session, UpdateProfileRequest, User,
+    VerifyEmailRequest, people_server,
 };
 use leadflow_platform::grpc::{status, tenant};
 use tonic::{Code, Request, Response, Status};
@@ -100,6 +101,16 @@ impl people_server::People for Service {
         let keep = optional(&request.keep_session_id, "keep_session_id")?;
         let revoked = self.people.revoke_sessions(user, only, keep).await.map_err(|e| refused(&e))?;
         Ok(Response::new(RevokeSessionsResponse { revoked }))
+    }
+
+    async fn check_sessions(
+        &self,
+        request: Request<CheckSessionsRequest>,
+    ) -> Result<Response<CheckSessionsResponse>, Status> {
+        let sessions = several(&request.get_ref().session_ids, "session_ids", RECORDS)?;
+        let good = self.people.good_sessions(&sessions).await.map_err(|e| refused(&e))?;
+        let good_session_ids = good.iter().map(ToString::to_string).collect();
+        Ok(Response::new(CheckSessionsResponse { good_session_ids }))
     }
 
     async fn get_invite(&self, request: Request<GetInviteRequest>) -> Result<Response<Invite>, Status> {

@@ -139,6 +139,29 @@ pub async fn of_user(
     .collect()
 }
 
+/// Those of `sessions` that are good at `now` and whose users may sign in.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn good(
+    connection: &mut PgConnection,
+    sessions: &[SessionId],
+    now: DateTime<Utc>,
+) -> Result<Vec<SessionId>, sqlx::Error> {
+    let ids: Vec<_> = sessions.iter().map(|session| session.uuid()).collect();
+    sqlx::query(
+        "SELECT s.session_id FROM accounts.sessions s JOIN accounts.people p USING (user_id) \
+         WHERE s.session_id = ANY($1) AND s.expires_at > $2 AND p.may_sign_in",
+    )
+    .bind(ids)
+    .bind(now)
+    .fetch_all(connection)
+    .await?
+    .iter()
+    .map(|row| row.try_get("session_id").map(SessionId::from_uuid))
+    .collect()
+}
+
 /// Ends the session with this token; whose and which it was.
 ///
 /// # Errors

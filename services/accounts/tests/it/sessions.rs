@@ -1,6 +1,6 @@
 //! How sessions go on, and how they end.
 
-use leadflow_contracts::accounts::{ListSessionsRequest, LogOutRequest, RevokeSessionsRequest};
+use leadflow_contracts::accounts::{CheckSessionsRequest, ListSessionsRequest, LogOutRequest, RevokeSessionsRequest};
 use leadflow_kernel::{SessionId, UserId};
 
 use crate::{
@@ -98,4 +98,32 @@ async fn nobody_has_more_than_fifty_and_what_has_ended_is_forgotten() {
     assert_eq!(world.count("SELECT count(*) FROM accounts.sessions").await, 0);
     assert_eq!(world.count("SELECT count(*) FROM accounts.one_time_tokens").await, 0);
     assert_eq!(world.count("SELECT count(*) FROM accounts.allowances").await, 0);
+}
+
+#[tokio::test]
+async fn sessions_are_checked_without_being_used() {
+    let world = World::start().await;
+    world.registered_seller("sam@example.com").await;
+    let (kept, ended) = (world.session("sam@example.com").await, world.session("sam@example.com").await);
+    let unknown = SessionId::new().to_string();
+    let check = async || {
+        let session_ids = vec![kept.session_id.clone(), ended.session_id.clone(), unknown.clone()];
+        let request = unbound(CheckSessionsRequest { session_ids });
+        let mut good = world.people().check_sessions(request).await.unwrap().into_inner().good_session_ids;
+        good.sort();
+        good
+    };
+    let mut both = vec![kept.session_id.clone(), ended.session_id.clone()];
+    both.sort();
+    assert_eq!(check().await, both);
+    world.people().log_out(unbound(LogOutRequest { token: ended.token.clone() })).await.unwrap();
+    assert_eq!(check().await, std::slice::from_ref(&kept.session_id));
+    // Being asked about keeps nobody signed in.
+    for _ in 0..30 {
+        world.advance(DAY);
+        check().await;
+    }
+    assert!(check().await.is_empty());
+    let request = unbound(CheckSessionsRequest { session_ids: vec![unknown.clone(); 501] });
+    assert_eq!(code(world.people().check_sessions(request).await), "invalid_field");
 }

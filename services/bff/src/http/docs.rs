@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{
     Api,
-    table::{Route, Who},
+    table::{JSON, Route, Who},
 };
 
 const STYLE: &str = include_str!("docs.css");
@@ -91,7 +91,8 @@ fn write_operation(page: &mut String, path: &str, method: &str, operation: &Valu
     }
     page.push_str("<table><tr><th>Status<th>Answer<th>");
     for (status, answer) in operation["responses"].as_object().into_iter().flatten() {
-        let schema = answer.pointer("/content/application~1json/schema").map(kind).unwrap_or_default();
+        let mut content = answer["content"].as_object().into_iter().flatten();
+        let schema = content.next().map(|(media, content)| of_media(media, &content["schema"])).unwrap_or_default();
         let description = escape(answer["description"].as_str().unwrap_or_default());
         let _ = write!(page, "<tr><td>{}<td>{description}<td>{schema}", escape(status));
     }
@@ -114,6 +115,11 @@ fn write_schema(page: &mut String, schema: &Value) {
         let _ = write!(page, "<tr><td><code>{}</code>{star}<td>{}<td>{description}", escape(name), kind(property));
     }
     page.push_str("</table>");
+}
+
+/// What an answer holds, and how when that is not JSON.
+fn of_media(media: &str, schema: &Value) -> String {
+    if media == JSON { kind(schema) } else { format!("{} ({})", kind(schema), escape(media)) }
 }
 
 /// A schema in a few words, with links to records.

@@ -24,10 +24,12 @@ use serde_json::Value;
 pub use openapi::document;
 pub use session::COOKIE;
 pub use table::{Party, Right, Route, Who, routes};
+pub use values::{Dollars, Time};
 
 use crate::{
     Config,
     http::guard::Guard,
+    live::Live,
     outbound::{gateway::Gateway, services::Services},
 };
 
@@ -41,6 +43,8 @@ pub struct Parts {
     pub services: Services,
     /// The ingest gateway.
     pub gateway: Gateway,
+    /// Who listens to what happens.
+    pub live: Live,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Whose pages may send.
@@ -68,10 +72,11 @@ impl Deref for Api {
 impl Api {
     /// All there is.
     #[must_use]
-    pub fn new(config: &Config, services: Services, gateway: Gateway, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(config: &Config, services: Services, gateway: Gateway, live: Live, clock: Arc<dyn Clock>) -> Self {
         Self(Arc::new(Parts {
             services,
             gateway,
+            live,
             clock,
             origins: config.origins().into(),
             https: config.is_https(),

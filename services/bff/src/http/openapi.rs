@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     session::COOKIE,
-    table::{Answers, Route, Shape, Who},
+    table::{Answers, JSON, Route, Shape, Who},
 };
 
 /// Answers that every route may give, by status.
@@ -99,7 +99,7 @@ fn operation(route: &Route, schemas: &mut Map<String, Value>) -> Value {
         "security": security,
     });
     if let Some(body) = &route.body {
-        operation["requestBody"] = json!({ "required": true, "content": content(body, schemas) });
+        operation["requestBody"] = json!({ "required": true, "content": content(body, JSON, schemas) });
     }
     operation
 }
@@ -151,7 +151,7 @@ fn query_parameters(query: &Shape) -> Vec<Value> {
 fn response(answer: &Answers, schemas: &mut Map<String, Value>) -> Value {
     let mut response = json!({ "description": answer.description });
     if let Some(body) = &answer.body {
-        response["content"] = content(body, schemas);
+        response["content"] = content(body, answer.media, schemas);
     }
     response
 }
@@ -161,10 +161,10 @@ fn error(description: &str) -> Value {
     json!({ "description": description, "content": { "application/json": { "schema": schema } } })
 }
 
-fn content(shape: &Shape, schemas: &mut Map<String, Value>) -> Value {
+fn content(shape: &Shape, media: &str, schemas: &mut Map<String, Value>) -> Value {
     keep(schemas, &shape.refers_to);
     schemas.entry(shape.name.clone()).or_insert_with(|| shape.schema.clone());
-    json!({ "application/json": { "schema": { "$ref": format!("#/components/schemas/{}", shape.name) } } })
+    json!({ media: { "schema": { "$ref": format!("#/components/schemas/{}", shape.name) } } })
 }
 
 fn keep(schemas: &mut Map<String, Value>, more: &[(String, Value)]) {

@@ -109,10 +109,16 @@ impl Shape {
     }
 }
 
+/// The media type of almost every answer.
+pub(super) const JSON: &str = "application/json";
+/// The media type of a stream of events.
+pub(super) const EVENT_STREAM: &str = "text/event-stream";
+
 /// One answer that is a success, or otherwise worth telling of.
 pub(super) struct Answers {
     pub(super) status: StatusCode,
     pub(super) description: &'static str,
+    pub(super) media: &'static str,
     pub(super) body: Option<Shape>,
 }
 
@@ -209,12 +215,18 @@ impl Route {
     }
 
     pub(super) fn answers<T: ToSchema>(mut self, status: StatusCode, description: &'static str) -> Self {
-        self.answers.push(Answers { status, description, body: Some(Shape::of::<T>()) });
+        self.answers.push(Answers { status, description, media: JSON, body: Some(Shape::of::<T>()) });
+        self
+    }
+
+    /// A stream of server-sent events, of which each is a `T`.
+    pub(super) fn streams<T: ToSchema>(mut self, status: StatusCode, description: &'static str) -> Self {
+        self.answers.push(Answers { status, description, media: EVENT_STREAM, body: Some(Shape::of::<T>()) });
         self
     }
 
     pub(super) fn answers_nothing(mut self, status: StatusCode, description: &'static str) -> Self {
-        self.answers.push(Answers { status, description, body: None });
+        self.answers.push(Answers { status, description, media: JSON, body: None });
         self
     }
 
@@ -239,6 +251,7 @@ pub fn routes() -> Vec<Route> {
         r::subscriptions::routes(),
         r::buyers::routes(),
         r::suppliers::routes(),
+        r::events::routes(),
         r::ingest::routes(),
         r::leads::routes(),
         r::wallet::routes(),

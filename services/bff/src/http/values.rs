@@ -39,6 +39,14 @@ impl Dollars {
         money.map(|money| Self(money.amount.clone()))
     }
 
+    /// All of these together; nothing without any.
+    #[must_use]
+    pub fn sum<'a>(moneys: impl Iterator<Item = &'a common::Money>) -> Option<Self> {
+        let parsed = moneys.map(|money| Money::parse(&money.amount, Currency::USD));
+        let sum = parsed.reduce(|a, b| a?.try_add(b?))?.ok()?;
+        Some(Self(sum.amount().to_string()))
+    }
+
     /// For the contract.
     #[must_use]
     pub fn to_proto(&self) -> common::Money {

@@ -7,10 +7,11 @@ use http_body_util::BodyExt as _;
 use leadflow_bff::{
     Config,
     http::{Api, router},
+    live::Live,
     outbound::{gateway::Gateway, services::Services},
 };
 use leadflow_kernel::SystemClock;
-use leadflow_platform::Env;
+use leadflow_platform::{Env, Shutdown};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
@@ -34,7 +35,8 @@ fn edge() -> Router {
     env.finish().unwrap();
     let services = Services::connect(&config).unwrap();
     let gateway = Gateway::new(&config.ingest_url, config.call_timeout).unwrap();
-    router(Api::new(&config, services, gateway, std::sync::Arc::new(SystemClock)), Router::new())
+    let live = Live::new(config.live, Shutdown::new());
+    router(Api::new(&config, services, gateway, live, std::sync::Arc::new(SystemClock)), Router::new())
 }
 
 async fn send(method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> (StatusCode, HeaderMap, Value) {

@@ -17,8 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(45);
 /// Keeps connections; clones share them.
 #[derive(Clone)]
 pub struct Client {
-    http: Hyper<HttpConnector, Full<Bytes>>,
-    base: String,
+    pub http: Hyper<HttpConnector, Full<Bytes>>,
+    pub base: String,
 }
 
 /// A whole answer.
@@ -62,7 +62,9 @@ impl Client {
         let request = request.body(Full::new(body.unwrap_or_default())).unwrap();
         let whole = async {
             let (parts, body) = self.http.request(request).await.unwrap().into_parts();
-            let bytes = body.collect().await.unwrap().to_bytes();
+            // A stream has no end to wait for: its head is all there is to an answer.
+            let endless = parts.headers.get("content-type").is_some_and(|kind| kind == "text/event-stream");
+            let bytes = if endless { Bytes::new() } else { body.collect().await.unwrap().to_bytes() };
             let text = String::from_utf8(bytes.to_vec()).unwrap();
             let body = serde_json::from_str(&text).unwrap_or(Value::Null);
             Answer { status: parts.status, headers: parts.headers, text, body }

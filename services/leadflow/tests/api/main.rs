@@ -4,6 +4,8 @@
 mod auth;
 mod client;
 mod errors;
+mod feed;
+mod live;
 mod matrix;
 mod story;
 mod world;

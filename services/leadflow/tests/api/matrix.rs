@@ -63,7 +63,7 @@ fn example(method: &Method, path: &str, own: &Own<'_>) -> Option<Example> {
         ("POST", "/api/auth/send-verification") => plain(path, 202),
         ("DELETE", "/api/auth/sessions") => plain(path, 200),
         ("DELETE", "/api/auth/sessions/{id}") => on_record(format!("/api/auth/sessions/{}", own.session_id), None, 204),
-        ("GET", "/api/auth/invite-code") => plain(path, 200),
+        ("GET", "/api/auth/invite-code" | "/api/events") => plain(path, 200),
         ("POST", "/api/auth/invite-code") => with(path, json!({}), 201),
         ("GET", "/api/categories" | "/api/campaigns" | "/api/buyers" | "/api/suppliers" | "/api/leads") => {
             plain(path, 200)

@@ -54,8 +54,13 @@ impl World {
 
     /// And these settings.
     pub async fn with(settings: &[(&str, &str)]) -> Self {
+        Self::replicated(1, settings).await
+    }
+
+    /// And so many replicas of the API.
+    pub async fn replicated(replicas: usize, settings: &[(&str, &str)]) -> Self {
         let mut options = ClusterOptions::new(env!("CARGO_BIN_EXE_leadflow"));
-        options.roles.push(("bff", 1));
+        options.roles.push(("bff", replicas));
         options.env = [
             ("INGEST_DECISION_WAIT_MS", "20000"),
             ("INGEST_ACK_TIMEOUT_MS", "20000"),

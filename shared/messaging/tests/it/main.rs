@@ -4,6 +4,7 @@ mod consumer;
 mod directory;
 mod group_commit;
 mod janitor;
+mod listener;
 mod ordered;
 mod outbox;
 mod topology;

@@ -33,6 +33,15 @@ impl People {
         Ok(sessions::of_user(&mut connection, user, self.clock.now()).await?)
     }
 
+    /// Those of `sessions` that are still good.
+    ///
+    /// # Errors
+    /// [`PeopleError::Database`].
+    pub async fn good_sessions(&self, sessions: &[SessionId]) -> Result<Vec<SessionId>, PeopleError> {
+        let mut connection = self.pool.acquire().await?;
+        Ok(sessions::good(&mut connection, sessions, self.clock.now()).await?)
+    }
+
     /// Ends one session of the user, or all but `keep`; how many they were. They are refused from now on.
     ///
     /// # Errors

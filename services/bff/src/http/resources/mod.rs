@@ -4,6 +4,7 @@ pub(super) mod auth;
 pub(super) mod buyers;
 pub(super) mod campaigns;
 pub(super) mod categories;
+pub(super) mod events;
 pub(super) mod ingest;
 pub(super) mod invites;
 pub(super) mod leads;

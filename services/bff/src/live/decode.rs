@@ -1,0 +1,216 @@
+//! From the services' events to what the feed tells, and who may hear it.
+
+use leadflow_contracts::{
+    ConvertError, Event as _,
+    common::{Decision, Outcome},
+    events as told, id,
+};
+use leadflow_kernel::{BuyerId, SellerId, SupplierId};
+use leadflow_messaging::Message;
+
+use super::event::Happening;
+use crate::http::{Dollars, Time};
+
+/// Subjects that tell something.
+pub(super) const SUBJECTS: [&str; 9] = [
+    "lead.>",
+    "wallet.credited",
+    "wallet.low_balance",
+    "notification.>",
+    "category.changed.*",
+    "campaign.changed.*",
+    "subscription.changed.*",
+    "buyer.changed.*",
+    "supplier.changed.*",
+];
+/// An error in words may hold what a receiver answered; a list shows its beginning.
+const MAX_ERROR: usize = 300;
+
+/// Buyers who may hear of something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Buyers {
+    Nobody,
+    One(BuyerId),
+    All,
+}
+
+/// Who may hear of something; the tenant's own people always do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Reach {
+    pub(super) buyers: Buyers,
+    pub(super) supplier: Option<SupplierId>,
+}
+
+impl Reach {
+    const SELLER: Self = Self { buyers: Buyers::Nobody, supplier: None };
+    const ALL_BUYERS: Self = Self { buyers: Buyers::All, ..Self::SELLER };
+
+    fn supplier(text: &str) -> Result<Self, Unreadable> {
+        Ok(Self { supplier: Some(id(text, "supplier_id")?), ..Self::SELLER })
+    }
+
+    fn buyer(text: &str) -> Result<Self, Unreadable> {
+        Ok(Self { buyers: Buyers::One(id(text, "buyer_id")?), ..Self::SELLER })
+    }
+}
+
+/// An event that is not what its contract says.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unreadable {
+    #[error(transparent)]
+    Decode(#[from] prost::DecodeError),
+    #[error(transparent)]
+    Convert(#[from] ConvertError),
+}
+
+/// What an event tells a tenant.
+pub(super) type Told = (SellerId, Vec<(Reach, Happening)>);
+
+/// Reads an event; `None` when it is of no interest to people.
+pub(super) fn read(message: &Message) -> Result<Option<Told>, Unreadable> {
+    Ok(Some(match message.kind.as_str() {
+        told::LeadReceived::TYPE => lead_received(message.decode()?)?,
+        told::LeadAssigned::TYPE => lead_assigned(message.decode()?)?,
+        told::LeadDecided::TYPE => lead_decided(message.decode()?)?,
+        told::DeliveryEnded::TYPE => delivery_ended(message.decode()?)?,
+        told::EndpointDisabled::TYPE => {
+            let event: told::EndpointDisabled = message.decode()?;
+            let reach = Reach::buyer(&event.buyer_id)?;
+            let happening = Happening::WebhookDisabled { buyer_id: event.buyer_id, reason: short(event.reason) };
+            one(&event.seller_id, reach, happening)?
+        }
+        told::WalletCredited::TYPE => {
+            let event: told::WalletCredited = message.decode()?;
+            let reach = Reach::buyer(&event.buyer_id)?;
+            let (amount, available) = (Dollars::of(event.amount.as_ref()), Dollars::of(event.available.as_ref()));
+            one(&event.seller_id, reach, Happening::WalletCredited { buyer_id: event.buyer_id, amount, available })?
+        }
+        told::WalletLowBalance::TYPE => {
+            let event: told::WalletLowBalance = message.decode()?;
+            let reach = Reach::buyer(&event.buyer_id)?;
+            let (available, threshold) = (Dollars::of(event.available.as_ref()), Dollars::of(event.threshold.as_ref()));
+            let happening = Happening::WalletLowBalance { buyer_id: event.buyer_id, available, threshold };
+            one(&event.seller_id, reach, happening)?
+        }
+        told::CategoryChanged::TYPE => {
+            let event: told::CategoryChanged = message.decode()?;
+            let happening = Happening::CategoryChanged { category_id: event.category_id };
+            one(&event.seller_id, Reach::ALL_BUYERS, happening)?
+        }
+        told::CampaignChanged::TYPE => {
+            let event: told::CampaignChanged = message.decode()?;
+            let (campaign_id, category_id) = (event.campaign_id, event.category_id);
+            one(&event.seller_id, Reach::ALL_BUYERS, Happening::CampaignChanged { campaign_id, category_id })?
+        }
+        told::SubscriptionChanged::TYPE => {
+            let told::SubscriptionChanged { subscription_id, campaign_id, buyer_id, seller_id, .. } =
+                message.decode()?;
+            let reach = Reach::buyer(&buyer_id)?;
+            one(&seller_id, reach, Happening::SubscriptionChanged { subscription_id, campaign_id, buyer_id })?
+        }
+        told::BuyerChanged::TYPE => {
+            let event: told::BuyerChanged = message.decode()?;
+            let reach = Reach::buyer(&event.buyer_id)?;
+            one(&event.seller_id, reach, Happening::BuyerChanged { buyer_id: event.buyer_id })?
+        }
+        told::SupplierChanged::TYPE => {
+            let event: told::SupplierChanged = message.decode()?;
+            let reach = Reach::supplier(&event.supplier_id)?;
+            one(&event.seller_id, reach, Happening::SupplierChanged { supplier_id: event.supplier_id })?
+        }
+        _ => return Ok(None),
+    }))
+}
+
+fn one(seller_id: &str, reach: Reach, happening: Happening) -> Result<Told, Unreadable> {
+    Ok((id(seller_id, "seller_id")?, vec![(reach, happening)]))
+}
+
+fn lead_received(event: told::LeadReceived) -> Result<Told, Unreadable> {
+    let reach = Reach::supplier(&event.supplier_id)?;
+    let happening = Happening::LeadReceived {
+        lead_id: event.lead_id,
+        campaign_id: event.campaign_id,
+        category_id: event.category_id,
+        supplier_id: event.supplier_id,
+        state: event.state,
+        quality: event.quality,
+        test: event.test,
+        at: Time::from_ms(event.received_at_ms),
+    };
+    one(&event.seller_id, reach, happening)
+}
+
+fn lead_assigned(event: told::LeadAssigned) -> Result<Told, Unreadable> {
+    let at = || Time::from_ms(event.assigned_at_ms);
+    let decided = Happening::LeadDecided {
+        lead_id: event.lead_id.clone(),
+        campaign_id: event.campaign_id.clone(),
+        supplier_id: event.supplier_id.clone(),
+        outcome: "DISTRIBUTED",
+        reason: String::new(),
+        buyers_assigned: u32::try_from(event.assignments.len()).unwrap_or(u32::MAX),
+        price: Dollars::sum(event.assignments.iter().filter_map(|one| one.price.as_ref())),
+        at: at(),
+    };
+    let mut list = vec![(Reach::supplier(&event.supplier_id)?, decided)];
+    for assignment in &event.assignments {
+        let happening = Happening::LeadAssigned {
+            lead_id: event.lead_id.clone(),
+            campaign_id: event.campaign_id.clone(),
+            assignment_id: assignment.assignment_id.clone(),
+            buyer_id: assignment.buyer_id.clone(),
+            subscription_id: assignment.subscription_id.clone(),
+            state: event.state.clone(),
+            quality: event.quality.clone(),
+            price: Dollars::of(assignment.price.as_ref()),
+            at: at(),
+        };
+        list.push((Reach::buyer(&assignment.buyer_id)?, happening));
+    }
+    Ok((id(&event.seller_id, "seller_id")?, list))
+}
+
+fn lead_decided(event: told::LeadDecided) -> Result<Told, Unreadable> {
+    let reach = Reach::supplier(&event.supplier_id)?;
+    let decision: Decision = event.decision.ok_or(ConvertError::Missing { field: "decision" })?;
+    let happening = Happening::LeadDecided {
+        campaign_id: event.campaign_id,
+        supplier_id: event.supplier_id,
+        outcome: outcome(decision.outcome()),
+        buyers_assigned: decision.buyers_assigned,
+        price: Dollars::known(decision.price.as_ref()),
+        at: Time::from_ms(event.decided_at_ms),
+        lead_id: decision.lead_id,
+        reason: decision.reason,
+    };
+    one(&event.seller_id, reach, happening)
+}
+
+const fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Distributed => "DISTRIBUTED",
+        Outcome::Rejected | Outcome::Conflict => "REJECTED",
+        Outcome::Expired => "EXPIRED",
+        Outcome::Test => "TEST",
+        Outcome::Unsold | Outcome::Pending | Outcome::Unspecified => "UNSOLD",
+    }
+}
+
+fn delivery_ended(event: told::DeliveryEnded) -> Result<Told, Unreadable> {
+    let reach = Reach::buyer(&event.buyer_id)?;
+    let told::DeliveryEnded { delivery_id, assignment_id, lead_id, buyer_id, attempts, .. } = event;
+    let at = Time::from_ms(event.ended_at_ms);
+    let happening = if event.delivered {
+        Happening::DeliverySucceeded { delivery_id, assignment_id, lead_id, buyer_id, attempts, at }
+    } else {
+        let error = short(event.error);
+        Happening::DeliveryFailed { delivery_id, assignment_id, lead_id, buyer_id, attempts, error, at }
+    };
+    one(&event.seller_id, reach, happening)
+}
+
+fn short(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(MAX_ERROR));
+    text
+}

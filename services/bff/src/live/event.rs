@@ -1,0 +1,157 @@
+//! What the feed tells. Ids, and what a list shows of a lead that is nobody's personal data.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::http::{Dollars, Time};
+
+/// Something that happened. The same may be told twice, with the same `id:`.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(tag = "type", rename_all_fields = "camelCase")]
+pub(crate) enum Happening {
+    /// Listening has begun: what is loaded from now on is kept up to date by what follows.
+    #[serde(rename = "ready")]
+    Ready {},
+    /// Something may have been missed: load again what is shown.
+    #[serde(rename = "reload")]
+    Reload {},
+    /// A lead was posted. For the seller and its supplier.
+    #[serde(rename = "lead.received")]
+    LeadReceived {
+        lead_id: String,
+        campaign_id: String,
+        category_id: String,
+        supplier_id: String,
+        /// USPS code, or empty.
+        state: String,
+        /// `HOT`, `WARM`, `COLD` or empty.
+        quality: String,
+        test: bool,
+        at: Option<Time>,
+    },
+    /// What became of a lead. For the seller and its supplier.
+    #[serde(rename = "lead.decided")]
+    LeadDecided {
+        lead_id: String,
+        campaign_id: String,
+        supplier_id: String,
+        /// `DISTRIBUTED`, `UNSOLD`, `REJECTED`, `EXPIRED` or `TEST`.
+        outcome: &'static str,
+        /// Why, `snake_case`; empty for a lead that was sold.
+        reason: String,
+        buyers_assigned: u32,
+        /// What all buyers pay together.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        price: Option<Dollars>,
+        at: Option<Time>,
+    },
+    /// A buyer got a lead. For the seller and that buyer.
+    #[serde(rename = "lead.assigned")]
+    LeadAssigned {
+        lead_id: String,
+        campaign_id: String,
+        assignment_id: String,
+        buyer_id: String,
+        subscription_id: String,
+        state: String,
+        quality: String,
+        price: Dollars,
+        at: Option<Time>,
+    },
+    /// A buyer's system took a lead. For the seller and that buyer.
+    #[serde(rename = "delivery.succeeded")]
+    DeliverySucceeded {
+        delivery_id: String,
+        assignment_id: String,
+        lead_id: String,
+        buyer_id: String,
+        attempts: u32,
+        at: Option<Time>,
+    },
+    /// A buyer's system did not take a lead, and it will not be tried again. For the seller and that buyer.
+    #[serde(rename = "delivery.failed")]
+    DeliveryFailed {
+        delivery_id: String,
+        assignment_id: String,
+        lead_id: String,
+        buyer_id: String,
+        attempts: u32,
+        /// In words.
+        error: String,
+        at: Option<Time>,
+    },
+    /// A buyer's webhook was switched off, having failed for days. For the seller and that buyer.
+    #[serde(rename = "webhook.disabled")]
+    WebhookDisabled {
+        buyer_id: String,
+        /// In words.
+        reason: String,
+    },
+    /// Money was added to a buyer's wallet. For the seller and that buyer.
+    #[serde(rename = "wallet.credited")]
+    WalletCredited { buyer_id: String, amount: Dollars, available: Dollars },
+    /// A buyer's wallet fell below its threshold. For the seller and that buyer.
+    #[serde(rename = "wallet.low_balance")]
+    WalletLowBalance { buyer_id: String, available: Dollars, threshold: Dollars },
+    /// A category was made or changed. For the seller and all buyers.
+    #[serde(rename = "category.changed")]
+    CategoryChanged { category_id: String },
+    /// A campaign was made or changed. For the seller and all buyers.
+    #[serde(rename = "campaign.changed")]
+    CampaignChanged { campaign_id: String, category_id: String },
+    /// A subscription was made or changed. For the seller and its buyer.
+    #[serde(rename = "subscription.changed")]
+    SubscriptionChanged { subscription_id: String, campaign_id: String, buyer_id: String },
+    /// A buyer was made or changed. For the seller and that buyer.
+    #[serde(rename = "buyer.changed")]
+    BuyerChanged { buyer_id: String },
+    /// A supplier was made or changed. For the seller and that supplier.
+    #[serde(rename = "supplier.changed")]
+    SupplierChanged { supplier_id: String },
+}
+
+impl Happening {
+    /// As in `event:` and in `type`.
+    #[must_use]
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Self::Ready {} => "ready",
+            Self::Reload {} => "reload",
+            Self::LeadReceived { .. } => "lead.received",
+            Self::LeadDecided { .. } => "lead.decided",
+            Self::LeadAssigned { .. } => "lead.assigned",
+            Self::DeliverySucceeded { .. } => "delivery.succeeded",
+            Self::DeliveryFailed { .. } => "delivery.failed",
+            Self::WebhookDisabled { .. } => "webhook.disabled",
+            Self::WalletCredited { .. } => "wallet.credited",
+            Self::WalletLowBalance { .. } => "wallet.low_balance",
+            Self::CategoryChanged { .. } => "category.changed",
+            Self::CampaignChanged { .. } => "campaign.changed",
+            Self::SubscriptionChanged { .. } => "subscription.changed",
+            Self::BuyerChanged { .. } => "buyer.changed",
+            Self::SupplierChanged { .. } => "supplier.changed",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_called_in_its_data_what_it_is_called_outside() {
+        for happening in [
+            Happening::Ready {},
+            Happening::Reload {},
+            Happening::BuyerChanged { buyer_id: "b".to_owned() },
+            Happening::WalletLowBalance {
+                buyer_id: "b".to_owned(),
+                available: Dollars::zero(),
+                threshold: Dollars::zero(),
+            },
+        ] {
+            let json = serde_json::to_value(&happening).unwrap();
+            assert_eq!(json["type"], happening.name(), "{json}");
+        }
+    }
+}
