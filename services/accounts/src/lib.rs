@@ -30,6 +30,8 @@ pub use config::Config;
 pub const SCHEMA: &str = "accounts";
 /// The role that the service takes on its connections.
 pub const ROLE: &str = "leadflow_accounts";
+/// The role that its transactions for one tenant take instead.
+pub const TENANT_ROLE: &str = "leadflow_accounts_tenant";
 /// The schema's history.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
 
@@ -64,7 +66,8 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
         let connected = bus.is_connected();
         async move { if connected { Ok(()) } else { Err("cannot be reached".to_owned()) } }
     });
-    let service = inbound::grpc::Service::new(app::Accounts::new(pool.clone(), relay.clone(), Arc::clone(&deps.clock)));
+    let tenants = db::Tenants::new(pool.clone(), TENANT_ROLE);
+    let service = inbound::grpc::Service::new(app::Accounts::new(tenants, relay.clone(), Arc::clone(&deps.clock)));
     // Argon2 keeps a core busy: more at once than there are would only take longer each.
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let tools = app::people::Tools {

@@ -39,6 +39,8 @@ use crate::{
 pub const SCHEMA: &str = "distribution";
 /// The role that the service takes on its connections.
 pub const ROLE: &str = "leadflow_distribution";
+/// The role that its transactions for one tenant take instead.
+pub const TENANT_ROLE: &str = "leadflow_distribution_tenant";
 /// The schema's history.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
 

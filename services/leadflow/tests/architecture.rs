@@ -195,3 +195,96 @@ fn http_and_grpc_are_at_the_edges() {
         assert!(!(store && text.contains("tonic::")), "{}: gRPC belongs to inbound/ and outbound/", path.display());
     }
 }
+
+/// Use cases that ask for rows of many tenants, or of none, and so work beside `Tenants`, each with the reason. All others
+/// see one tenant's rows only: a new one that takes the pool has to be written down here.
+const BESIDE_TENANTS: &[(&str, &str, &[&str])] = &[
+    ("accounts", "a session is found by its token, and with it the tenant", &["people/admit.rs", "people/sessions.rs"]),
+    (
+        "accounts",
+        "who signs in, or has forgotten how, is found by his address or his link",
+        &["people/log_in.rs", "people/reset_password.rs", "people/verify_email.rs"],
+    ),
+    (
+        "accounts",
+        "addresses and ids of people are one for the whole platform; a code says whose it is",
+        &["people/register.rs", "people/register_buyer.rs", "people/register_seller.rs", "people/invites.rs"],
+    ),
+    ("accounts", "administrators belong to no tenant", &["people/create_admin.rs"]),
+    (
+        "accounts",
+        "one's own account, by the id that the session gave; administrators have one, too",
+        &["people/change_password.rs", "people/profile.rs"],
+    ),
+    ("accounts", "attempts are counted for addresses, not for tenants", &["people/throttle.rs"]),
+    (
+        "billing",
+        "holds and captures come in batches of many tenants' events, and are given back by a worker",
+        &["mod.rs", "place_holds.rs"],
+    ),
+    (
+        "distribution",
+        "events come in batches of many tenants, and workers look at all",
+        &[
+            "confirm_assignments.rs",
+            "decide_batch.rs",
+            "expire_unsold.rs",
+            "project_directory.rs",
+            "retry_unsold.rs",
+            "wallet_changes.rs",
+        ],
+    ),
+    (
+        "notifier",
+        "events come in batches of many tenants, and workers look at all",
+        &["accept_leads.rs", "learn_buyers.rs", "record_results.rs", "take_due.rs"],
+    ),
+    ("notifier", "whether a buyer is another tenant's can only be asked of all", &["put_endpoint.rs"]),
+];
+
+#[test]
+fn who_works_beside_the_tenants_transactions_is_known() {
+    let mut found = BTreeSet::new();
+    for (service, path, text) in sources() {
+        let below = path.strip_prefix(root().join("services").join(&service).join("src/app"));
+        if let Ok(file) = below
+            && text.lines().any(|line| line.contains("self.pool") && !line.trim_start().starts_with("//"))
+        {
+            found.insert((service, file.to_str().unwrap().to_owned()));
+        }
+    }
+    let known: BTreeSet<_> = BESIDE_TENANTS
+        .iter()
+        .flat_map(|(service, _, files)| files.iter().map(|file| ((*service).to_owned(), (*file).to_owned())))
+        .collect();
+    let (new, gone): (Vec<_>, Vec<_>) = (found.difference(&known).collect(), known.difference(&found).collect());
+    assert!(new.is_empty(), "{new:?} see all tenants' rows: open the tenant's transaction (db::Tenants) instead");
+    assert!(gone.is_empty(), "{gone:?} do not take the pool any more");
+}
+
+/// Stores whose every statement is one tenant's cannot be given anything but that tenant's transaction.
+#[test]
+fn stores_of_one_tenant_take_its_transaction() {
+    for (service, file) in [
+        ("accounts", "buyers.rs"),
+        ("accounts", "suppliers.rs"),
+        ("accounts", "api_keys.rs"),
+        ("accounts", "sellers.rs"),
+        ("billing", "credits.rs"),
+        ("billing", "statement.rs"),
+        ("distribution", "configuration.rs"),
+        ("distribution", "show.rs"),
+        ("distribution", "catalogue/campaigns.rs"),
+        ("distribution", "catalogue/leads.rs"),
+        ("distribution", "catalogue/purchases.rs"),
+        ("distribution", "catalogue/sums.rs"),
+        ("notifier", "attempts.rs"),
+    ] {
+        let path = root().join("services").join(service).join("src/store").join(file);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains("&mut TenantTx"), "{}", path.display());
+        for other in ["PgConnection", "PgPool", "Transaction<"] {
+            assert!(!text.contains(other), "{} takes a {other}: it would see all tenants", path.display());
+        }
+    }
+}

@@ -31,6 +31,8 @@ pub use config::{Config, Limits};
 pub const SCHEMA: &str = "notifier";
 /// The role that the service takes on its connections.
 pub const ROLE: &str = "leadflow_notifier";
+/// The role that its transactions for one tenant take instead.
+pub const TENANT_ROLE: &str = "leadflow_notifier_tenant";
 /// The schema's history.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
 

@@ -1,4 +1,6 @@
-//! The database pool of one service.
+//! The database pool of one service, and transactions that see one tenant only.
+
+mod tenant;
 
 use std::{str::FromStr, time::Duration};
 
@@ -6,6 +8,8 @@ use sqlx::{
     AssertSqlSafe, Connection, Executor, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+
+pub use tenant::{TenantTx, Tenants};
 
 /// How a service reaches its schema.
 #[derive(Clone)]

@@ -14,6 +14,7 @@ pub mod servers;
 mod shared;
 mod statements;
 mod tempdir;
+pub mod tenancy;
 pub mod wait;
 
 pub use db::TestDb;

@@ -18,7 +18,7 @@ impl Accounts {
     /// with other content or by another tenant, [`AppError::Refused`].
     pub async fn create_buyer(&self, actor: Actor, seller_id: SellerId, new: NewBuyer) -> Result<Buyer, AppError> {
         let hash = content_hash(&new.content());
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.tenants.begin(seller_id).await?;
         let seller = open_seller(&mut transaction, seller_id).await?;
         let buyer = new.into_buyer(seller_id, seller.currency)?;
         if buyers::insert(&mut transaction, &buyer, hash, self.clock.now()).await? {

@@ -17,7 +17,7 @@ impl Accounts {
     pub async fn create_seller(&self, actor: Actor, new: NewSeller) -> Result<Seller, AppError> {
         let hash = content_hash(&new.content());
         let seller = new.into_seller();
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.tenants.begin(seller.id).await?;
         if sellers::insert(&mut transaction, &seller, hash, self.clock.now()).await? {
             let change = Change::new("seller.created", seller.id).by(actor).to(audit::seller(&seller));
             self.note(&mut transaction, change, seller.id).await?;

@@ -25,7 +25,7 @@ impl Accounts {
         let now = self.clock.now();
         let hash = content_hash(&new.content());
         let supplier = new.into_supplier(seller_id);
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.tenants.begin(seller_id).await?;
         open_seller(&mut transaction, seller_id).await?;
         if suppliers::insert(&mut transaction, &supplier, hash, now).await? {
             let change = Change::new("supplier.created", supplier.id).by(actor).to(audit::supplier(&supplier, now));

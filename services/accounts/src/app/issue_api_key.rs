@@ -41,7 +41,7 @@ impl Accounts {
         let text = random_key()?;
         let key = KeyMaterial { id: key_id, sha256: Sha256::digest(text.reveal()).into(), hint: text.hint() };
         let now = self.clock.now();
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.tenants.begin(seller_id).await?;
         open_seller(&mut transaction, seller_id).await?;
         let supplier = suppliers::find_locked(&mut transaction, seller_id, supplier_id, now)
             .await?

@@ -17,7 +17,7 @@ impl Accounts {
         after: Option<BuyerId>,
         limit: u32,
     ) -> Result<Vec<Buyer>, AppError> {
-        let mut connection = self.pool.acquire().await?;
-        Ok(buyers::page(&mut connection, seller_id, after, limit).await?)
+        let mut tx = self.tenants.begin(seller_id).await?;
+        Ok(buyers::page(&mut tx, seller_id, after, limit).await?)
     }
 }

@@ -12,8 +12,8 @@ impl Accounts {
     /// # Errors
     /// [`AppError::NotFound`].
     pub async fn buyer(&self, seller_id: SellerId, id: BuyerId) -> Result<Buyer, AppError> {
-        let mut connection = self.pool.acquire().await?;
-        buyers::find(&mut connection, seller_id, id).await?.ok_or(AppError::NotFound("buyer"))
+        let mut tx = self.tenants.begin(seller_id).await?;
+        buyers::find(&mut tx, seller_id, id).await?.ok_or(AppError::NotFound("buyer"))
     }
 
     /// The tenant's supplier with its keys.
@@ -21,8 +21,8 @@ impl Accounts {
     /// # Errors
     /// [`AppError::NotFound`].
     pub async fn supplier(&self, seller_id: SellerId, id: SupplierId) -> Result<Supplier, AppError> {
-        let mut connection = self.pool.acquire().await?;
-        let found = suppliers::find(&mut connection, seller_id, id, self.clock.now()).await?;
+        let mut tx = self.tenants.begin(seller_id).await?;
+        let found = suppliers::find(&mut tx, seller_id, id, self.clock.now()).await?;
         found.ok_or(AppError::NotFound("supplier"))
     }
 
@@ -36,7 +36,7 @@ impl Accounts {
         after: Option<SupplierId>,
         limit: u32,
     ) -> Result<Vec<Supplier>, AppError> {
-        let mut connection = self.pool.acquire().await?;
-        Ok(suppliers::page(&mut connection, seller_id, after, limit, self.clock.now()).await?)
+        let mut tx = self.tenants.begin(seller_id).await?;
+        Ok(suppliers::page(&mut tx, seller_id, after, limit, self.clock.now()).await?)
     }
 }

@@ -22,8 +22,9 @@ use leadflow_messaging::{
     Envelope,
     outbox::{Outbox, Relay},
 };
+use leadflow_platform::db::{TenantTx, Tenants};
 use sha2::{Digest, Sha256};
-use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use sqlx::PgConnection;
 
 use crate::store::sellers;
 
@@ -32,7 +33,7 @@ pub use issue_api_key::OtherKeys;
 /// Carries out the commands on accounts' records. Cheap to clone.
 #[derive(Clone)]
 pub struct Accounts {
-    pool: PgPool,
+    tenants: Tenants,
     outbox: Outbox,
     relay: Relay,
     clock: Arc<dyn Clock>,
@@ -68,10 +69,10 @@ impl From<leadflow_accounts_domain::Invalid> for AppError {
 }
 
 impl Accounts {
-    /// Commands on the records in `pool`; events go through `relay`.
+    /// Commands on the records of `tenants`; events go through `relay`.
     #[must_use]
-    pub fn new(pool: PgPool, relay: Relay, clock: Arc<dyn Clock>) -> Self {
-        Self { pool, outbox: Outbox::new(crate::SCHEMA), relay, clock }
+    pub fn new(tenants: Tenants, relay: Relay, clock: Arc<dyn Clock>) -> Self {
+        Self { tenants, outbox: Outbox::new(crate::SCHEMA), relay, clock }
     }
 
     /// Writes down a change in the open transaction.
@@ -85,11 +86,7 @@ impl Accounts {
     }
 
     /// Commits `transaction` together with the event that tells what it changed.
-    async fn commit<E: Event>(
-        &self,
-        mut transaction: Transaction<'static, Postgres>,
-        event: &E,
-    ) -> Result<(), AppError> {
+    async fn commit<E: Event>(&self, mut transaction: TenantTx, event: &E) -> Result<(), AppError> {
         let envelope = Envelope::new(EventId::new(), event, self.clock.now());
         let pending = self.outbox.append(&mut transaction, vec![envelope]).await?;
         transaction.commit().await?;
@@ -100,8 +97,8 @@ impl Accounts {
 
 /// The seller under which something is made: there, and not archived. It cannot be archived before
 /// the transaction ends.
-async fn open_seller(connection: &mut PgConnection, id: SellerId) -> Result<Seller, AppError> {
-    let seller = sellers::find_shared(connection, id).await?.ok_or(AppError::NotFound("seller"))?;
+async fn open_seller(tx: &mut TenantTx, id: SellerId) -> Result<Seller, AppError> {
+    let seller = sellers::find_shared(tx, id).await?.ok_or(AppError::NotFound("seller"))?;
     seller.status.changeable("seller")?;
     Ok(seller)
 }

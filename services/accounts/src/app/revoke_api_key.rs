@@ -26,7 +26,7 @@ impl Accounts {
         key_id: ApiKeyId,
     ) -> Result<Supplier, AppError> {
         let now = self.clock.now();
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.tenants.begin(seller_id).await?;
         let supplier = suppliers::find_locked(&mut transaction, seller_id, supplier_id, now)
             .await?
             .ok_or(AppError::NotFound("supplier"))?;

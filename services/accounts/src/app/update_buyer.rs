@@ -22,7 +22,7 @@ impl Accounts {
         id: BuyerId,
         change: BuyerChange,
     ) -> Result<Buyer, AppError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.tenants.begin(seller_id).await?;
         let seller = open_seller(&mut transaction, seller_id).await?;
         let buyer = buyers::find_locked(&mut transaction, seller_id, id).await?.ok_or(AppError::NotFound("buyer"))?;
         let Some(next) = buyer.changed(change, seller.currency)? else {

@@ -15,7 +15,7 @@ impl Accounts {
     /// # Errors
     /// [`AppError::NotFound`], [`AppError::Refused`].
     pub async fn update_seller(&self, actor: Actor, id: SellerId, change: SellerChange) -> Result<Seller, AppError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.tenants.begin(id).await?;
         let seller = sellers::find_locked(&mut transaction, id).await?.ok_or(AppError::NotFound("seller"))?;
         let Some(next) = seller.changed(change)? else {
             return Ok(seller);

@@ -23,7 +23,7 @@ impl Accounts {
         change: SupplierChange,
     ) -> Result<Supplier, AppError> {
         let now = self.clock.now();
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.tenants.begin(seller_id).await?;
         open_seller(&mut transaction, seller_id).await?;
         let supplier = suppliers::find_locked(&mut transaction, seller_id, id, now)
             .await?

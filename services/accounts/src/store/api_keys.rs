@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use leadflow_accounts_domain::{ApiKey, Supplier};
 use leadflow_kernel::{ApiKeyId, SellerId, SupplierId};
-use sqlx::{PgConnection, Row, postgres::PgRow};
+use leadflow_platform::db::TenantTx;
+use sqlx::{Row, postgres::PgRow};
 use uuid::Uuid;
 
 use super::columns;
@@ -17,7 +18,7 @@ const READ_AT_MOST: i64 = 50;
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn insert(connection: &mut PgConnection, supplier: &Supplier, key: &ApiKey) -> Result<bool, sqlx::Error> {
+pub async fn insert(tx: &mut TenantTx, supplier: &Supplier, key: &ApiKey) -> Result<bool, sqlx::Error> {
     let done = sqlx::query(
         "INSERT INTO accounts.api_keys (key_id, supplier_id, seller_id, sha256, hint, created_at, expires_at, revoked_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (key_id) DO NOTHING",
@@ -30,7 +31,7 @@ pub async fn insert(connection: &mut PgConnection, supplier: &Supplier, key: &Ap
     .bind(key.created_at)
     .bind(key.expires_at)
     .bind(key.revoked_at)
-    .execute(connection)
+    .execute(&mut **tx)
     .await?;
     Ok(done.rows_affected() == 1)
 }
@@ -39,7 +40,7 @@ pub async fn insert(connection: &mut PgConnection, supplier: &Supplier, key: &Ap
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn update(connection: &mut PgConnection, seller_id: SellerId, keys: &[ApiKey]) -> Result<(), sqlx::Error> {
+pub async fn update(tx: &mut TenantTx, seller_id: SellerId, keys: &[ApiKey]) -> Result<(), sqlx::Error> {
     sqlx::query(
         "UPDATE accounts.api_keys k SET expires_at = t.expires_at, revoked_at = t.revoked_at \
          FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[]) AS t(key_id, expires_at, revoked_at) \
@@ -50,7 +51,7 @@ pub async fn update(connection: &mut PgConnection, seller_id: SellerId, keys: &[
     .bind(keys.iter().map(|key| key.expires_at).collect::<Vec<_>>())
     .bind(keys.iter().map(|key| key.revoked_at).collect::<Vec<_>>())
     .bind(seller_id.uuid())
-    .execute(connection)
+    .execute(&mut **tx)
     .await
     .map(|_| ())
 }
@@ -60,7 +61,7 @@ pub async fn update(connection: &mut PgConnection, seller_id: SellerId, keys: &[
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn of_supplier(
-    connection: &mut PgConnection,
+    tx: &mut TenantTx,
     seller_id: SellerId,
     supplier_id: SupplierId,
     now: DateTime<Utc>,
@@ -74,7 +75,7 @@ pub async fn of_supplier(
     .bind(seller_id.uuid())
     .bind(now)
     .bind(READ_AT_MOST)
-    .fetch_all(connection)
+    .fetch_all(&mut **tx)
     .await?;
     let mut keys = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     keys.sort_by_key(|key| (key.created_at, key.id));
@@ -86,7 +87,7 @@ pub async fn of_supplier(
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn of_suppliers(
-    connection: &mut PgConnection,
+    tx: &mut TenantTx,
     seller_id: SellerId,
     suppliers: &[SupplierId],
     now: DateTime<Utc>,
@@ -101,7 +102,7 @@ pub async fn of_suppliers(
     .bind(seller_id.uuid())
     .bind(now)
     .bind(READ_AT_MOST)
-    .fetch_all(connection)
+    .fetch_all(&mut **tx)
     .await?;
     let mut keys: HashMap<SupplierId, Vec<ApiKey>> = HashMap::new();
     for row in &rows {

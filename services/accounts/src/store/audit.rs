@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use leadflow_kernel::{AuditId, SellerId, UserId};
+use leadflow_platform::db::TenantTx;
 use sqlx::{PgConnection, Row, types::Json};
 
 /// Who changed what.
@@ -52,7 +53,7 @@ pub async fn append(connection: &mut PgConnection, entry: &Entry) -> Result<(), 
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn page(
-    connection: &mut PgConnection,
+    tx: &mut TenantTx,
     seller_id: SellerId,
     before: Option<AuditId>,
     limit: u32,
@@ -64,7 +65,7 @@ pub async fn page(
     .bind(seller_id.uuid())
     .bind(before.map(AuditId::uuid))
     .bind(i64::from(limit))
-    .fetch_all(connection)
+    .fetch_all(&mut **tx)
     .await?
     .iter()
     .map(|row| {

@@ -3,8 +3,9 @@
 use chrono::{DateTime, Utc};
 use leadflow_accounts_domain::{Buyer, Priority, SpendingLimit};
 use leadflow_kernel::{BuyerId, SellerId};
+use leadflow_platform::db::TenantTx;
 use rust_decimal::Decimal;
-use sqlx::{PgConnection, Row, postgres::PgRow};
+use sqlx::{Row, postgres::PgRow};
 
 use super::columns;
 
@@ -13,7 +14,7 @@ use super::columns;
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn insert(
-    connection: &mut PgConnection,
+    tx: &mut TenantTx,
     buyer: &Buyer,
     created_with: [u8; 32],
     now: DateTime<Utc>,
@@ -33,7 +34,7 @@ pub async fn insert(
     .bind(amount(buyer.monthly_limit))
     .bind(created_with.as_slice())
     .bind(now)
-    .execute(connection)
+    .execute(&mut **tx)
     .await?;
     Ok(done.rows_affected() == 1)
 }
@@ -43,7 +44,7 @@ pub async fn insert(
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn find_created_with(
-    connection: &mut PgConnection,
+    tx: &mut TenantTx,
     seller_id: SellerId,
     id: BuyerId,
     created_with: [u8; 32],
@@ -55,7 +56,7 @@ pub async fn find_created_with(
     .bind(id.uuid())
     .bind(seller_id.uuid())
     .bind(created_with.as_slice())
-    .fetch_optional(connection)
+    .fetch_optional(&mut **tx)
     .await?
     .map(|row| read(&row))
     .transpose()
@@ -65,18 +66,14 @@ pub async fn find_created_with(
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn find_locked(
-    connection: &mut PgConnection,
-    seller_id: SellerId,
-    id: BuyerId,
-) -> Result<Option<Buyer>, sqlx::Error> {
+pub async fn find_locked(tx: &mut TenantTx, seller_id: SellerId, id: BuyerId) -> Result<Option<Buyer>, sqlx::Error> {
     sqlx::query(
         "SELECT b.*, s.currency FROM accounts.buyers b JOIN accounts.sellers s USING (seller_id) \
          WHERE b.buyer_id = $1 AND b.seller_id = $2 FOR UPDATE OF b",
     )
     .bind(id.uuid())
     .bind(seller_id.uuid())
-    .fetch_optional(connection)
+    .fetch_optional(&mut **tx)
     .await?
     .map(|row| read(&row))
     .transpose()
@@ -86,18 +83,14 @@ pub async fn find_locked(
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn find(
-    connection: &mut PgConnection,
-    seller_id: SellerId,
-    id: BuyerId,
-) -> Result<Option<Buyer>, sqlx::Error> {
+pub async fn find(tx: &mut TenantTx, seller_id: SellerId, id: BuyerId) -> Result<Option<Buyer>, sqlx::Error> {
     sqlx::query(
         "SELECT b.*, s.currency FROM accounts.buyers b JOIN accounts.sellers s USING (seller_id) \
          WHERE b.buyer_id = $1 AND b.seller_id = $2",
     )
     .bind(id.uuid())
     .bind(seller_id.uuid())
-    .fetch_optional(connection)
+    .fetch_optional(&mut **tx)
     .await?
     .map(|row| read(&row))
     .transpose()
@@ -108,7 +101,7 @@ pub async fn find(
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn page(
-    connection: &mut PgConnection,
+    tx: &mut TenantTx,
     seller_id: SellerId,
     after: Option<BuyerId>,
     limit: u32,
@@ -120,7 +113,7 @@ pub async fn page(
     .bind(seller_id.uuid())
     .bind(after.map(BuyerId::uuid))
     .bind(i64::from(limit))
-    .fetch_all(connection)
+    .fetch_all(&mut **tx)
     .await?
     .iter()
     .map(read)
@@ -131,7 +124,7 @@ pub async fn page(
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn update(connection: &mut PgConnection, buyer: &Buyer, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+pub async fn update(tx: &mut TenantTx, buyer: &Buyer, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
     sqlx::query(
         "UPDATE accounts.buyers SET version = $3, company_name = $4, status = $5, priority = $6, \
            weekly_spending_limit = $7, monthly_spending_limit = $8, updated_at = $9 \
@@ -146,7 +139,7 @@ pub async fn update(connection: &mut PgConnection, buyer: &Buyer, now: DateTime<
     .bind(amount(buyer.weekly_limit))
     .bind(amount(buyer.monthly_limit))
     .bind(now)
-    .execute(connection)
+    .execute(&mut **tx)
     .await
     .map(|_| ())
 }

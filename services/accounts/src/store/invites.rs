@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use leadflow_accounts_domain::{Invite, InviteText};
 use leadflow_kernel::SellerId;
+use leadflow_platform::db::TenantTx;
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
 use super::columns;
@@ -34,10 +35,10 @@ pub async fn find_open(
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn current(connection: &mut PgConnection, seller_id: SellerId) -> Result<Option<Invite>, sqlx::Error> {
+pub async fn current(tx: &mut TenantTx, seller_id: SellerId) -> Result<Option<Invite>, sqlx::Error> {
     sqlx::query("SELECT * FROM accounts.invite_codes WHERE seller_id = $1 AND replaced_at IS NULL")
         .bind(seller_id.uuid())
-        .fetch_optional(connection)
+        .fetch_optional(&mut **tx)
         .await?
         .map(|row| read(&row))
         .transpose()
@@ -47,11 +48,11 @@ pub async fn current(connection: &mut PgConnection, seller_id: SellerId) -> Resu
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn end(connection: &mut PgConnection, seller_id: SellerId, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+pub async fn end(tx: &mut TenantTx, seller_id: SellerId, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
     sqlx::query("UPDATE accounts.invite_codes SET replaced_at = $2 WHERE seller_id = $1 AND replaced_at IS NULL")
         .bind(seller_id.uuid())
         .bind(now)
-        .execute(connection)
+        .execute(&mut **tx)
         .await
         .map(|_| ())
 }
@@ -60,7 +61,7 @@ pub async fn end(connection: &mut PgConnection, seller_id: SellerId, now: DateTi
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn insert(connection: &mut PgConnection, seller_id: SellerId, invite: &Invite) -> Result<bool, sqlx::Error> {
+pub async fn insert(tx: &mut TenantTx, seller_id: SellerId, invite: &Invite) -> Result<bool, sqlx::Error> {
     let done = sqlx::query(
         "INSERT INTO accounts.invite_codes (code, seller_id, created_at, expires_at) VALUES ($1, $2, $3, $4) \
          ON CONFLICT DO NOTHING",
@@ -69,7 +70,7 @@ pub async fn insert(connection: &mut PgConnection, seller_id: SellerId, invite: 
     .bind(seller_id.uuid())
     .bind(invite.created_at)
     .bind(invite.expires_at)
-    .execute(connection)
+    .execute(&mut **tx)
     .await?;
     Ok(done.rows_affected() == 1)
 }

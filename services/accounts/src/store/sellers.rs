@@ -3,8 +3,9 @@
 use chrono::{DateTime, Utc};
 use leadflow_accounts_domain::{FeePercent, Seller, TimeZone};
 use leadflow_kernel::SellerId;
+use leadflow_platform::db::TenantTx;
 use rust_decimal::Decimal;
-use sqlx::{PgConnection, Row, postgres::PgRow};
+use sqlx::{Row, postgres::PgRow};
 
 use super::columns;
 
@@ -13,7 +14,7 @@ use super::columns;
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn insert(
-    connection: &mut PgConnection,
+    tx: &mut TenantTx,
     seller: &Seller,
     created_with: [u8; 32],
     now: DateTime<Utc>,
@@ -33,7 +34,7 @@ pub async fn insert(
     .bind(columns::small(seller.posts_per_second.get()))
     .bind(created_with.as_slice())
     .bind(now)
-    .execute(connection)
+    .execute(&mut **tx)
     .await?;
     Ok(done.rows_affected() == 1)
 }
@@ -43,14 +44,14 @@ pub async fn insert(
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn find_created_with(
-    connection: &mut PgConnection,
+    tx: &mut TenantTx,
     id: SellerId,
     created_with: [u8; 32],
 ) -> Result<Option<Seller>, sqlx::Error> {
     sqlx::query("SELECT * FROM accounts.sellers WHERE seller_id = $1 AND created_with = $2")
         .bind(id.uuid())
         .bind(created_with.as_slice())
-        .fetch_optional(connection)
+        .fetch_optional(&mut **tx)
         .await?
         .map(|row| read(&row))
         .transpose()
@@ -60,10 +61,10 @@ pub async fn find_created_with(
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn find_locked(connection: &mut PgConnection, id: SellerId) -> Result<Option<Seller>, sqlx::Error> {
+pub async fn find_locked(tx: &mut TenantTx, id: SellerId) -> Result<Option<Seller>, sqlx::Error> {
     sqlx::query("SELECT * FROM accounts.sellers WHERE seller_id = $1 FOR UPDATE")
         .bind(id.uuid())
-        .fetch_optional(connection)
+        .fetch_optional(&mut **tx)
         .await?
         .map(|row| read(&row))
         .transpose()
@@ -73,10 +74,10 @@ pub async fn find_locked(connection: &mut PgConnection, id: SellerId) -> Result<
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn find_shared(connection: &mut PgConnection, id: SellerId) -> Result<Option<Seller>, sqlx::Error> {
+pub async fn find_shared(tx: &mut TenantTx, id: SellerId) -> Result<Option<Seller>, sqlx::Error> {
     sqlx::query("SELECT * FROM accounts.sellers WHERE seller_id = $1 FOR SHARE")
         .bind(id.uuid())
-        .fetch_optional(connection)
+        .fetch_optional(&mut **tx)
         .await?
         .map(|row| read(&row))
         .transpose()
@@ -86,7 +87,7 @@ pub async fn find_shared(connection: &mut PgConnection, id: SellerId) -> Result<
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn update(connection: &mut PgConnection, seller: &Seller, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+pub async fn update(tx: &mut TenantTx, seller: &Seller, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
     sqlx::query(
         "UPDATE accounts.sellers SET version = $2, company_name = $3, status = $4, time_zone = $5, \
            platform_fee_percent = $6, posts_per_second = $7, updated_at = $8 WHERE seller_id = $1",
@@ -99,7 +100,7 @@ pub async fn update(connection: &mut PgConnection, seller: &Seller, now: DateTim
     .bind(seller.fee.decimal())
     .bind(columns::small(seller.posts_per_second.get()))
     .bind(now)
-    .execute(connection)
+    .execute(&mut **tx)
     .await
     .map(|_| ())
 }

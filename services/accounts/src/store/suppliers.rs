@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use leadflow_accounts_domain::{Categories, Supplier};
 use leadflow_kernel::{CategoryId, SellerId, SupplierId};
-use sqlx::{PgConnection, Row, postgres::PgRow};
+use leadflow_platform::db::TenantTx;
+use sqlx::{Row, postgres::PgRow};
 use uuid::Uuid;
 
 use super::{api_keys, columns};
@@ -13,7 +14,7 @@ use super::{api_keys, columns};
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn insert(
-    connection: &mut PgConnection,
+    tx: &mut TenantTx,
     supplier: &Supplier,
     created_with: [u8; 32],
     now: DateTime<Utc>,
@@ -32,7 +33,7 @@ pub async fn insert(
     .bind(columns::small(supplier.posts_per_second.get()))
     .bind(created_with.as_slice())
     .bind(now)
-    .execute(connection)
+    .execute(&mut **tx)
     .await?;
     Ok(done.rows_affected() == 1)
 }
@@ -42,7 +43,7 @@ pub async fn insert(
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn find_created_with(
-    connection: &mut PgConnection,
+    tx: &mut TenantTx,
     seller_id: SellerId,
     id: SupplierId,
     created_with: [u8; 32],
@@ -56,9 +57,9 @@ pub async fn find_created_with(
     .bind(id.uuid())
     .bind(seller_id.uuid())
     .bind(created_with.as_slice())
-    .fetch_optional(&mut *connection)
+    .fetch_optional(&mut **tx)
     .await?;
-    with_keys(connection, row, now).await
+    with_keys(tx, row, now).await
 }
 
 /// The tenant's supplier, which nobody else can change until the transaction ends.
@@ -66,7 +67,7 @@ pub async fn find_created_with(
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn find_locked(
-    connection: &mut PgConnection,
+    tx: &mut TenantTx,
     seller_id: SellerId,
     id: SupplierId,
     now: DateTime<Utc>,
@@ -74,9 +75,9 @@ pub async fn find_locked(
     let row = sqlx::query("SELECT * FROM accounts.suppliers WHERE supplier_id = $1 AND seller_id = $2 FOR UPDATE")
         .bind(id.uuid())
         .bind(seller_id.uuid())
-        .fetch_optional(&mut *connection)
+        .fetch_optional(&mut **tx)
         .await?;
-    with_keys(connection, row, now).await
+    with_keys(tx, row, now).await
 }
 
 /// The tenant's supplier.
@@ -84,7 +85,7 @@ pub async fn find_locked(
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn find(
-    connection: &mut PgConnection,
+    tx: &mut TenantTx,
     seller_id: SellerId,
     id: SupplierId,
     now: DateTime<Utc>,
@@ -92,9 +93,9 @@ pub async fn find(
     let row = sqlx::query("SELECT * FROM accounts.suppliers WHERE supplier_id = $1 AND seller_id = $2")
         .bind(id.uuid())
         .bind(seller_id.uuid())
-        .fetch_optional(&mut *connection)
+        .fetch_optional(&mut **tx)
         .await?;
-    with_keys(connection, row, now).await
+    with_keys(tx, row, now).await
 }
 
 /// Up to `limit` of the tenant's suppliers after the one with id `after`, in the order of ids.
@@ -102,7 +103,7 @@ pub async fn find(
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn page(
-    connection: &mut PgConnection,
+    tx: &mut TenantTx,
     seller_id: SellerId,
     after: Option<SupplierId>,
     limit: u32,
@@ -115,11 +116,11 @@ pub async fn page(
     .bind(seller_id.uuid())
     .bind(after.map(SupplierId::uuid))
     .bind(i64::from(limit))
-    .fetch_all(&mut *connection)
+    .fetch_all(&mut **tx)
     .await?;
     let mut suppliers = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let ids: Vec<SupplierId> = suppliers.iter().map(|supplier| supplier.id).collect();
-    let mut keys = api_keys::of_suppliers(connection, seller_id, &ids, now).await?;
+    let mut keys = api_keys::of_suppliers(tx, seller_id, &ids, now).await?;
     for supplier in &mut suppliers {
         supplier.keys = keys.remove(&supplier.id).unwrap_or_default();
     }
@@ -130,7 +131,7 @@ pub async fn page(
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn update(connection: &mut PgConnection, supplier: &Supplier, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+pub async fn update(tx: &mut TenantTx, supplier: &Supplier, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
     sqlx::query(
         "UPDATE accounts.suppliers SET version = $3, name = $4, status = $5, category_ids = $6, \
            posts_per_second = $7, updated_at = $8 WHERE supplier_id = $1 AND seller_id = $2",
@@ -143,7 +144,7 @@ pub async fn update(connection: &mut PgConnection, supplier: &Supplier, now: Dat
     .bind(category_uuids(supplier))
     .bind(columns::small(supplier.posts_per_second.get()))
     .bind(now)
-    .execute(connection)
+    .execute(&mut **tx)
     .await
     .map(|_| ())
 }
@@ -152,16 +153,12 @@ fn category_uuids(supplier: &Supplier) -> Vec<Uuid> {
     supplier.categories.ids().iter().map(|id| id.uuid()).collect()
 }
 
-async fn with_keys(
-    connection: &mut PgConnection,
-    row: Option<PgRow>,
-    now: DateTime<Utc>,
-) -> Result<Option<Supplier>, sqlx::Error> {
+async fn with_keys(tx: &mut TenantTx, row: Option<PgRow>, now: DateTime<Utc>) -> Result<Option<Supplier>, sqlx::Error> {
     let Some(row) = row else {
         return Ok(None);
     };
     let mut supplier = read(&row)?;
-    supplier.keys = api_keys::of_supplier(connection, supplier.seller_id, supplier.id, now).await?;
+    supplier.keys = api_keys::of_supplier(tx, supplier.seller_id, supplier.id, now).await?;
     Ok(Some(supplier))
 }
 

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use leadflow_accounts_domain::{Email, Member, NewUser, Phone, Place, User};
 use leadflow_kernel::{BuyerId, SellerId, SupplierId, UserId};
+use leadflow_platform::db::TenantTx;
 use sqlx::{PgConnection, Row, postgres::PgRow};
 use uuid::Uuid;
 
@@ -136,7 +137,7 @@ pub async fn find_by_email(connection: &mut PgConnection, email: &Email) -> Resu
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn of_tenant(
-    connection: &mut PgConnection,
+    tx: &mut TenantTx,
     seller_id: SellerId,
     buyers: &[BuyerId],
     suppliers: &[SupplierId],
@@ -153,7 +154,7 @@ pub async fn of_tenant(
     .bind(suppliers.iter().map(|id| id.uuid()).collect::<Vec<Uuid>>())
     .bind(team)
     .bind(i64::from(limit))
-    .fetch_all(connection)
+    .fetch_all(&mut **tx)
     .await?
     .iter()
     .map(read)

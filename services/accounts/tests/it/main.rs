@@ -17,4 +17,5 @@ mod registration;
 mod sessions;
 mod sign_in;
 mod someone;
+mod tenancy;
 mod world;

@@ -47,7 +47,7 @@ impl Billing {
         if !new.amount.is_positive() {
             return Err(AppError::Credit(CreditError::NotPositive));
         }
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.tenants.begin(new.seller).await?;
         let wallet = wallets::lock(&mut transaction, Some(new.seller), [new.buyer]).await?;
         let Some(wallet) = wallet.first().copied() else { return Err(AppError::NoSuchWallet) };
         if wallet.terms.currency != new.amount.currency() {
@@ -66,7 +66,7 @@ impl Billing {
         books.credit(new.seller, new.buyer, new.amount, new.description, posting, now).map_err(AppError::Credit)?;
         let wallet = *books.wallet(credit.seller, credit.buyer).unwrap_or(&wallet);
         let event = Envelope::new(EventId::new(), &events::credited(&wallet, new.amount, posting), now);
-        self.commit(transaction, &books.into_changes(), vec![event]).await?;
+        self.commit_tenant(transaction, &books.into_changes(), vec![event]).await?;
         Ok(Credited { wallet, now: true })
     }
 }

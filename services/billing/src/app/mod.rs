@@ -16,9 +16,10 @@ use leadflow_billing_domain::{Changes, CreditError};
 use leadflow_kernel::{Clock, EventId};
 use leadflow_messaging::{
     Envelope,
-    outbox::{Outbox, Relay},
+    outbox::{Outbox, Pending, Relay},
 };
-use sqlx::{PgPool, Postgres, Transaction};
+use leadflow_platform::db::{TenantTx, Tenants};
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
 pub use capture_sales::{OnFailure, UnpaidSale};
 pub use credit_wallet::{Credited, NewCredit};
@@ -32,6 +33,7 @@ use crate::{outbound::events, store};
 #[derive(Clone)]
 pub struct Billing {
     pool: PgPool,
+    tenants: Tenants,
     outbox: Outbox,
     relay: Relay,
     clock: Arc<dyn Clock>,
@@ -65,7 +67,8 @@ impl Billing {
     /// Commands on the wallets in `pool`; events go through `relay`.
     #[must_use]
     pub fn new(pool: PgPool, relay: Relay, clock: Arc<dyn Clock>) -> Self {
-        Self { pool, outbox: Outbox::new(crate::SCHEMA), relay, clock, known: Arc::default() }
+        let tenants = Tenants::new(pool.clone(), crate::TENANT_ROLE);
+        Self { pool, tenants, outbox: Outbox::new(crate::SCHEMA), relay, clock, known: Arc::default() }
     }
 
     /// The database, for workers that read.
@@ -88,15 +91,41 @@ impl Billing {
         &self,
         mut transaction: Transaction<'static, Postgres>,
         changes: &Changes,
-        mut events: Vec<Envelope>,
+        events: Vec<Envelope>,
     ) -> Result<(), sqlx::Error> {
-        store::save::save(&mut transaction, changes).await?;
-        events.extend(self.events_of(changes));
-        let pending = self.outbox.append(&mut transaction, events).await?;
+        let pending = self.save(&mut transaction, changes, events).await?;
         transaction.commit().await?;
+        self.committed(changes, pending);
+        Ok(())
+    }
+
+    /// [`Self::commit`] of what was decided for one tenant.
+    async fn commit_tenant(
+        &self,
+        mut tx: TenantTx,
+        changes: &Changes,
+        events: Vec<Envelope>,
+    ) -> Result<(), sqlx::Error> {
+        let pending = self.save(&mut tx, changes, events).await?;
+        tx.commit().await?;
+        self.committed(changes, pending);
+        Ok(())
+    }
+
+    async fn save(
+        &self,
+        connection: &mut PgConnection,
+        changes: &Changes,
+        mut events: Vec<Envelope>,
+    ) -> Result<Pending, sqlx::Error> {
+        store::save::save(connection, changes).await?;
+        events.extend(self.events_of(changes));
+        self.outbox.append(connection, events).await
+    }
+
+    fn committed(&self, changes: &Changes, pending: Pending) {
         self.known.learn(&changes.wallets);
         self.relay.send(pending);
-        Ok(())
     }
 
     fn events_of(&self, changes: &Changes) -> Vec<Envelope> {

@@ -18,7 +18,7 @@ impl Billing {
         buyer: BuyerId,
         threshold: Price,
     ) -> Result<Wallet, AppError> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.tenants.begin(tenant).await?;
         let mut books = Books::new(wallets::lock(&mut transaction, Some(tenant), [buyer]).await?, []);
         let currency = books.wallet(tenant, buyer).ok_or(AppError::NoSuchWallet)?.terms.currency;
         if threshold.money().currency() != currency {
@@ -26,7 +26,7 @@ impl Billing {
         }
         books.set_low_balance_threshold(tenant, buyer, threshold);
         let wallet = *books.wallet(tenant, buyer).ok_or(AppError::NoSuchWallet)?;
-        self.commit(transaction, &books.into_changes(), Vec::new()).await?;
+        self.commit_tenant(transaction, &books.into_changes(), Vec::new()).await?;
         Ok(wallet)
     }
 }

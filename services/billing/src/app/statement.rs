@@ -24,8 +24,8 @@ impl Billing {
     /// # Errors
     /// [`AppError::NoSuchWallet`], [`AppError::Database`].
     pub async fn wallet(&self, tenant: SellerId, buyer: BuyerId) -> Result<Wallet, AppError> {
-        let mut connection = self.pool.acquire().await?;
-        wallets::find(&mut connection, tenant, buyer).await?.ok_or(AppError::NoSuchWallet)
+        let mut tx = self.tenants.begin(tenant).await?;
+        wallets::find(&mut tx, tenant, buyer).await?.ok_or(AppError::NoSuchWallet)
     }
 
     /// Up to `limit` lines older than the line `before`, or the newest ones.
@@ -39,14 +39,14 @@ impl Billing {
         before: Option<PostingId>,
         limit: u32,
     ) -> Result<Page, AppError> {
-        let mut connection = self.pool.acquire().await?;
-        let wallet = wallets::find(&mut connection, tenant, buyer).await?.ok_or(AppError::NoSuchWallet)?;
+        let mut tx = self.tenants.begin(tenant).await?;
+        let wallet = wallets::find(&mut tx, tenant, buyer).await?.ok_or(AppError::NoSuchWallet)?;
         let account = Account::wallet(tenant, buyer);
         let before = match before {
             None => i64::MAX,
-            Some(posting) => statement::number(&mut connection, account, posting).await?.ok_or(AppError::NoSuchLine)?,
+            Some(posting) => statement::number(&mut tx, account, posting).await?.ok_or(AppError::NoSuchLine)?,
         };
-        let lines = statement::page(&mut connection, account, before, limit).await?;
+        let lines = statement::page(&mut tx, account, before, limit).await?;
         Ok(Page { currency: wallet.terms.currency, lines })
     }
 }

@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use leadflow_kernel::{BuyerId, PostingId, SellerId};
+use leadflow_platform::db::TenantTx;
 use rust_decimal::Decimal;
-use sqlx::{PgConnection, Row};
+use sqlx::Row;
 
 /// A credit as it was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub struct Credit {
 
 /// Records a credit, if its id is new. Waits for another transaction that is recording the same.
 pub async fn insert(
-    connection: &mut PgConnection,
+    tx: &mut TenantTx,
     credit: &Credit,
     posting: PostingId,
     at: DateTime<Utc>,
@@ -35,17 +36,17 @@ pub async fn insert(
     .bind(credit.amount)
     .bind(posting.uuid())
     .bind(at)
-    .execute(connection)
+    .execute(&mut **tx)
     .await?;
     Ok(done.rows_affected() == 1)
 }
 
 /// The credit with this id.
-pub async fn find(connection: &mut PgConnection, tenant: SellerId, id: &str) -> Result<Option<Credit>, sqlx::Error> {
+pub async fn find(tx: &mut TenantTx, tenant: SellerId, id: &str) -> Result<Option<Credit>, sqlx::Error> {
     let row = sqlx::query("SELECT buyer_id, amount FROM billing.credits WHERE seller_id = $1 AND credit_id = $2")
         .bind(tenant.uuid())
         .bind(id)
-        .fetch_optional(connection)
+        .fetch_optional(&mut **tx)
         .await?;
     row.map(|row| {
         Ok(Credit {

@@ -3,8 +3,9 @@
 use chrono::{DateTime, Utc};
 use leadflow_billing_domain::Account;
 use leadflow_kernel::{AssignmentId, PostingId};
+use leadflow_platform::db::TenantTx;
 use rust_decimal::Decimal;
-use sqlx::{PgConnection, Row};
+use sqlx::Row;
 use uuid::Uuid;
 
 /// One line.
@@ -27,25 +28,16 @@ pub struct Line {
 }
 
 /// The number of a posting's line in this wallet's statement.
-pub async fn number(
-    connection: &mut PgConnection,
-    wallet: Account,
-    posting: PostingId,
-) -> Result<Option<i64>, sqlx::Error> {
+pub async fn number(tx: &mut TenantTx, wallet: Account, posting: PostingId) -> Result<Option<i64>, sqlx::Error> {
     sqlx::query_scalar("SELECT number FROM billing.entries WHERE posting_id = $1 AND account_id = $2")
         .bind(posting.uuid())
         .bind(wallet.id().uuid())
-        .fetch_optional(connection)
+        .fetch_optional(&mut **tx)
         .await
 }
 
 /// The lines with numbers below `before`, newest first.
-pub async fn page(
-    connection: &mut PgConnection,
-    wallet: Account,
-    before: i64,
-    limit: u32,
-) -> Result<Vec<Line>, sqlx::Error> {
+pub async fn page(tx: &mut TenantTx, wallet: Account, before: i64, limit: u32) -> Result<Vec<Line>, sqlx::Error> {
     let rows = sqlx::query(
         "SELECT e.posting_id, p.kind, e.amount, e.balance_after, p.description, p.assignment_id, p.at \
          FROM billing.entries e JOIN billing.postings p ON p.posting_id = e.posting_id \
@@ -56,7 +48,7 @@ pub async fn page(
     .bind(before)
     .bind(wallet.seller.uuid())
     .bind(i64::from(limit))
-    .fetch_all(connection)
+    .fetch_all(&mut **tx)
     .await?;
     rows.iter()
         .map(|row| {

@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 use chrono_tz::Tz;
 use leadflow_billing_domain::{Spent, Terms, Wallet};
 use leadflow_kernel::{BuyerId, Currency, SellerId};
+use leadflow_platform::db::TenantTx;
 use rust_decimal::Decimal;
 use sqlx::{PgConnection, Row, postgres::PgRow};
 use uuid::Uuid;
@@ -44,15 +45,11 @@ pub async fn lock(
 }
 
 /// One wallet, as it is at this moment.
-pub async fn find(
-    connection: &mut PgConnection,
-    tenant: SellerId,
-    buyer: BuyerId,
-) -> Result<Option<Wallet>, sqlx::Error> {
+pub async fn find(tx: &mut TenantTx, tenant: SellerId, buyer: BuyerId) -> Result<Option<Wallet>, sqlx::Error> {
     let row = sqlx::query(wallets!("WHERE w.buyer_id = $1 AND w.seller_id = $2"))
         .bind(buyer.uuid())
         .bind(tenant.uuid())
-        .fetch_optional(connection)
+        .fetch_optional(&mut **tx)
         .await?;
     row.as_ref().map(read).transpose()
 }

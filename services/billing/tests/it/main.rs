@@ -12,4 +12,5 @@ mod releases;
 mod service;
 mod statements;
 mod support;
+mod tenancy;
 mod tenants;

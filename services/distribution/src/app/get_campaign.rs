@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use leadflow_distribution_domain::day_in;
 use leadflow_kernel::{CampaignId, SellerId, SubscriptionId};
-use sqlx::PgConnection;
+use leadflow_platform::db::TenantTx;
 
 use super::{App, AppError};
 use crate::store::{
@@ -27,11 +27,10 @@ impl App {
     /// # Errors
     /// [`AppError::NotFound`] when the tenant has no such campaign.
     pub async fn get_campaign(&self, seller: SellerId, id: CampaignId) -> Result<CampaignView, AppError> {
-        let mut connection = self.pool.acquire().await?;
-        let campaign =
-            configuration::get_campaign(&mut connection, seller, id).await?.ok_or(AppError::NotFound("campaign"))?;
-        let subscriptions = configuration::subscriptions_of(&mut connection, id).await?;
-        let sold = self.sold_today(&mut connection, seller, id).await?;
+        let mut tx = self.tenants.begin(seller).await?;
+        let campaign = configuration::get_campaign(&mut tx, seller, id).await?.ok_or(AppError::NotFound("campaign"))?;
+        let subscriptions = configuration::subscriptions_of(&mut tx, id).await?;
+        let sold = self.sold_today(&mut tx, seller, id).await?;
         let subscriptions = subscriptions
             .into_iter()
             .map(|subscription| {
@@ -45,15 +44,15 @@ impl App {
     /// What each subscription of a campaign sold on the tenant's present day.
     pub(super) async fn sold_today(
         &self,
-        connection: &mut PgConnection,
+        tx: &mut TenantTx,
         seller: SellerId,
         campaign: CampaignId,
     ) -> Result<HashMap<SubscriptionId, u32>, sqlx::Error> {
-        let Some(zone) = configuration::time_zone_of(&mut *connection, seller).await? else {
+        let Some(zone) = configuration::time_zone_of(tx, seller).await? else {
             return Ok(HashMap::new());
         };
         let today = day_in(zone, self.clock.now());
-        let rows = configuration::sold_days(connection, campaign).await?;
+        let rows = configuration::sold_days(tx, campaign).await?;
         Ok(rows.into_iter().filter(|(_, day, _)| *day == today).map(|(id, _, sold)| (id, sold)).collect())
     }
 }

@@ -18,8 +18,8 @@ impl App {
         lead: LeadId,
         body_hash: &[u8],
     ) -> Result<Decision, AppError> {
-        let mut connection = self.pool.acquire().await?;
-        let verdict = leads::known_of(&mut connection, seller, lead)
+        let mut tx = self.tenants.begin(seller).await?;
+        let verdict = leads::known_of(&mut tx, seller, lead)
             .await?
             .filter(|verdict| verdict.supplier == supplier)
             .ok_or(AppError::NotFound("lead"))?;

@@ -33,13 +33,13 @@ impl App {
     /// # Errors
     /// [`AppError::NotFound`] when the tenant has no such lead.
     pub async fn get_lead(&self, seller: SellerId, id: LeadId) -> Result<LeadView, AppError> {
-        let mut connection = self.pool.acquire().await?;
+        let mut tx = self.tenants.begin(seller).await?;
         let missing = AppError::NotFound("lead");
-        let Some(lead) = show::lead(&mut connection, seller, id).await? else { return Err(missing) };
-        let Some(verdict) = leads::known_of(&mut connection, seller, id).await? else { return Err(missing) };
-        let sales = show::sales(&mut connection, seller, id).await?;
+        let Some(lead) = show::lead(&mut tx, seller, id).await? else { return Err(missing) };
+        let Some(verdict) = leads::known_of(&mut tx, seller, id).await? else { return Err(missing) };
+        let sales = show::sales(&mut tx, seller, id).await?;
         let stored = Stored::decode(&lead.trace).map_err(|_| AppError::Database(columns::impossible("trace")))?;
-        let subscribers = projections::subscribers(&mut connection, seller, stored.subscriptions()).await?;
+        let subscribers = projections::subscribers(&mut tx, seller, stored.subscriptions()).await?;
         let buyers = subscribers.iter().map(|one| (one.subscription, one.buyer)).collect();
         let names: HashMap<BuyerId, String> = subscribers.into_iter().map(|one| (one.buyer, one.name)).collect();
         let trace = stored.complete(&buyers);

@@ -31,7 +31,8 @@ use leadflow_messaging::{
     Bus, Envelope,
     outbox::{Outbox, Relay},
 };
-use sqlx::{PgPool, Postgres, Transaction};
+use leadflow_platform::db::{TenantTx, Tenants};
+use sqlx::PgPool;
 use tokio::sync::Notify;
 
 use crate::outbound::billing::{Holds, HoldsError};
@@ -48,6 +49,7 @@ pub use trace::{logic_from_proto, logic_to_proto};
 #[derive(Clone)]
 pub struct App {
     pool: PgPool,
+    tenants: Tenants,
     outbox: Outbox,
     relay: Relay,
     bus: Bus,
@@ -99,6 +101,7 @@ impl App {
     #[must_use]
     pub fn new(pool: PgPool, relay: Relay, bus: Bus, clock: Arc<dyn Clock>, holds: Arc<dyn Holds>) -> Self {
         Self {
+            tenants: Tenants::new(pool.clone(), crate::TENANT_ROLE),
             pool,
             outbox: Outbox::new(crate::SCHEMA),
             relay,
@@ -117,11 +120,7 @@ impl App {
     }
 
     /// Commits `transaction` together with the event that tells what it changed.
-    async fn commit<E: Event>(
-        &self,
-        mut transaction: Transaction<'static, Postgres>,
-        event: &E,
-    ) -> Result<(), AppError> {
+    async fn commit<E: Event>(&self, mut transaction: TenantTx, event: &E) -> Result<(), AppError> {
         let envelope = Envelope::new(EventId::new(), event, self.clock.now());
         let pending = self.outbox.append(&mut transaction, vec![envelope]).await?;
         transaction.commit().await?;

@@ -20,7 +20,7 @@ impl App {
         configure::description("description", &wanted.description)?;
         configure::duplicate_rule(&wanted.duplicates)?;
         wanted.lead_ttl_hours = configure::ttl_hours(wanted.lead_ttl_hours)?;
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.tenants.begin(seller).await?;
         let currency = projections::hold_seller(&mut transaction, seller).await?.ok_or(SELLER_UNKNOWN)?;
         configure::price(wanted.price, currency)?;
         let category = configuration::hold_category(&mut transaction, seller, wanted.category)

@@ -29,15 +29,12 @@ impl App {
     /// for what would leave campaigns without what they work by.
     pub async fn put_category(&self, seller: SellerId, mut wanted: Category) -> Result<Category, AppError> {
         wanted.name = configure::name("name", &wanted.name)?;
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.tenants.begin(seller).await?;
         projections::hold_seller(&mut transaction, seller).await?.ok_or(SELLER_UNKNOWN)?;
-        let known = configuration::lock_category(&mut transaction, wanted.id).await?;
+        let known = configuration::lock_category(&mut transaction, seller, wanted.id).await?;
         // After the lock: whoever makes or changes a campaign of this category holds it.
         let campaigns = configuration::campaigns_of_category(&mut transaction, wanted.id).await?;
         if let Some(known) = known {
-            if known.seller != seller {
-                return Err(AppError::NotFound("category"));
-            }
             configure::status_change(known.status, wanted.status)?;
             wanted.version = known.version;
             if wanted == known {
@@ -59,7 +56,9 @@ impl App {
             .await
             .map_err(|error| taken(error, NAME_TAKEN, name_taken))?;
         if !written {
-            return Err(ID_TAKEN);
+            // Made at this moment, or somebody else's: nothing is said of that.
+            let ours = configuration::lock_category(&mut transaction, seller, wanted.id).await?.is_some();
+            return Err(if ours { ID_TAKEN } else { AppError::NotFound("category") });
         }
         let campaigns: Vec<CampaignId> = campaigns.iter().map(|one| one.campaign_id.into()).collect();
         routing::bump(&mut transaction, &campaigns).await?;

@@ -24,7 +24,7 @@ impl App {
         mut wanted: Subscription,
     ) -> Result<(Subscription, u32), AppError> {
         configure::daily_cap(wanted.daily_cap)?;
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.tenants.begin(seller).await?;
         if !projections::hold_buyer(&mut transaction, seller, wanted.buyer).await? {
             return Err(AppError::NotFound("buyer"));
         }
@@ -32,11 +32,8 @@ impl App {
         let campaign = configuration::get_campaign(&mut transaction, seller, wanted.campaign)
             .await?
             .ok_or(AppError::NotFound("campaign"))?;
-        let known = configuration::get_subscription(&mut transaction, wanted.id).await?;
+        let known = configuration::get_subscription(&mut transaction, seller, wanted.id).await?;
         if let Some(known) = &known {
-            if known.seller != seller {
-                return Err(AppError::NotFound("subscription"));
-            }
             if (known.campaign, known.buyer) != (wanted.campaign, wanted.buyer) {
                 let sentence = "this id is a subscription of another campaign or buyer";
                 return Err(AppError::Taken { code: "subscription_differs", sentence });
@@ -64,7 +61,9 @@ impl App {
             .await
             .map_err(|error| taken(error, "already_subscribed", sentence))?;
         if !written {
-            return Err(ID_TAKEN);
+            // Made at this moment, or somebody else's: nothing is said of that.
+            let ours = configuration::get_subscription(&mut transaction, seller, wanted.id).await?.is_some();
+            return Err(if ours { ID_TAKEN } else { AppError::NotFound("subscription") });
         }
         // One that begins archived is never served: its row would only be an old copy of the live one's.
         if known.is_none() && wanted.status != Status::Archived {

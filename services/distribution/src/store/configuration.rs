@@ -3,8 +3,9 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use leadflow_distribution_domain::{State, Status};
 use leadflow_kernel::{CampaignId, CategoryId, SellerId, SubscriptionId};
+use leadflow_platform::db::TenantTx;
 use rust_decimal::Decimal;
-use sqlx::{FromRow, PgConnection, types::Json};
+use sqlx::{FromRow, types::Json};
 use uuid::Uuid;
 
 use super::{
@@ -55,17 +56,22 @@ pub(super) struct SubscriptionRow {
     seller_waterfall_priority: Option<i32>,
 }
 
-/// Locks a category, in whatever tenant it is; a category that does not exist locks nothing.
+/// Locks a tenant's category; a category that does not exist locks nothing.
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn lock_category(connection: &mut PgConnection, id: CategoryId) -> Result<Option<Category>, sqlx::Error> {
+pub async fn lock_category(
+    tx: &mut TenantTx,
+    seller: SellerId,
+    id: CategoryId,
+) -> Result<Option<Category>, sqlx::Error> {
     let row: Option<CategoryRow> = sqlx::query_as(
         "SELECT category_id, seller_id, version, name, status, fields FROM distribution.categories \
-         WHERE category_id = $1 FOR UPDATE",
+         WHERE category_id = $1 AND seller_id = $2 FOR UPDATE",
     )
     .bind(id.uuid())
-    .fetch_optional(connection)
+    .bind(seller.uuid())
+    .fetch_optional(&mut **tx)
     .await?;
     row.map(category).transpose()
 }
@@ -75,7 +81,7 @@ pub async fn lock_category(connection: &mut PgConnection, id: CategoryId) -> Res
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn hold_category(
-    connection: &mut PgConnection,
+    tx: &mut TenantTx,
     seller: SellerId,
     id: CategoryId,
 ) -> Result<Option<Category>, sqlx::Error> {
@@ -85,17 +91,17 @@ pub async fn hold_category(
     )
     .bind(id.uuid())
     .bind(seller.uuid())
-    .fetch_optional(connection)
+    .fetch_optional(&mut **tx)
     .await?;
     row.map(category).transpose()
 }
 
 /// Writes a category, new or locked. Returns whether it did: not when another transaction made a
-/// category with this id meanwhile.
+/// category with this id meanwhile, or another tenant has it.
 ///
 /// # Errors
 /// Those of PostgreSQL; a unique violation when the name is taken.
-pub async fn put_category(connection: &mut PgConnection, category: &Category) -> Result<bool, sqlx::Error> {
+pub async fn put_category(tx: &mut TenantTx, category: &Category) -> Result<bool, sqlx::Error> {
     sqlx::query(
         "INSERT INTO distribution.categories AS c (category_id, seller_id, version, name, status, fields) \
          VALUES ($1, $2, $3, $4, $5, $6) \
@@ -109,7 +115,7 @@ pub async fn put_category(connection: &mut PgConnection, category: &Category) ->
     .bind(&category.name)
     .bind(status_text(category.status))
     .bind(Json(&category.fields))
-    .execute(connection)
+    .execute(&mut **tx)
     .await
     .map(|done| done.rows_affected() > 0)
 }
@@ -145,16 +151,13 @@ impl DependentRow {
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn campaigns_of_category(
-    connection: &mut PgConnection,
-    id: CategoryId,
-) -> Result<Vec<DependentRow>, sqlx::Error> {
+pub async fn campaigns_of_category(tx: &mut TenantTx, id: CategoryId) -> Result<Vec<DependentRow>, sqlx::Error> {
     sqlx::query_as(
         "SELECT campaign_id, name, status, duplicate_window_days, duplicate_fields FROM distribution.campaigns \
          WHERE category_id = $1 ORDER BY created_at, campaign_id",
     )
     .bind(id.uuid())
-    .fetch_all(connection)
+    .fetch_all(&mut **tx)
     .await
 }
 
@@ -163,7 +166,7 @@ pub async fn campaigns_of_category(
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn get_campaign(
-    connection: &mut PgConnection,
+    tx: &mut TenantTx,
     seller: SellerId,
     id: CampaignId,
 ) -> Result<Option<Campaign>, sqlx::Error> {
@@ -171,7 +174,7 @@ pub async fn get_campaign(
         sqlx::query_as("SELECT * FROM distribution.campaigns WHERE campaign_id = $1 AND seller_id = $2")
             .bind(id.uuid())
             .bind(seller.uuid())
-            .fetch_optional(connection)
+            .fetch_optional(&mut **tx)
             .await?;
     row.map(campaign).transpose()
 }
@@ -180,11 +183,7 @@ pub async fn get_campaign(
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn put_campaign(
-    connection: &mut PgConnection,
-    campaign: &Campaign,
-    now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+pub async fn put_campaign(tx: &mut TenantTx, campaign: &Campaign, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO distribution.campaigns (campaign_id, seller_id, category_id, version, name, description, status, \
            logic, price, currency, allow_state_selection, duplicate_window_days, duplicate_fields, duplicate_match, \
@@ -213,23 +212,25 @@ pub async fn put_campaign(
     .bind(match_text(campaign.duplicates.matching))
     .bind(signed(campaign.lead_ttl_hours))
     .bind(now)
-    .execute(connection)
+    .execute(&mut **tx)
     .await
     .map(|_| ())
 }
 
-/// A subscription, in whatever tenant and campaign it is.
+/// A tenant's subscription, in whatever campaign it is.
 ///
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn get_subscription(
-    connection: &mut PgConnection,
+    tx: &mut TenantTx,
+    seller: SellerId,
     id: SubscriptionId,
 ) -> Result<Option<Subscription>, sqlx::Error> {
     let row: Option<SubscriptionRow> =
-        sqlx::query_as("SELECT * FROM distribution.subscriptions WHERE subscription_id = $1")
+        sqlx::query_as("SELECT * FROM distribution.subscriptions WHERE subscription_id = $1 AND seller_id = $2")
             .bind(id.uuid())
-            .fetch_optional(connection)
+            .bind(seller.uuid())
+            .fetch_optional(&mut **tx)
             .await?;
     row.map(subscription).transpose()
 }
@@ -238,26 +239,23 @@ pub async fn get_subscription(
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn subscriptions_of(
-    connection: &mut PgConnection,
-    campaign: CampaignId,
-) -> Result<Vec<Subscription>, sqlx::Error> {
+pub async fn subscriptions_of(tx: &mut TenantTx, campaign: CampaignId) -> Result<Vec<Subscription>, sqlx::Error> {
     let rows: Vec<SubscriptionRow> = sqlx::query_as(
         "SELECT * FROM distribution.subscriptions WHERE campaign_id = $1 ORDER BY created_at, subscription_id",
     )
     .bind(campaign.uuid())
-    .fetch_all(connection)
+    .fetch_all(&mut **tx)
     .await?;
     rows.into_iter().map(subscription).collect()
 }
 
 /// Writes a subscription. Its campaign must be locked; campaign and buyer never change. Returns
-/// whether it did: not when the id was taken in another campaign meanwhile.
+/// whether it did: not when the id was taken in another campaign meanwhile, or another tenant has it.
 ///
 /// # Errors
 /// Those of PostgreSQL; a unique violation when the buyer has another one in the campaign.
 pub async fn put_subscription(
-    connection: &mut PgConnection,
+    tx: &mut TenantTx,
     subscription: &Subscription,
     now: DateTime<Utc>,
 ) -> Result<bool, sqlx::Error> {
@@ -283,7 +281,7 @@ pub async fn put_subscription(
     .bind(subscription.waterfall_priority.map(signed))
     .bind(subscription.seller_waterfall_priority.map(signed))
     .bind(now)
-    .execute(connection)
+    .execute(&mut **tx)
     .await
     .map(|done| done.rows_affected() > 0)
 }
@@ -293,7 +291,7 @@ pub async fn put_subscription(
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn sold_days(
-    connection: &mut PgConnection,
+    tx: &mut TenantTx,
     campaign: CampaignId,
 ) -> Result<Vec<(SubscriptionId, NaiveDate, u32)>, sqlx::Error> {
     let rows: Vec<(Uuid, NaiveDate, i32)> = sqlx::query_as(
@@ -301,7 +299,7 @@ pub async fn sold_days(
          WHERE campaign_id = $1 AND cap_day IS NOT NULL",
     )
     .bind(campaign.uuid())
-    .fetch_all(connection)
+    .fetch_all(&mut **tx)
     .await?;
     rows.into_iter().map(|(id, day, sold)| Ok((id.into(), day, unsigned(sold, "sold_today")?))).collect()
 }
@@ -310,13 +308,10 @@ pub async fn sold_days(
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn time_zone_of(
-    connection: &mut PgConnection,
-    seller: SellerId,
-) -> Result<Option<chrono_tz::Tz>, sqlx::Error> {
+pub async fn time_zone_of(tx: &mut TenantTx, seller: SellerId) -> Result<Option<chrono_tz::Tz>, sqlx::Error> {
     let text: Option<String> = sqlx::query_scalar("SELECT time_zone FROM distribution.sellers WHERE seller_id = $1")
         .bind(seller.uuid())
-        .fetch_optional(connection)
+        .fetch_optional(&mut **tx)
         .await?;
     text.map(|text| columns::zone(&text)).transpose()
 }

@@ -7,6 +7,7 @@ use leadflow_contracts::common::Outcome;
 use leadflow_kernel::{
     AssignmentId, BuyerId, CampaignId, CategoryId, LeadId, Money, SellerId, SubscriptionId, SupplierId,
 };
+use leadflow_platform::db::TenantTx;
 use rust_decimal::Decimal;
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
@@ -69,18 +70,14 @@ pub async fn known(connection: &mut PgConnection, leads: &[LeadId]) -> Result<Ha
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn known_of(
-    connection: &mut PgConnection,
-    seller: SellerId,
-    lead: LeadId,
-) -> Result<Option<Verdict>, sqlx::Error> {
+pub async fn known_of(tx: &mut TenantTx, seller: SellerId, lead: LeadId) -> Result<Option<Verdict>, sqlx::Error> {
     let row: Option<VerdictRow> = sqlx::query_as(
         "SELECT lead_id, supplier_id, outcome, reason, buyers_assigned, price, currency, test, reference, body_hash \
          FROM distribution.leads WHERE lead_id = $1 AND seller_id = $2",
     )
     .bind(lead.uuid())
     .bind(seller.uuid())
-    .fetch_optional(connection)
+    .fetch_optional(&mut **tx)
     .await?;
     row.map(verdict).transpose()
 }

@@ -2,6 +2,7 @@
 
 use leadflow_distribution_domain::Status;
 use leadflow_kernel::{BuyerId, CampaignId, Currency, SellerId, SubscriptionId};
+use leadflow_platform::db::TenantTx;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -91,11 +92,11 @@ pub async fn put_buyers(connection: &mut PgConnection, buyers: &[Buyer]) -> Resu
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn hold_seller(connection: &mut PgConnection, seller: SellerId) -> Result<Option<Currency>, sqlx::Error> {
+pub async fn hold_seller(tx: &mut TenantTx, seller: SellerId) -> Result<Option<Currency>, sqlx::Error> {
     let text: Option<String> =
         sqlx::query_scalar("SELECT currency FROM distribution.sellers WHERE seller_id = $1 FOR SHARE")
             .bind(seller.uuid())
-            .fetch_optional(connection)
+            .fetch_optional(&mut **tx)
             .await?;
     text.map(|text| columns::currency(&text)).transpose()
 }
@@ -104,12 +105,12 @@ pub async fn hold_seller(connection: &mut PgConnection, seller: SellerId) -> Res
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn hold_buyer(connection: &mut PgConnection, seller: SellerId, buyer: BuyerId) -> Result<bool, sqlx::Error> {
+pub async fn hold_buyer(tx: &mut TenantTx, seller: SellerId, buyer: BuyerId) -> Result<bool, sqlx::Error> {
     let found: Option<bool> =
         sqlx::query_scalar("SELECT true FROM distribution.buyers WHERE buyer_id = $1 AND seller_id = $2 FOR SHARE")
             .bind(buyer.uuid())
             .bind(seller.uuid())
-            .fetch_optional(connection)
+            .fetch_optional(&mut **tx)
             .await?;
     Ok(found.is_some())
 }
@@ -150,7 +151,7 @@ pub struct Subscriber {
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn subscribers(
-    connection: &mut PgConnection,
+    tx: &mut TenantTx,
     seller: SellerId,
     subscriptions: &[SubscriptionId],
 ) -> Result<Vec<Subscriber>, sqlx::Error> {
@@ -161,7 +162,7 @@ pub async fn subscribers(
     )
     .bind(seller.uuid())
     .bind(subscriptions.iter().map(|id| id.uuid()).collect::<Vec<_>>())
-    .fetch_all(connection)
+    .fetch_all(&mut **tx)
     .await?;
     let subscriber = |(subscription, buyer, name): (Uuid, Uuid, String)| Subscriber {
         subscription: subscription.into(),

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use chrono::NaiveDate;
 use leadflow_distribution_domain::Rotation;
 use leadflow_kernel::{BuyerId, CampaignId, SellerId, SubscriptionId};
+use leadflow_platform::db::TenantTx;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -51,11 +52,11 @@ pub async fn lock(
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn lock_one(
-    connection: &mut PgConnection,
+    tx: &mut TenantTx,
     seller: SellerId,
     campaign: CampaignId,
 ) -> Result<Option<Locked>, sqlx::Error> {
-    let locked = lock(connection, &[campaign]).await?.remove(&campaign);
+    let locked = lock(tx, &[campaign]).await?.remove(&campaign);
     Ok(locked.filter(|row| row.seller == seller))
 }
 
@@ -63,13 +64,13 @@ pub async fn lock_one(
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn create(connection: &mut PgConnection, seller: SellerId, campaign: CampaignId) -> Result<(), sqlx::Error> {
+pub async fn create(tx: &mut TenantTx, seller: SellerId, campaign: CampaignId) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO distribution.campaign_routing (campaign_id, seller_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
     )
     .bind(campaign.uuid())
     .bind(seller.uuid())
-    .execute(connection)
+    .execute(&mut **tx)
     .await
     .map(|_| ())
 }
@@ -131,7 +132,7 @@ pub async fn rotations(
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn keep_place(
-    connection: &mut PgConnection,
+    tx: &mut TenantTx,
     campaign: CampaignId,
     buyer: BuyerId,
     subscription: SubscriptionId,
@@ -147,7 +148,7 @@ pub async fn keep_place(
     .bind(campaign.uuid())
     .bind(buyer.uuid())
     .bind(subscription.uuid())
-    .execute(connection)
+    .execute(&mut **tx)
     .await
     .map(|_| ())
 }

@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use leadflow_kernel::{LeadId, SellerId};
+use leadflow_platform::db::TenantTx;
 use rust_decimal::Decimal;
-use sqlx::{FromRow, PgConnection};
+use sqlx::FromRow;
 use uuid::Uuid;
 
 /// A stored lead; the migration describes each column.
@@ -40,7 +41,7 @@ pub struct SaleRow {
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn lead(connection: &mut PgConnection, seller: SellerId, id: LeadId) -> Result<Option<LeadRow>, sqlx::Error> {
+pub async fn lead(tx: &mut TenantTx, seller: SellerId, id: LeadId) -> Result<Option<LeadRow>, sqlx::Error> {
     sqlx::query_as(
         "SELECT lead_id, seller_id, supplier_id, campaign_id, category_id, received_at, decided_at, expires_at, state, \
            quality, data::text AS data, raw::text AS raw, unknown_fields::text AS unknown_fields, trace \
@@ -48,7 +49,7 @@ pub async fn lead(connection: &mut PgConnection, seller: SellerId, id: LeadId) -
     )
     .bind(id.uuid())
     .bind(seller.uuid())
-    .fetch_optional(connection)
+    .fetch_optional(&mut **tx)
     .await
 }
 
@@ -56,13 +57,13 @@ pub async fn lead(connection: &mut PgConnection, seller: SellerId, id: LeadId) -
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn sales(connection: &mut PgConnection, seller: SellerId, id: LeadId) -> Result<Vec<SaleRow>, sqlx::Error> {
+pub async fn sales(tx: &mut TenantTx, seller: SellerId, id: LeadId) -> Result<Vec<SaleRow>, sqlx::Error> {
     sqlx::query_as(
         "SELECT assignment_id, buyer_id, subscription_id, price, currency, assigned_at FROM distribution.assignments \
          WHERE lead_id = $1 AND seller_id = $2 ORDER BY assignment_id",
     )
     .bind(id.uuid())
     .bind(seller.uuid())
-    .fetch_all(connection)
+    .fetch_all(&mut **tx)
     .await
 }

@@ -11,3 +11,4 @@ mod service;
 mod statements;
 mod sums;
 mod support;
+mod tenancy;

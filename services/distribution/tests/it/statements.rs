@@ -34,6 +34,8 @@ async fn statements(counter: &StatementCounter, work: impl Future<Output = ()>) 
     let _ = counter.take();
     work.await;
     let mut executed = counter.take();
+    // What only read ends with a ROLLBACK that nobody waits for: it may come after this.
+    executed.retain(|sql| sql != "ROLLBACK");
     executed.sort_unstable();
     assert!(executed.iter().any(|sql| sql == "BEGIN" || sql.contains("SELECT")), "nothing was counted: {executed:?}");
     executed
@@ -214,8 +216,9 @@ async fn asking_the_catalogue() {
         };
         adding.push(statements(&counter, work).await);
     }
+    // One of each is for opening the tenant's transaction.
     for (case, executed, most) in
-        [("listing", listing, 2), ("posting", posting, 3), ("buying", buying, 2), ("adding", adding, 4)]
+        [("listing", listing, 3), ("posting", posting, 4), ("buying", buying, 3), ("adding", adding, 6)]
     {
         assert_eq!(executed[0], executed[1], "{case}");
         assert!(executed[0].len() <= most, "{case}: {:#?}", executed[0]);

@@ -100,6 +100,7 @@ async fn apply_migrations(own: &Variables, variables: &Variables) -> anyhow::Res
     let mut env = environment::env_of(&all);
     let schemas = migrate::schemas(&mut env);
     env.finish()?;
+    migrate::check_roles(&schemas).await?;
     for schema in &schemas {
         if migrate::missing(schema).await? != Some(0) {
             say!("migrate: {}", schema.name);

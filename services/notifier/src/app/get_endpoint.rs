@@ -21,9 +21,8 @@ impl Notifier {
     /// # Errors
     /// [`AppError::NotFound`], or what the database or the keys say.
     pub async fn get_endpoint(&self, seller: SellerId, buyer: BuyerId) -> Result<EndpointView, AppError> {
-        let mut connection = self.pool.acquire().await?;
-        let endpoint =
-            endpoints::of_buyer(&mut connection, seller, buyer).await?.ok_or(AppError::NotFound("endpoint"))?;
+        let mut tx = self.tenants.begin(seller).await?;
+        let endpoint = endpoints::of_buyer(&mut tx, seller, buyer).await?.ok_or(AppError::NotFound("endpoint"))?;
         let secret = self.keys.open(endpoint.id, &endpoint.secret)?;
         Ok(EndpointView { endpoint, secret })
     }

@@ -36,10 +36,10 @@ impl Notifier {
         before: Option<DeliveryId>,
         limit: u32,
     ) -> Result<Vec<DeliveryView>, AppError> {
-        let mut connection = self.pool.acquire().await?;
-        let found = deliveries::of_buyer(&mut connection, seller, buyer, before, limit.clamp(1, MAX_PAGE)).await?;
+        let mut tx = self.tenants.begin(seller).await?;
+        let found = deliveries::of_buyer(&mut tx, seller, buyer, before, limit.clamp(1, MAX_PAGE)).await?;
         let ids: Vec<DeliveryId> = found.iter().map(|delivery| delivery.id).collect();
-        let mut tried = attempts::of(&mut connection, &ids).await?;
+        let mut tried = attempts::of(&mut tx, &ids).await?;
         let mut shown = Vec::with_capacity(found.len());
         let mut left = RESPONSES;
         for delivery in found {

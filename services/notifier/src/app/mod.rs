@@ -14,6 +14,7 @@ use std::{sync::Arc, time::Duration};
 use leadflow_kernel::Clock;
 use leadflow_messaging::outbox::{Outbox, Relay};
 use leadflow_outbound_http::{Client, UrlError};
+use leadflow_platform::db::Tenants;
 use sqlx::PgPool;
 
 use crate::secrets::{SecretKeys, SecretsError};
@@ -28,6 +29,8 @@ pub use put_endpoint::PutEndpoint;
 pub struct Notifier {
     /// The service's database.
     pub pool: PgPool,
+    /// The same, for one tenant at a time.
+    tenants: Tenants,
     /// Publishes what the outbox holds.
     pub relay: Relay,
     /// Tells the time.
@@ -78,6 +81,7 @@ impl Notifier {
         client: Client,
         lease: Duration,
     ) -> Self {
-        Self { pool, relay, clock, keys, client, lease, outbox: Outbox::new(crate::SCHEMA) }
+        let tenants = Tenants::new(pool.clone(), crate::TENANT_ROLE);
+        Self { pool, tenants, relay, clock, keys, client, lease, outbox: Outbox::new(crate::SCHEMA) }
     }
 }

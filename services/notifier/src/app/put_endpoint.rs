@@ -36,12 +36,14 @@ impl Notifier {
         let given = if put.secret.is_empty() { None } else { Some(Secret::parse(&put.secret)?) };
         self.client.check_url(&put.url).await?;
         let now = self.clock.now();
-        let mut transaction = self.pool.begin().await?;
         // The directory may lag: an unknown buyer passes. What is stored is the caller's tenant's in
-        // any case, and only that tenant's sales are ever sent to it.
-        if buyers::tenant_of(&mut transaction, put.buyer).await?.is_some_and(|tenant| tenant != seller) {
+        // any case, and only that tenant's sales are ever sent to it. (Asked beside the tenant's transaction, which
+        // would not see another one's buyer.)
+        if buyers::tenant_of(&mut *self.pool.acquire().await?, put.buyer).await?.is_some_and(|tenant| tenant != seller)
+        {
             return Err(AppError::NotFound("buyer"));
         }
+        let mut transaction = self.tenants.begin(seller).await?;
         let new_secret = match &given {
             Some(secret) => secret.clone(),
             None => SecretKeys::make()?,

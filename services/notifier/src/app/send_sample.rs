@@ -23,11 +23,10 @@ impl Notifier {
     /// # Errors
     /// [`AppError::NotFound`] without a webhook.
     pub async fn send_sample(&self, seller: SellerId, buyer: BuyerId) -> Result<Attempt, AppError> {
-        let mut connection = self.pool.acquire().await?;
-        let endpoint =
-            endpoints::of_buyer(&mut connection, seller, buyer).await?.ok_or(AppError::NotFound("endpoint"))?;
+        let mut tx = self.tenants.begin(seller).await?;
+        let endpoint = endpoints::of_buyer(&mut tx, seller, buyer).await?.ok_or(AppError::NotFound("endpoint"))?;
         // No connection is kept while a receiver takes its time.
-        drop(connection);
+        drop(tx);
         let now = self.clock.now();
         let (lead, assignment) = (LeadId::new(), AssignmentId::new());
         let sample = LeadAssigned {

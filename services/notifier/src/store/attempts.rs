@@ -3,7 +3,8 @@
 
 use chrono::{DateTime, Utc};
 use leadflow_kernel::DeliveryId;
-use sqlx::{PgConnection, Row};
+use leadflow_platform::db::TenantTx;
+use sqlx::Row;
 use uuid::Uuid;
 
 /// A stored attempt.
@@ -29,10 +30,10 @@ pub struct AttemptRow {
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn of(connection: &mut PgConnection, deliveries: &[DeliveryId]) -> Result<Vec<AttemptRow>, sqlx::Error> {
+pub async fn of(tx: &mut TenantTx, deliveries: &[DeliveryId]) -> Result<Vec<AttemptRow>, sqlx::Error> {
     let rows = sqlx::query("SELECT * FROM notifier.attempts WHERE delivery_id = ANY($1) ORDER BY delivery_id, number")
         .bind(deliveries.iter().map(|id| id.uuid()).collect::<Vec<Uuid>>())
-        .fetch_all(connection)
+        .fetch_all(&mut **tx)
         .await?;
     rows.iter()
         .map(|row| {

@@ -9,6 +9,7 @@ use std::{collections::HashSet, sync::Arc};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use leadflow_kernel::{AssignmentId, BuyerId, DeliveryId, EndpointId, LeadId, SellerId};
+use leadflow_platform::db::TenantTx;
 use sqlx::{PgConnection, PgPool, Postgres, Row, Transaction, postgres::PgRow};
 use uuid::Uuid;
 
@@ -327,7 +328,7 @@ pub struct DeliveryRow {
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn of_buyer(
-    connection: &mut PgConnection,
+    tx: &mut TenantTx,
     seller: SellerId,
     buyer: BuyerId,
     before: Option<DeliveryId>,
@@ -344,7 +345,7 @@ pub async fn of_buyer(
     .bind(buyer.uuid())
     .bind(before.map(Uuid::from))
     .bind(i64::from(limit))
-    .fetch_all(connection)
+    .fetch_all(&mut **tx)
     .await?;
     rows.iter()
         .map(|row| {

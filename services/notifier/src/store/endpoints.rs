@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use leadflow_kernel::{BuyerId, EndpointId, SellerId};
+use leadflow_platform::db::TenantTx;
 use sqlx::{PgConnection, Row, postgres::PgRow};
 use uuid::Uuid;
 
@@ -31,15 +32,11 @@ pub async fn of_buyers(
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn of_buyer(
-    connection: &mut PgConnection,
-    seller: SellerId,
-    buyer: BuyerId,
-) -> Result<Option<Endpoint>, sqlx::Error> {
+pub async fn of_buyer(tx: &mut TenantTx, seller: SellerId, buyer: BuyerId) -> Result<Option<Endpoint>, sqlx::Error> {
     let row = sqlx::query("SELECT * FROM notifier.endpoints WHERE seller_id = $1 AND buyer_id = $2")
         .bind(seller.uuid())
         .bind(buyer.uuid())
-        .fetch_optional(connection)
+        .fetch_optional(&mut **tx)
         .await?;
     row.as_ref().map(read).transpose()
 }
@@ -48,15 +45,11 @@ pub async fn of_buyer(
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn lock(
-    connection: &mut PgConnection,
-    seller: SellerId,
-    buyer: BuyerId,
-) -> Result<Option<Endpoint>, sqlx::Error> {
+pub async fn lock(tx: &mut TenantTx, seller: SellerId, buyer: BuyerId) -> Result<Option<Endpoint>, sqlx::Error> {
     let row = sqlx::query("SELECT * FROM notifier.endpoints WHERE seller_id = $1 AND buyer_id = $2 FOR UPDATE")
         .bind(seller.uuid())
         .bind(buyer.uuid())
-        .fetch_optional(connection)
+        .fetch_optional(&mut **tx)
         .await?;
     row.as_ref().map(read).transpose()
 }
@@ -65,11 +58,7 @@ pub async fn lock(
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn insert(
-    connection: &mut PgConnection,
-    endpoint: &Endpoint,
-    now: DateTime<Utc>,
-) -> Result<bool, sqlx::Error> {
+pub async fn insert(tx: &mut TenantTx, endpoint: &Endpoint, now: DateTime<Utc>) -> Result<bool, sqlx::Error> {
     let done = sqlx::query(
         "INSERT INTO notifier.endpoints (endpoint_id, seller_id, buyer_id, url, secret, secret_key_id, enabled, \
            disabled_reason, failing_since, created_at, updated_at) \
@@ -85,7 +74,7 @@ pub async fn insert(
     .bind(&endpoint.disabled_reason)
     .bind(endpoint.failing_since)
     .bind(now)
-    .execute(connection)
+    .execute(&mut **tx)
     .await?;
     Ok(done.rows_affected() == 1)
 }
@@ -94,7 +83,7 @@ pub async fn insert(
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn update(connection: &mut PgConnection, endpoint: &Endpoint, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+pub async fn update(tx: &mut TenantTx, endpoint: &Endpoint, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
     sqlx::query(
         "UPDATE notifier.endpoints SET url = $3, secret = $4, secret_key_id = $5, enabled = $6, disabled_reason = $7, \
            failing_since = $8, updated_at = $9 WHERE endpoint_id = $1 AND seller_id = $2",
@@ -108,7 +97,7 @@ pub async fn update(connection: &mut PgConnection, endpoint: &Endpoint, now: Dat
     .bind(&endpoint.disabled_reason)
     .bind(endpoint.failing_since)
     .bind(now)
-    .execute(connection)
+    .execute(&mut **tx)
     .await
     .map(drop)
 }

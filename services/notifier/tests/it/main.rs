@@ -6,4 +6,5 @@ mod failing;
 mod receiver;
 mod replicas;
 mod statements;
+mod tenancy;
 mod world;

@@ -3,3 +3,4 @@
 mod database;
 mod grpc;
 mod http;
+mod tenants;

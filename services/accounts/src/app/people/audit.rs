@@ -16,7 +16,7 @@ impl People {
         before: Option<AuditId>,
         limit: u32,
     ) -> Result<Vec<Entry>, PeopleError> {
-        let mut connection = self.pool.acquire().await?;
-        Ok(audit::page(&mut connection, seller_id, before, limit).await?)
+        let mut tx = self.tenants.begin(seller_id).await?;
+        Ok(audit::page(&mut tx, seller_id, before, limit).await?)
     }
 }

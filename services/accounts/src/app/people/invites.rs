@@ -2,8 +2,8 @@
 
 use leadflow_accounts_domain::{Invalid, Invite, InviteText, Reason};
 use leadflow_kernel::{SellerId, UserId};
+use leadflow_platform::db::TenantTx;
 use serde_json::json;
-use sqlx::PgConnection;
 
 use super::{People, PeopleError};
 use crate::{
@@ -27,7 +27,7 @@ impl People {
     /// # Errors
     /// [`PeopleError::NotFound`] without such a seller.
     pub async fn invite_code(&self, seller_id: SellerId) -> Result<Invite, PeopleError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.tenants.begin(seller_id).await?;
         if let Some(invite) = invites::current(&mut transaction, seller_id).await? {
             return Ok(invite);
         }
@@ -37,7 +37,7 @@ impl People {
             return Ok(invite);
         }
         let invite = self.give_out(&mut transaction, seller_id, 0, None).await?;
-        self.commit(transaction, Vec::new()).await?;
+        self.commit_tenant(transaction, Vec::new()).await?;
         Ok(invite)
     }
 
@@ -54,37 +54,37 @@ impl People {
         if hours > Invite::MAX_HOURS {
             return Err(Invalid::new("expires_in_hours", Reason::Range { min: 0, max: Invite::MAX_HOURS }).into());
         }
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.tenants.begin(seller_id).await?;
         self.locked_seller(&mut transaction, seller_id).await?;
         invites::end(&mut transaction, seller_id, self.clock.now()).await?;
         let invite = self.give_out(&mut transaction, seller_id, hours, actor).await?;
-        self.commit(transaction, Vec::new()).await?;
+        self.commit_tenant(transaction, Vec::new()).await?;
         Ok(invite)
     }
 
     /// Rotations of one seller come one after the other.
-    async fn locked_seller(&self, connection: &mut PgConnection, seller_id: SellerId) -> Result<(), PeopleError> {
-        sellers::find_locked(connection, seller_id).await?.ok_or(PeopleError::NotFound("seller"))?;
-        open_seller(connection, seller_id).await?;
+    async fn locked_seller(&self, tx: &mut TenantTx, seller_id: SellerId) -> Result<(), PeopleError> {
+        sellers::find_locked(tx, seller_id).await?.ok_or(PeopleError::NotFound("seller"))?;
+        open_seller(tx, seller_id).await?;
         Ok(())
     }
 
     async fn give_out(
         &self,
-        connection: &mut PgConnection,
+        tx: &mut TenantTx,
         seller_id: SellerId,
         hours: u32,
         actor: Option<UserId>,
     ) -> Result<Invite, PeopleError> {
         let now = self.clock.now();
         let invite = Invite::new(super::new_invite()?, hours, now);
-        if !invites::insert(connection, seller_id, &invite).await? {
+        if !invites::insert(tx, seller_id, &invite).await? {
             return Err(PeopleError::Internal("an invite code was drawn twice".to_owned()));
         }
         // The code itself lets people in: it does not belong into the record.
         let change =
             Change::new("invite_code.replaced", seller_id).by(actor).to(json!({"expiresAt": invite.expires_at}));
-        change.write(connection, Some(seller_id), now).await?;
+        change.write(tx, Some(seller_id), now).await?;
         Ok(invite)
     }
 }

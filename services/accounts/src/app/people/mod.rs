@@ -27,6 +27,7 @@ use leadflow_messaging::{
     Envelope,
     outbox::{Outbox, Relay},
 };
+use leadflow_platform::db::{TenantTx, Tenants};
 use rand::{TryRng, rngs::SysRng};
 use sha2::{Digest as _, Sha256};
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
@@ -76,7 +77,10 @@ impl Default for PeopleRules {
 /// Carries out what people ask for. Cheap to clone.
 #[derive(Clone)]
 pub struct People {
+    /// For what looks people up in all tenants, or in none: signing in, and one's own account.
     pool: PgPool,
+    /// For everything that is about one tenant.
+    tenants: Tenants,
     outbox: Outbox,
     relay: Relay,
     clock: Arc<dyn Clock>,
@@ -174,7 +178,18 @@ impl People {
     pub fn new(tools: Tools, rules: PeopleRules) -> Self {
         let Tools { pool, relay, clock, hasher, sealer } = tools;
         let outbox = Outbox::new(crate::SCHEMA);
-        Self { pool, outbox, relay, clock, hasher, sealer, rules: Arc::new(rules), background: TaskTracker::new() }
+        let tenants = Tenants::new(pool.clone(), crate::TENANT_ROLE);
+        Self {
+            pool,
+            tenants,
+            outbox,
+            relay,
+            clock,
+            hasher,
+            sealer,
+            rules: Arc::new(rules),
+            background: TaskTracker::new(),
+        }
     }
 
     /// Waits for what was begun after its caller had been answered.
@@ -190,6 +205,14 @@ impl People {
     ) -> Result<(), PeopleError> {
         let pending = self.outbox.append(&mut transaction, events).await?;
         transaction.commit().await?;
+        self.relay.send(pending);
+        Ok(())
+    }
+
+    /// [`Self::commit`] of what was done for one tenant.
+    async fn commit_tenant(&self, mut tx: TenantTx, events: Vec<Envelope>) -> Result<(), PeopleError> {
+        let pending = self.outbox.append(&mut tx, events).await?;
+        tx.commit().await?;
         self.relay.send(pending);
         Ok(())
     }

@@ -50,7 +50,7 @@ impl People {
         suppliers: &[SupplierId],
         team: bool,
     ) -> Result<Vec<User>, PeopleError> {
-        let mut connection = self.pool.acquire().await?;
-        Ok(users::of_tenant(&mut connection, seller_id, buyers, suppliers, team, AT_MOST).await?)
+        let mut tx = self.tenants.begin(seller_id).await?;
+        Ok(users::of_tenant(&mut tx, seller_id, buyers, suppliers, team, AT_MOST).await?)
     }
 }

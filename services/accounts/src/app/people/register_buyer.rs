@@ -58,29 +58,32 @@ impl People {
             content_hash(&[person(SellerId::from_uuid(user_id.uuid())).content(), buyer.content(), parts].concat());
 
         let now = self.clock.now();
-        let mut transaction = self.pool.begin().await?;
-        let refusal = match invites::find_open(&mut transaction, &code, now).await? {
+        // Whose code it is, is asked of all tenants; that it is still so, of the one.
+        let invited = invites::find_open(&mut *self.pool.acquire().await?, &code, now).await?;
+        let refusal = match invited {
             None => Some(PeopleError::InviteUnknown),
             Some((seller_id, _)) => {
-                let seller = open_seller(&mut transaction, seller_id).await?;
+                let mut tx = self.tenants.begin(seller_id).await?;
+                let seller = open_seller(&mut tx, seller_id).await?;
                 let record = buyer.clone().into_buyer(seller_id, seller.currency)?;
                 let record_hash = content_hash(&buyer.content());
-                if !buyers::insert(&mut transaction, &record, record_hash, now).await? {
+                if invites::find_open(&mut tx, &code, now).await?.is_none() {
+                    Some(PeopleError::InviteUnknown)
+                } else if !buyers::insert(&mut tx, &record, record_hash, now).await? {
                     Some(PeopleError::AlreadyExists("buyer"))
                 } else if let Some((user, mail)) =
-                    self.add_user(&mut transaction, &person(seller_id), &hash, created_with, now).await?
+                    self.add_user(&mut tx, &person(seller_id), &hash, created_with, now).await?
                 {
                     let change = Change::new("buyer.created", record.id).by(user.id).to(audit::buyer(&record));
-                    change.write(&mut transaction, Some(seller_id), now).await?;
+                    change.write(&mut tx, Some(seller_id), now).await?;
                     let changed = Envelope::new(EventId::new(), &events::buyer_changed(&record), now);
-                    self.commit(transaction, vec![changed, mail]).await?;
+                    self.commit_tenant(tx, vec![changed, mail]).await?;
                     return Ok(Registered { user, invite_code: None });
                 } else {
                     None
                 }
             }
         };
-        transaction.rollback().await?;
         if let Some(user) = self.registered_before(user_id, created_with, password).await? {
             return Ok(Registered { user, invite_code: None });
         }

@@ -51,7 +51,7 @@ impl People {
 
         let now = self.clock.now();
         let seller = seller.into_seller();
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.tenants.begin(seller.id).await?;
         if sellers::insert(&mut transaction, &seller, seller_hash, now).await?
             && let Some((user, mail)) = self.add_user(&mut transaction, &new, &hash, created_with, now).await?
         {
@@ -62,15 +62,15 @@ impl People {
                 return Err(PeopleError::Internal("an invite code was drawn twice".to_owned()));
             }
             let changed = Envelope::new(EventId::new(), &events::seller_changed(&seller), now);
-            self.commit(transaction, vec![changed, mail]).await?;
+            self.commit_tenant(transaction, vec![changed, mail]).await?;
             return Ok(Registered { user, invite_code: Some(invite.text.as_str().to_owned()) });
         }
         transaction.rollback().await?;
         let Some(user) = self.registered_before(user_id, created_with, password).await? else {
             return Err(self.seller_taken(&new).await);
         };
-        let mut connection = self.pool.acquire().await?;
-        let invite = invites::current(&mut connection, seller.id).await?;
+        let mut tx = self.tenants.begin(seller.id).await?;
+        let invite = invites::current(&mut tx, seller.id).await?;
         Ok(Registered { user, invite_code: invite.map(|invite| invite.text.as_str().to_owned()) })
     }
 

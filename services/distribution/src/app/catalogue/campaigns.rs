@@ -38,10 +38,10 @@ impl Catalogue {
         wanted: &CampaignFilter,
         shown: Shown,
     ) -> Result<CampaignPage, AppError> {
-        let mut connection = self.pool.acquire().await?;
-        let found = campaigns::campaigns(&mut connection, seller, wanted).await?;
+        let mut tx = self.tenants.begin(seller).await?;
+        let found = campaigns::campaigns(&mut tx, seller, wanted).await?;
         if let Some(after) = wanted.after.filter(|_| found.is_empty())
-            && !campaigns::campaign_exists(&mut connection, seller, after).await?
+            && !campaigns::campaign_exists(&mut tx, seller, after).await?
         {
             return Err(AppError::NotFound("campaign"));
         }
@@ -52,7 +52,7 @@ impl Catalogue {
         };
         let ids: Vec<CampaignId> = found.iter().map(|one| one.campaign.id).collect();
         let mut of: HashMap<CampaignId, Vec<(Subscription, u32)>> = HashMap::new();
-        for one in campaigns::subscriptions(&mut connection, seller, &ids, buyer, self.clock.now()).await? {
+        for one in campaigns::subscriptions(&mut tx, seller, &ids, buyer, self.clock.now()).await? {
             of.entry(one.0.campaign).or_default().push(one);
         }
         Ok(found
@@ -73,8 +73,8 @@ impl Catalogue {
         seller: SellerId,
         id: SubscriptionId,
     ) -> Result<(Subscription, u32), AppError> {
-        let mut connection = self.pool.acquire().await?;
-        campaigns::get_subscription(&mut connection, seller, id, self.clock.now())
+        let mut tx = self.tenants.begin(seller).await?;
+        campaigns::get_subscription(&mut tx, seller, id, self.clock.now())
             .await?
             .ok_or(AppError::NotFound("subscription"))
     }

@@ -14,8 +14,8 @@ impl Catalogue {
     /// # Errors
     /// [`AppError::NotFound`] when the tenant has no such category.
     pub async fn get_category(&self, seller: SellerId, id: CategoryId) -> Result<Category, AppError> {
-        let mut connection = self.pool.acquire().await?;
-        campaigns::get_category(&mut connection, seller, id).await?.ok_or(AppError::NotFound("category"))
+        let mut tx = self.tenants.begin(seller).await?;
+        campaigns::get_category(&mut tx, seller, id).await?.ok_or(AppError::NotFound("category"))
     }
 
     /// A tenant's categories by name, from the one that comes after `after`.
@@ -29,10 +29,10 @@ impl Catalogue {
         after: Option<CategoryId>,
         limit: u32,
     ) -> Result<Vec<Category>, AppError> {
-        let mut connection = self.pool.acquire().await?;
-        let found = campaigns::categories(&mut connection, seller, with_archived, after, limit).await?;
+        let mut tx = self.tenants.begin(seller).await?;
+        let found = campaigns::categories(&mut tx, seller, with_archived, after, limit).await?;
         if let Some(after) = after.filter(|_| found.is_empty()) {
-            campaigns::get_category(&mut connection, seller, after).await?.ok_or(AppError::NotFound("category"))?;
+            campaigns::get_category(&mut tx, seller, after).await?.ok_or(AppError::NotFound("category"))?;
         }
         Ok(found)
     }

@@ -29,13 +29,13 @@ impl Catalogue {
     /// # Errors
     /// Those of PostgreSQL.
     pub async fn list_leads(&self, seller: SellerId, wanted: &LeadFilter, page: Page) -> Result<LeadPage, AppError> {
-        let mut connection = self.pool.acquire().await?;
-        let found = leads::list(&mut connection, seller, wanted, page).await?;
-        let total = total(page, found.len(), leads::count(&mut connection, seller, wanted)).await?;
+        let mut tx = self.tenants.begin(seller).await?;
+        let found = leads::list(&mut tx, seller, wanted, page).await?;
+        let total = total(page, found.len(), leads::count(&mut tx, seller, wanted)).await?;
         let sold: Vec<_> = found.iter().filter(|lead| lead.sold()).map(|lead| lead.lead_id).collect();
         let mut sales: HashMap<LeadId, Vec<SaleRow>> = HashMap::new();
         if !sold.is_empty() {
-            for (lead, sale) in leads::sales(&mut connection, seller, &sold).await? {
+            for (lead, sale) in leads::sales(&mut tx, seller, &sold).await? {
                 sales.entry(lead).or_default().push(sale);
             }
         }

@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 
 use leadflow_distribution_domain::ask::Page;
 use leadflow_kernel::Clock;
-use leadflow_platform::db::{self, DbSettings};
+use leadflow_platform::db::{self, DbSettings, Tenants};
 use sqlx::PgPool;
 
 use super::AppError;
@@ -29,7 +29,9 @@ const PATIENCE: Duration = Duration::from_secs(8);
 /// Answers questions. Cheap to clone.
 #[derive(Clone)]
 pub struct Catalogue {
-    pool: PgPool,
+    tenants: Tenants,
+    /// Only to be closed: every question is one tenant's.
+    connections: PgPool,
     clock: Arc<dyn Clock>,
 }
 
@@ -56,12 +58,12 @@ impl Catalogue {
                 ("max_parallel_workers_per_gather", "0"),
             ],
         )?;
-        Ok(Self { pool, clock })
+        Ok(Self { tenants: Tenants::new(pool.clone(), crate::TENANT_ROLE), connections: pool, clock })
     }
 
     /// Closes its connections.
     pub async fn close(&self) {
-        self.pool.close().await;
+        self.connections.close().await;
     }
 }
 

@@ -29,9 +29,9 @@ impl Catalogue {
         wanted: &PurchaseFilter,
         page: Page,
     ) -> Result<PurchasePage, AppError> {
-        let mut connection = self.pool.acquire().await?;
-        let purchases = purchases::list(&mut connection, seller, wanted, page).await?;
-        let total = total(page, purchases.len(), purchases::count(&mut connection, seller, wanted)).await?;
+        let mut tx = self.tenants.begin(seller).await?;
+        let purchases = purchases::list(&mut tx, seller, wanted, page).await?;
+        let total = total(page, purchases.len(), purchases::count(&mut tx, seller, wanted)).await?;
         Ok(PurchasePage { purchases, total })
     }
 
@@ -45,9 +45,10 @@ impl Catalogue {
         buyer: BuyerId,
         id: AssignmentId,
     ) -> Result<PurchaseRow, AppError> {
-        let mut connection = self.pool.acquire().await?;
-        purchases::mark_viewed(&mut connection, seller, buyer, id, self.clock.now())
-            .await?
-            .ok_or(AppError::NotFound("assignment"))
+        let mut tx = self.tenants.begin(seller).await?;
+        let viewed = purchases::mark_viewed(&mut tx, seller, buyer, id, self.clock.now()).await?;
+        let viewed = viewed.ok_or(AppError::NotFound("assignment"))?;
+        tx.commit().await?;
+        Ok(viewed)
     }
 }

@@ -40,10 +40,10 @@ impl Catalogue {
     /// # Errors
     /// [`AppError::Refused`] while the tenant is not known.
     pub async fn sum_by_day(&self, seller: SellerId, range: Range, whose: Whose) -> Result<Days, AppError> {
-        let mut connection = self.pool.acquire().await?;
-        let (zone, currency) = sums::tenant(&mut connection, seller).await?.ok_or(SELLER_UNKNOWN)?;
+        let mut tx = self.tenants.begin(seller).await?;
+        let (zone, currency) = sums::tenant(&mut tx, seller).await?.ok_or(SELLER_UNKNOWN)?;
         let (dates, starts): (Vec<_>, Vec<_>) = days(zone, range.0, range.1).into_iter().unzip();
-        let rows = sums::by_day(&mut connection, seller, range, whose, &starts).await?;
+        let rows = sums::by_day(&mut tx, seller, range, whose, &starts).await?;
         let mut rows: HashMap<i32, DayRow> = rows.into_iter().map(|row| (row.day, row)).collect();
         let days = (1..).zip(dates).map(|(day, date)| (date, rows.remove(&day))).collect();
         Ok(Days { days, currency })
@@ -61,9 +61,9 @@ impl Catalogue {
         buyer: Option<BuyerId>,
         ids: &[Uuid],
     ) -> Result<Sums, AppError> {
-        let mut connection = self.pool.acquire().await?;
-        let (_, currency) = sums::tenant(&mut connection, seller).await?.ok_or(SELLER_UNKNOWN)?;
-        let rows = sums::by(&mut connection, seller, range, by, buyer, ids, SUMS).await?;
+        let mut tx = self.tenants.begin(seller).await?;
+        let (_, currency) = sums::tenant(&mut tx, seller).await?.ok_or(SELLER_UNKNOWN)?;
+        let rows = sums::by(&mut tx, seller, range, by, buyer, ids, SUMS).await?;
         if ids.is_empty() {
             return Ok(Sums { sums: rows.into_iter().map(|row| (row.id, Some(row))).collect(), currency });
         }

@@ -4,7 +4,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use leadflow_distribution_domain::{Rotation, Status, day_in};
 use leadflow_kernel::{BuyerId, CampaignId, CategoryId, SellerId, SubscriptionId};
-use sqlx::{FromRow, PgConnection, types::Json};
+use leadflow_platform::db::TenantTx;
+use sqlx::{FromRow, types::Json};
 use uuid::Uuid;
 
 use crate::store::{
@@ -21,7 +22,7 @@ const SUBSCRIPTIONS_SHOWN: i64 = 100;
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn get_category(
-    connection: &mut PgConnection,
+    tx: &mut TenantTx,
     seller: SellerId,
     id: CategoryId,
 ) -> Result<Option<Category>, sqlx::Error> {
@@ -31,7 +32,7 @@ pub async fn get_category(
     )
     .bind(id.uuid())
     .bind(seller.uuid())
-    .fetch_optional(connection)
+    .fetch_optional(&mut **tx)
     .await?;
     row.map(category).transpose()
 }
@@ -41,7 +42,7 @@ pub async fn get_category(
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn categories(
-    connection: &mut PgConnection,
+    tx: &mut TenantTx,
     seller: SellerId,
     with_archived: bool,
     after: Option<CategoryId>,
@@ -58,7 +59,7 @@ pub async fn categories(
     .bind(with_archived)
     .bind(after.map(|id| id.uuid()))
     .bind(i64::from(limit))
-    .fetch_all(connection)
+    .fetch_all(&mut **tx)
     .await?;
     rows.into_iter().map(category).collect()
 }
@@ -111,7 +112,7 @@ struct ListedRow {
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn campaigns(
-    connection: &mut PgConnection,
+    tx: &mut TenantTx,
     seller: SellerId,
     wanted: &CampaignFilter,
 ) -> Result<Vec<ListedCampaign>, sqlx::Error> {
@@ -134,7 +135,7 @@ pub async fn campaigns(
     .bind(wanted.ids.iter().map(|id| id.uuid()).collect::<Vec<_>>())
     .bind(wanted.after.map(|id| id.uuid()))
     .bind(i64::from(wanted.limit))
-    .fetch_all(connection)
+    .fetch_all(&mut **tx)
     .await?;
     rows.into_iter().map(listed).collect()
 }
@@ -182,7 +183,7 @@ impl SoldRow {
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn subscriptions(
-    connection: &mut PgConnection,
+    tx: &mut TenantTx,
     seller: SellerId,
     campaigns: &[CampaignId],
     buyer: Option<BuyerId>,
@@ -202,7 +203,7 @@ pub async fn subscriptions(
     .bind(campaigns.iter().map(|id| id.uuid()).collect::<Vec<Uuid>>())
     .bind(buyer.map(|id| id.uuid()))
     .bind(SUBSCRIPTIONS_SHOWN)
-    .fetch_all(connection)
+    .fetch_all(&mut **tx)
     .await?;
     rows.into_iter().map(|row| row.read(now)).collect()
 }
@@ -212,7 +213,7 @@ pub async fn subscriptions(
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn get_subscription(
-    connection: &mut PgConnection,
+    tx: &mut TenantTx,
     seller: SellerId,
     id: SubscriptionId,
     now: DateTime<Utc>,
@@ -226,7 +227,7 @@ pub async fn get_subscription(
     )
     .bind(id.uuid())
     .bind(seller.uuid())
-    .fetch_optional(connection)
+    .fetch_optional(&mut **tx)
     .await?;
     row.map(|row| row.read(now)).transpose()
 }
@@ -235,14 +236,10 @@ pub async fn get_subscription(
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn campaign_exists(
-    connection: &mut PgConnection,
-    seller: SellerId,
-    id: CampaignId,
-) -> Result<bool, sqlx::Error> {
+pub async fn campaign_exists(tx: &mut TenantTx, seller: SellerId, id: CampaignId) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM distribution.campaigns WHERE campaign_id = $1 AND seller_id = $2)")
         .bind(id.uuid())
         .bind(seller.uuid())
-        .fetch_one(connection)
+        .fetch_one(&mut **tx)
         .await
 }

@@ -4,8 +4,9 @@ use chrono::{DateTime, Utc};
 use leadflow_contracts::common::Outcome;
 use leadflow_distribution_domain::ask::Page;
 use leadflow_kernel::{CampaignId, CategoryId, LeadId, SellerId, SupplierId};
+use leadflow_platform::db::TenantTx;
 use rust_decimal::Decimal;
-use sqlx::{FromRow, PgConnection};
+use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::MAX_COUNTED;
@@ -112,7 +113,7 @@ macro_rules! bind {
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn list(
-    connection: &mut PgConnection,
+    tx: &mut TenantTx,
     seller: SellerId,
     wanted: &LeadFilter,
     page: Page,
@@ -129,7 +130,7 @@ pub async fn list(
     bind!(sqlx::query_as(sql), seller, wanted)
         .bind(i64::from(page.offset))
         .bind(i64::from(page.limit))
-        .fetch_all(connection)
+        .fetch_all(&mut **tx)
         .await
 }
 
@@ -137,9 +138,9 @@ pub async fn list(
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn count(connection: &mut PgConnection, seller: SellerId, wanted: &LeadFilter) -> Result<i64, sqlx::Error> {
+pub async fn count(tx: &mut TenantTx, seller: SellerId, wanted: &LeadFilter) -> Result<i64, sqlx::Error> {
     let sql = concat!("SELECT count(*) FROM (SELECT 1 ", matching!(), "LIMIT $8) t");
-    bind!(sqlx::query_scalar(sql), seller, wanted).bind(MAX_COUNTED).fetch_one(connection).await
+    bind!(sqlx::query_scalar(sql), seller, wanted).bind(MAX_COUNTED).fetch_one(&mut **tx).await
 }
 
 #[derive(FromRow)]
@@ -153,11 +154,7 @@ struct SoldRow {
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn sales(
-    connection: &mut PgConnection,
-    seller: SellerId,
-    leads: &[Uuid],
-) -> Result<Vec<(LeadId, SaleRow)>, sqlx::Error> {
+pub async fn sales(tx: &mut TenantTx, seller: SellerId, leads: &[Uuid]) -> Result<Vec<(LeadId, SaleRow)>, sqlx::Error> {
     let rows: Vec<SoldRow> = sqlx::query_as(
         "SELECT s.* FROM unnest($2::uuid[]) AS l(id) CROSS JOIN LATERAL \
            (SELECT lead_id, assignment_id, buyer_id, subscription_id, price, currency, assigned_at \
@@ -166,7 +163,7 @@ pub async fn sales(
     .bind(seller.uuid())
     .bind(leads)
     .bind(SALES_SHOWN)
-    .fetch_all(connection)
+    .fetch_all(&mut **tx)
     .await?;
     Ok(rows.into_iter().map(|row| (row.lead_id.into(), row.sale)).collect())
 }

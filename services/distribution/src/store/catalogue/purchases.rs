@@ -3,8 +3,9 @@
 use chrono::{DateTime, Utc};
 use leadflow_distribution_domain::ask::{MAX_PAGED, Page};
 use leadflow_kernel::{AssignmentId, BuyerId, CategoryId, LeadId, SellerId};
+use leadflow_platform::db::TenantTx;
 use rust_decimal::Decimal;
-use sqlx::{FromRow, PgConnection};
+use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::MAX_COUNTED;
@@ -92,7 +93,7 @@ macro_rules! purchase {
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn list(
-    connection: &mut PgConnection,
+    tx: &mut TenantTx,
     seller: SellerId,
     wanted: &PurchaseFilter,
     page: Page,
@@ -107,7 +108,7 @@ pub async fn list(
     bind!(sqlx::query_as(sql), seller, wanted)
         .bind(i64::from(page.offset))
         .bind(i64::from(page.limit))
-        .fetch_all(connection)
+        .fetch_all(&mut **tx)
         .await
 }
 
@@ -115,14 +116,10 @@ pub async fn list(
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn count(
-    connection: &mut PgConnection,
-    seller: SellerId,
-    wanted: &PurchaseFilter,
-) -> Result<i64, sqlx::Error> {
+pub async fn count(tx: &mut TenantTx, seller: SellerId, wanted: &PurchaseFilter) -> Result<i64, sqlx::Error> {
     let sql = concat!("SELECT count(*) FROM (SELECT 1 ", matching!(), "LIMIT $7) t");
     let most = if wanted.category.is_some() { i64::from(MAX_PAGED) } else { MAX_COUNTED };
-    bind!(sqlx::query_scalar(sql), seller, wanted).bind(most).fetch_one(connection).await
+    bind!(sqlx::query_scalar(sql), seller, wanted).bind(most).fetch_one(&mut **tx).await
 }
 
 /// Remembers that the buyer looked at a purchase at `now`, if it is the first time. `None`: there is no such purchase.
@@ -130,7 +127,7 @@ pub async fn count(
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn mark_viewed(
-    connection: &mut PgConnection,
+    tx: &mut TenantTx,
     seller: SellerId,
     buyer: BuyerId,
     id: AssignmentId,
@@ -152,6 +149,6 @@ pub async fn mark_viewed(
     .bind(buyer.uuid())
     .bind(seller.uuid())
     .bind(now)
-    .fetch_optional(connection)
+    .fetch_optional(&mut **tx)
     .await
 }

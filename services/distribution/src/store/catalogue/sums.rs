@@ -3,8 +3,9 @@
 use chrono::{DateTime, Utc};
 use leadflow_distribution_domain::ask::Range;
 use leadflow_kernel::{BuyerId, Currency, SellerId, SupplierId};
+use leadflow_platform::db::TenantTx;
 use rust_decimal::Decimal;
-use sqlx::{FromRow, PgConnection};
+use sqlx::FromRow;
 use uuid::Uuid;
 
 use crate::store::columns;
@@ -13,14 +14,11 @@ use crate::store::columns;
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn tenant(
-    connection: &mut PgConnection,
-    seller: SellerId,
-) -> Result<Option<(chrono_tz::Tz, Currency)>, sqlx::Error> {
+pub async fn tenant(tx: &mut TenantTx, seller: SellerId) -> Result<Option<(chrono_tz::Tz, Currency)>, sqlx::Error> {
     let row: Option<(String, String)> =
         sqlx::query_as("SELECT time_zone, currency FROM distribution.sellers WHERE seller_id = $1")
             .bind(seller.uuid())
-            .fetch_optional(connection)
+            .fetch_optional(&mut **tx)
             .await?;
     row.map(|(zone, currency)| Ok((columns::zone(&zone)?, columns::currency(&currency)?))).transpose()
 }
@@ -80,7 +78,7 @@ const SUPPLIER_DAYS: &str = "\
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn by_day(
-    connection: &mut PgConnection,
+    tx: &mut TenantTx,
     seller: SellerId,
     (from, until): Range,
     whose: Whose,
@@ -93,8 +91,8 @@ pub async fn by_day(
     };
     let query = sqlx::query_as(sql).bind(seller.uuid()).bind(from).bind(until).bind(starts);
     match id {
-        Some(id) => query.bind(id).fetch_all(connection).await,
-        None => query.fetch_all(connection).await,
+        Some(id) => query.bind(id).fetch_all(&mut **tx).await,
+        None => query.fetch_all(&mut **tx).await,
     }
 }
 
@@ -164,7 +162,7 @@ macro_rules! sales_by {
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn by(
-    connection: &mut PgConnection,
+    tx: &mut TenantTx,
     seller: SellerId,
     (from, until): Range,
     by: By,
@@ -185,5 +183,5 @@ pub async fn by(
     let query =
         sqlx::query_as(sql).bind(seller.uuid()).bind(from).bind(until).bind(ids.to_vec()).bind(i64::from(limit));
     let query = if sold { query.bind(buyer.map(|id| id.uuid())) } else { query };
-    query.fetch_all(connection).await
+    query.fetch_all(&mut **tx).await
 }

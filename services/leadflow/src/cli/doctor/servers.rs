@@ -75,7 +75,17 @@ fn setting_of(known: &Known, schemas: &[&Schema]) -> String {
 async fn schema_check(schema: &Schema) -> Check {
     let what = format!("schema {}", schema.name);
     match tokio::time::timeout(PATIENCE, migrate::missing(schema)).await {
-        Ok(Ok(Some(0))) => Check::good(what, "up to date"),
+        Ok(Ok(Some(0))) => match tokio::time::timeout(PATIENCE, migrate::missing_rights(schema)).await {
+            Ok(Ok(statements)) if !statements.is_empty() => Check::bad(
+                what,
+                format!(
+                    "is up to date, but its login may not take the roles {} and {}",
+                    schema.role, schema.tenant_role
+                ),
+                format!("as an administrator of the server: {}", statements.join(" ")),
+            ),
+            _ => Check::good(what, "up to date"),
+        },
         Ok(Ok(Some(missing))) => {
             let found = if missing == 1 {
                 "one migration is missing".to_owned()

@@ -1,0 +1,56 @@
+//! Tenants are kept apart by PostgreSQL, also where a statement forgets to.
+
+use leadflow_billing::{SCHEMA, TENANT_ROLE};
+use leadflow_kernel::{BuyerId, SellerId};
+use leadflow_platform::db::Tenants;
+use leadflow_testkit::tenancy;
+
+use crate::support::*;
+
+/// A tenant that has a row in every table: money, a sale that was paid, and an open hold.
+async fn busy_tenant(world: &World) -> (SellerId, BuyerId) {
+    let billing = world.replica();
+    let (seller, buyer) = world.tenant(&billing, "100.00").await;
+    let (sold, open) = (request(seller, buyer, "25.00"), request(seller, buyer, "25.00"));
+    billing.place_holds(seller, &[sold.clone(), open]).await.unwrap();
+    capture(&billing, &[message(&assigned(&[&sold]))]).await.unwrap();
+    (seller, buyer)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_any_condition_only_the_tenants_rows_are_seen_and_changed() {
+    let world = World::new().await;
+    let ((mine, _), (theirs, _)) = (busy_tenant(&world).await, busy_tenant(&world).await);
+    let tenants = Tenants::new(world.pool().clone(), TENANT_ROLE);
+    let open = async |tenant| tenants.begin(SellerId::from_uuid(tenant)).await.unwrap();
+    let proven = tenancy::prove(world.pool(), SCHEMA, TENANT_ROLE, (mine.uuid(), theirs.uuid()), open).await;
+    for table in ["accounts", "credits", "entries", "holds", "postings", "sellers", "wallets"] {
+        assert!(proven.contains(&format!("billing.{table}")), "{table}: {proven:?}");
+    }
+}
+
+/// The statement's lines are looked up by account alone, and wallets are written by their buyer's id alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_statement_forgets_the_database_adds() {
+    let world = World::new().await;
+    let ((mine, _), (theirs, their_buyer)) = (busy_tenant(&world).await, busy_tenant(&world).await);
+    let tenants = Tenants::new(world.pool().clone(), TENANT_ROLE);
+    for (seller, lines, wallets) in [(theirs, 2, 1), (mine, 0, 0)] {
+        let mut tx = tenants.begin(seller).await.unwrap();
+        let found: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM billing.entries e JOIN billing.accounts a USING (account_id) WHERE a.buyer_id = $1",
+        )
+        .bind(their_buyer.uuid())
+        .fetch_one(&mut *tx)
+        .await
+        .unwrap();
+        assert_eq!(found, lines);
+        let emptied = sqlx::query("UPDATE billing.wallets SET balance = 0, held = 0 WHERE buyer_id = $1")
+            .bind(their_buyer.uuid())
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+        assert_eq!(emptied.rows_affected(), wallets);
+    }
+    world.check_books().await;
+}
