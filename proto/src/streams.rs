@@ -19,6 +19,8 @@ pub const LEADS_BILLING: &str = "billing";
 pub const LEADS_NOTIFIER: &str = "notifier";
 /// BILLING: distribution looks again at leads that wait for a buyer.
 pub const BILLING_DISTRIBUTION: &str = "distribution";
+/// NOTIFY: notifier sends `notification.mail_wanted`.
+pub const NOTIFY_NOTIFIER: &str = "notifier";
 /// DIRECTORY: distribution's copy of sellers and buyers.
 pub const DIRECTORY_DISTRIBUTION: &str = "distribution";
 /// DIRECTORY: billing's copy of sellers and buyers.

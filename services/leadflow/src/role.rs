@@ -41,6 +41,7 @@ struct Facts {
     page: &'static str,
     http: PortSetting,
     grpc: Option<PortSetting>,
+    smtp: Option<PortSetting>,
 }
 
 const ACCOUNTS: Facts = Facts {
@@ -49,6 +50,7 @@ const ACCOUNTS: Facts = Facts {
     page: "/readyz",
     http: PortSetting { name: "ACCOUNTS_HTTP_PORT", default: 8101, help: "port of accounts' /healthz and /readyz" },
     grpc: Some(PortSetting { name: "ACCOUNTS_GRPC_PORT", default: 9101, help: "port of accounts' gRPC" }),
+    smtp: None,
 };
 const BILLING: Facts = Facts {
     name: "billing",
@@ -56,6 +58,7 @@ const BILLING: Facts = Facts {
     page: "/readyz",
     http: PortSetting { name: "BILLING_HTTP_PORT", default: 8102, help: "port of billing's /healthz and /readyz" },
     grpc: Some(PortSetting { name: "BILLING_GRPC_PORT", default: 9102, help: "port of billing's gRPC" }),
+    smtp: None,
 };
 const DISTRIBUTION: Facts = Facts {
     name: "distribution",
@@ -67,6 +70,7 @@ const DISTRIBUTION: Facts = Facts {
         help: "port of distribution's /healthz and /readyz",
     },
     grpc: Some(PortSetting { name: "DISTRIBUTION_GRPC_PORT", default: 9103, help: "port of distribution's gRPC" }),
+    smtp: None,
 };
 const NOTIFIER: Facts = Facts {
     name: "notifier",
@@ -74,6 +78,7 @@ const NOTIFIER: Facts = Facts {
     page: "/readyz",
     http: PortSetting { name: "NOTIFIER_HTTP_PORT", default: 8104, help: "port of notifier's /healthz and /readyz" },
     grpc: Some(PortSetting { name: "NOTIFIER_GRPC_PORT", default: 9104, help: "port of notifier's gRPC" }),
+    smtp: None,
 };
 const INGEST: Facts = Facts {
     name: "ingest",
@@ -81,6 +86,7 @@ const INGEST: Facts = Facts {
     page: "/api/leads/ingest",
     http: PortSetting { name: "INGEST_HTTP_PORT", default: 8080, help: "port that suppliers post to" },
     grpc: None,
+    smtp: None,
 };
 const BFF: Facts = Facts {
     name: "bff",
@@ -88,13 +94,15 @@ const BFF: Facts = Facts {
     page: "/api/docs",
     http: PortSetting { name: "BFF_HTTP_PORT", default: 3000, help: "port of the API of front ends" },
     grpc: None,
+    smtp: None,
 };
 const SANDBOX: Facts = Facts {
     name: "sandbox",
-    purpose: "webhooks that arrived",
+    purpose: "webhooks and mails that arrived",
     page: "/",
     http: PortSetting { name: "SANDBOX_HTTP_PORT", default: 8090, help: "port of the sandbox's page and receivers" },
     grpc: None,
+    smtp: Some(PortSetting { name: "SANDBOX_SMTP_PORT", default: 8025, help: "port that the sandbox takes mails on" }),
 };
 
 impl Role {
@@ -111,7 +119,8 @@ impl Role {
     ];
 
     /// Settings that name where a role's HTTP is, for those who call it.
-    pub const HTTP_ADDRESSES: &'static [(&'static str, Self)] = &[("INGEST_HTTP_URL", Self::Ingest)];
+    pub const HTTP_ADDRESSES: &'static [(&'static str, Self)] =
+        &[("INGEST_HTTP_URL", Self::Ingest), ("BFF_HTTP_URL", Self::Bff)];
 
     /// What `up` sets on a machine of one's own unless the caller set it.
     pub const LOCAL_DEFAULTS: &'static [(&'static str, &'static str)] =
@@ -162,6 +171,12 @@ impl Role {
         self.facts().grpc
     }
 
+    /// Where it takes mails, if it does.
+    #[must_use]
+    pub const fn smtp(self) -> Option<PortSetting> {
+        self.facts().smtp
+    }
+
     /// Whether it belongs to a deployment: stand-ins run only when they are named.
     #[must_use]
     pub const fn is_product(self) -> bool {
@@ -193,13 +208,15 @@ pub struct Ports {
     pub http: u16,
     /// gRPC.
     pub grpc: Option<u16>,
+    /// Mails.
+    pub smtp: Option<u16>,
 }
 
 impl Ports {
     /// Reads a role's ports.
     pub fn read(env: &mut Env, role: Role) -> Self {
         let mut port = |setting: PortSetting| env.or(setting.name, setting.default, setting.help);
-        Self { http: port(role.http()), grpc: role.grpc().map(port) }
+        Self { http: port(role.http()), grpc: role.grpc().map(&mut port), smtp: role.smtp().map(&mut port) }
     }
 }
 

@@ -93,24 +93,27 @@ pub async fn run(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()> {
     for (ports, config) in settings.roles {
         let role = config.role();
         let http = bind(settings.address, ports.http, role, role.http().name).await?;
-        let grpc = match (ports.grpc, role.grpc()) {
-            (Some(port), Some(setting)) => Some(bind(settings.address, port, role, setting.name).await?),
-            _ => None,
-        };
-        bound.push((config, http, grpc));
+        let mut further = [None, None];
+        for (listener, port) in further.iter_mut().zip([ports.grpc.zip(role.grpc()), ports.smtp.zip(role.smtp())]) {
+            if let Some((port, setting)) = port {
+                *listener = Some(bind(settings.address, port, role, setting.name).await?);
+            }
+        }
+        let [grpc, smtp] = further;
+        bound.push((config, Bound { http, grpc, smtp }));
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut services = JoinSet::new();
     let mut buses = Vec::new();
-    for (config, http, grpc) in bound {
+    for (config, bound) in bound {
         let role = config.role();
         let service: Service = match config {
             // Outside of LeadFlow: it has no business on the bus.
-            RoleConfig::Sandbox(config) => Box::pin(leadflow_sandbox::run(config, http, shutdown.clone())),
+            RoleConfig::Sandbox(config) => sandbox(config, bound, shutdown.clone())?,
             // It asks; what it hears for the live feed it hears on a connection that it makes when somebody listens.
             RoleConfig::Bff(config) => {
                 let deps = leadflow_bff::Deps { clock: Arc::clone(&clock) };
-                Box::pin(leadflow_bff::run(config, deps, http, shutdown.clone()))
+                Box::pin(leadflow_bff::run(config, deps, bound.http, shutdown.clone()))
             }
             config => {
                 let bus = connect(&settings.nats_url, role).await?;
@@ -118,7 +121,7 @@ pub async fn run(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()> {
                     topology::ensure(&bus, settings.topology).await.context("streams and consumers")?;
                 }
                 buses.push(bus.clone());
-                start(config, bus, Arc::clone(&clock), http, grpc, shutdown.clone())?
+                start(config, bus, Arc::clone(&clock), bound, shutdown.clone())?
             }
         };
         services.spawn(async move { (role, service.await) });
@@ -142,6 +145,13 @@ pub async fn run(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()> {
     failed.map_or(Ok(()), Err)
 }
 
+/// A role's listeners.
+struct Bound {
+    http: TcpListener,
+    grpc: Option<TcpListener>,
+    smtp: Option<TcpListener>,
+}
+
 /// A service at work.
 type Service = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
 
@@ -149,11 +159,11 @@ fn start(
     config: RoleConfig,
     bus: Bus,
     clock: Arc<dyn Clock>,
-    http: TcpListener,
-    grpc: Option<TcpListener>,
+    bound: Bound,
     shutdown: Shutdown,
 ) -> anyhow::Result<Service> {
     let role = config.role();
+    let Bound { http, grpc, smtp } = bound;
     let grpc = || grpc.with_context(|| format!("{role} has no gRPC port"));
     Ok(match config {
         RoleConfig::Accounts(config) => {
@@ -186,8 +196,14 @@ fn start(
             Box::pin(leadflow_ingest::run(config, leadflow_ingest::Deps { bus, publisher, clock }, http, shutdown))
         }
         RoleConfig::Bff(config) => Box::pin(leadflow_bff::run(config, leadflow_bff::Deps { clock }, http, shutdown)),
-        RoleConfig::Sandbox(config) => Box::pin(leadflow_sandbox::run(config, http, shutdown)),
+        RoleConfig::Sandbox(config) => sandbox(config, Bound { http, grpc: None, smtp }, shutdown)?,
     })
+}
+
+fn sandbox(config: leadflow_sandbox::Config, bound: Bound, shutdown: Shutdown) -> anyhow::Result<Service> {
+    let smtp = bound.smtp.context("the sandbox has no port for mails")?;
+    let listeners = leadflow_sandbox::Listeners { http: bound.http, smtp };
+    Ok(Box::pin(leadflow_sandbox::run(config, listeners, shutdown)))
 }
 
 async fn bind(address: IpAddr, port: u16, role: Role, setting: &str) -> anyhow::Result<TcpListener> {

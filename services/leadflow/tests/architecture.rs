@@ -61,7 +61,7 @@ fn crates() -> BTreeMap<String, Crate> {
 fn allowed(folder: &str) -> Option<Vec<String>> {
     let names = |names: &[&str]| names.iter().map(|name| format!("leadflow-{name}")).collect::<Vec<_>>();
     Some(match folder.split('/').collect::<Vec<_>>()[..] {
-        ["shared", "kernel"] | ["shared", "outbound-http"] => names(&[]),
+        ["shared", "kernel" | "outbound-http" | "outbound-mail"] => names(&[]),
         ["proto"] | ["shared", "testkit"] => names(&["kernel"]),
         ["shared", "messaging"] | ["shared", "platform"] => names(&["kernel", "contracts"]),
         ["services", _, "domain"] => names(&["kernel"]),
@@ -69,7 +69,7 @@ fn allowed(folder: &str) -> Option<Vec<String>> {
         ["services", "leadflow"] => return None,
         ["services", "sandbox"] => names(&["kernel", "platform", "outbound-http"]),
         ["services", service] => {
-            let mut list = names(&["kernel", "contracts", "messaging", "platform", "outbound-http"]);
+            let mut list = names(&["kernel", "contracts", "messaging", "platform", "outbound-http", "outbound-mail"]);
             list.push(format!("leadflow-{service}-domain"));
             list
         }
@@ -95,7 +95,12 @@ fn arrows_between_crates_point_down() {
 #[test]
 fn one_crate_knows_each_client() {
     for (name, it) in crates() {
-        for (library, owner) in [("async-nats", "leadflow-messaging"), ("reqwest", "leadflow-outbound-http")] {
+        let owners = [
+            ("async-nats", "leadflow-messaging"),
+            ("reqwest", "leadflow-outbound-http"),
+            ("lettre", "leadflow-outbound-mail"),
+        ];
+        for (library, owner) in owners {
             assert!(name == owner || !it.uses.contains(library), "{name} must not use {library}: that is {owner}'s");
         }
     }
@@ -237,7 +242,7 @@ const BESIDE_TENANTS: &[(&str, &str, &[&str])] = &[
     (
         "notifier",
         "events come in batches of many tenants, and workers look at all",
-        &["accept_leads.rs", "learn_buyers.rs", "record_results.rs", "take_due.rs"],
+        &["accept_leads.rs", "accept_mails.rs", "learn_buyers.rs", "record_results.rs", "send_mails.rs", "take_due.rs"],
     ),
     ("notifier", "whether a buyer is another tenant's can only be asked of all", &["put_endpoint.rs"]),
 ];

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use leadflow_outbound_mail::{SmtpSettings, Tls};
 use leadflow_platform::{Env, db::DbSettings, grpc::ServiceToken, settings};
+use url::Url;
 
 use crate::secrets::SecretKeys;
 
@@ -21,8 +23,12 @@ pub struct Config {
     pub timeout: Duration,
     /// How many requests, and to whom, are made at once.
     pub limits: Limits,
-    /// How often the table is asked for what is due.
+    /// How often the tables are asked for what is due.
     pub poll: Duration,
+    /// The server that takes mails; none: they wait.
+    pub smtp: Option<SmtpSettings>,
+    /// Where people's pages are: mails link to them.
+    pub frontend: Url,
 }
 
 /// What one replica bears. What does not fit waits in the table.
@@ -76,6 +82,8 @@ impl Config {
                 ..limits
             },
             poll: Duration::from_millis(500),
+            smtp: smtp(env),
+            frontend: frontend(env),
         }
     }
 
@@ -85,4 +93,57 @@ impl Config {
     pub fn lease(&self) -> Duration {
         self.timeout * 2 + Duration::from_secs(5)
     }
+}
+
+/// The mail server; `None` without `SMTP_HOST`.
+fn smtp(env: &mut Env) -> Option<SmtpSettings> {
+    let host: Option<String> = env.optional("SMTP_HOST", "mail server that takes mails to people; none: they wait");
+    let tls = env.or(
+        "SMTP_TLS",
+        Tls::StartTls,
+        "starttls, implicit (TLS from the first byte) or none (for a server on this machine)",
+    );
+    let port: Option<u16> =
+        env.optional("SMTP_PORT", "its port; none: 587 with starttls, 465 with implicit, 25 with none");
+    let user: Option<String> = env.optional("SMTP_USER", "user name for it; none: it is not asked for one");
+    let password = env.optional_secret("SMTP_PASSWORD", "password for it");
+    let from: Option<String> =
+        env.optional("SMTP_FROM", "who mails are from, e.g. LeadFlow <noreply@example.com>; needed with SMTP_HOST");
+    let timeout =
+        settings::millis(env, "SMTP_TIMEOUT_MS", 30_000, "milliseconds the mail server has for a mail, all in all");
+    let host = host?;
+    if user.is_some() != password.is_some() {
+        env.problem("SMTP_USER and SMTP_PASSWORD belong together: set both or none");
+    }
+    let here = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    if tls == Tls::None && user.is_some() && !here {
+        env.problem("SMTP_TLS=none would send SMTP_PASSWORD in the clear: use starttls or implicit");
+    }
+    let settings = SmtpSettings {
+        port: port.unwrap_or(tls.port()),
+        host,
+        tls,
+        credentials: user.zip(password),
+        from: from.unwrap_or_default(),
+        timeout: timeout.clamp(Duration::from_secs(1), Duration::from_mins(2)),
+    };
+    if let Err(error) = settings.check() {
+        env.problem(format!("SMTP_HOST or SMTP_FROM: {error}"));
+    }
+    Some(settings)
+}
+
+fn frontend(env: &mut Env) -> Url {
+    let default = "http://localhost:3000";
+    let text = env.or(
+        "FRONTEND_URL",
+        default.to_owned(),
+        "where people's pages are; mails link to /reset-password, /verify-email and the like below it",
+    );
+    match Url::parse(&text) {
+        Ok(url) if url.has_host() && matches!(url.scheme(), "http" | "https") => return url,
+        _ => env.problem("FRONTEND_URL must be an http or https URL such as https://app.example.com"),
+    }
+    // Stands in while problems are collected.
+    Url::parse(default).unwrap_or_else(|_| unreachable!("a constant that is a URL"))
 }

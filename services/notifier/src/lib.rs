@@ -1,4 +1,4 @@
-//! Tells buyers of the leads they bought: signed webhooks, with retries, every attempt on record.
+//! Tells buyers of the leads they bought: signed webhooks, with retries, every attempt on record. And mails people their links.
 
 pub mod app;
 pub mod config;
@@ -20,10 +20,11 @@ use leadflow_messaging::{
     outbox::{Outbox, Relay},
 };
 use leadflow_outbound_http::{Client, Options};
+use leadflow_outbound_mail::Mailer;
 use leadflow_platform::{Health, Shutdown, db, grpc, http};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Notify};
 
-use outbound::{dispatcher::Dispatcher, webhook::Webhooks};
+use outbound::{dispatcher::Dispatcher, mail::Mails, webhook::Webhooks};
 
 pub use config::{Config, Limits};
 
@@ -95,11 +96,18 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
         consumer::run(deps.bus.clone(), settings, handler, shutdown.clone())
     };
     let leads = Arc::new(inbound::events::LeadsAssigned { notifier: notifier.clone(), dispatcher: dispatcher.clone() });
+    let mailer = config.smtp.as_ref().map(Mailer::new).transpose().context("the mail server of notifier")?;
+    let mails = Mails::new(mailer, config.frontend.clone(), &config.token);
+    let mail_wanted = Arc::new(Notify::new());
+    let wanted =
+        Arc::new(inbound::events::MailsWanted { notifier: notifier.clone(), wanted: Arc::clone(&mail_wanted) });
     let buyers = Arc::new(inbound::events::BuyersChanged { notifier: notifier.clone() });
     let (limits, poll) = (config.limits, config.poll);
     let work = [
         tokio::spawn(consume(streams::LEADS, streams::LEADS_NOTIFIER, leads)),
         tokio::spawn(consume(streams::DIRECTORY, streams::DIRECTORY_NOTIFIER, buyers)),
+        tokio::spawn(consume(streams::NOTIFY, streams::NOTIFY_NOTIFIER, wanted)),
+        tokio::spawn(workers::mailer::run(notifier.clone(), mails, mail_wanted, poll, DRAIN, shutdown.clone())),
         tokio::spawn(workers::retries::run(notifier.clone(), dispatcher.clone(), limits, poll, shutdown.clone())),
     ];
 

@@ -11,11 +11,24 @@ pub struct Config {
     pub max_bytes: usize,
     /// Webhook ids remembered per name, for telling repeats.
     pub max_ids: usize,
+    /// Mails kept; the oldest go first.
+    pub max_mails: usize,
+    /// Bytes of all mails kept; the oldest go first.
+    pub max_mail_bytes: usize,
+    /// The API that the pages which mails link to are in front of.
+    pub api_url: String,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { max_records: 10_000, max_bytes: 64 << 20, max_ids: 500_000 }
+        Self {
+            max_records: 10_000,
+            max_bytes: 64 << 20,
+            max_ids: 500_000,
+            max_mails: 1_000,
+            max_mail_bytes: 16 << 20,
+            api_url: "http://127.0.0.1:3000".to_owned(),
+        }
     }
 }
 
@@ -25,6 +38,13 @@ impl Config {
         let default = Self::default();
         Self {
             max_records: env.or("SANDBOX_MAX_RECORDS", default.max_records, "webhooks the sandbox keeps"),
+            api_url: env
+                .or("BFF_HTTP_URL", default.api_url.clone(), "HTTP address or addresses of the bff, comma-separated")
+                .split(',')
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .to_owned(),
             ..default
         }
     }

@@ -3,7 +3,7 @@
 //!
 //! `LEADS` and `BILLING` keep a message until every consumer that wants it has acknowledged it
 //! ([`crate::janitor`] removes it then), and refuse new messages when full: nothing that somebody still
-//! needs is ever dropped. `NOTIFY` has no consumer yet and keeps nothing.
+//! needs is ever dropped. `NOTIFY` keeps what its consumer wants, until it has acknowledged it, and nothing else.
 
 use std::time::Duration;
 
@@ -59,6 +59,7 @@ pub(crate) fn consumers() -> Vec<ConsumerSpec> {
             streams::BILLING_DISTRIBUTION,
             &[subjects::WALLET_CREDITED, subjects::WALLET_RELEASED, subjects::WALLET_LIMITS_CHANGED],
         ),
+        spec(streams::NOTIFY, streams::NOTIFY_NOTIFIER, &[subjects::NOTIFICATION_MAIL_WANTED]),
         spec(streams::DIRECTORY, streams::DIRECTORY_DISTRIBUTION, &["seller.changed.*", "buyer.changed.*"]),
         spec(streams::DIRECTORY, streams::DIRECTORY_BILLING, &["seller.changed.*", "buyer.changed.*"]),
         spec(streams::DIRECTORY, streams::DIRECTORY_NOTIFIER, &["buyer.changed.*"]),

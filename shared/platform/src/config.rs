@@ -98,6 +98,12 @@ impl Env {
         self.parse(name, help, &text)
     }
 
+    /// A secret that may be absent.
+    pub fn optional_secret(&mut self, name: &'static str, help: &'static str) -> Option<String> {
+        self.know(name, help, Some(String::new()), true);
+        self.text(name)
+    }
+
     /// Notes a problem that only several settings together show.
     pub fn problem(&mut self, sentence: impl Into<String>) {
         self.problems.push(sentence.into());

@@ -57,6 +57,9 @@ impl Queue {
     /// Listening has begun, or begun again.
     pub(super) fn listening(&self) {
         let mut state = self.state();
+        if state.ended {
+            return;
+        }
         let opening = if state.greeted { Opening::Reload } else { state.first };
         state.greeted = true;
         state.open(opening);
@@ -67,7 +70,7 @@ impl Queue {
     pub(super) fn push(&self, frame: &Bytes) {
         let mut state = self.state();
         // Before the greeting nothing is promised.
-        if !state.greeted || state.opening == Some(Opening::Reload) {
+        if !state.greeted || state.ended || state.opening == Some(Opening::Reload) {
             return;
         }
         if state.frames.len() == MOST || state.bytes + frame.len() > MOST_BYTES {
@@ -83,6 +86,7 @@ impl Queue {
     pub(super) fn end(&self) {
         let mut state = self.state();
         state.ended = true;
+        state.opening = None;
         state.forget();
         self.wake.notify_one();
     }
@@ -95,6 +99,12 @@ impl Queue {
             }
             self.wake.notified().await;
         }
+    }
+
+    /// The end, but behind what waits.
+    #[cfg(test)]
+    pub(super) fn end_after_what_waits(&self) {
+        self.state().ended = true;
     }
 
     // Nothing in here panics while it holds the lock.
@@ -115,15 +125,14 @@ impl State {
     }
 
     fn take(&mut self) -> Option<Next> {
-        if self.ended {
-            return Some(Next::End);
-        }
         if let Some(opening) = self.opening.take() {
             return Some(Next::Opening(opening));
         }
-        let frame = self.frames.pop_front()?;
-        self.bytes -= frame.len();
-        Some(Next::Frame(frame))
+        if let Some(frame) = self.frames.pop_front() {
+            self.bytes -= frame.len();
+            return Some(Next::Frame(frame));
+        }
+        self.ended.then_some(Next::End)
     }
 }
 

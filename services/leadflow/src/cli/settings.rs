@@ -51,7 +51,8 @@ fn reference() -> String {
         let _ = write!(text, "\n## {title}\n\n| setting | default | what it does |\n| --- | --- | --- |\n");
         for setting in fresh {
             let default = match setting.default.as_deref() {
-                _ if setting.secret => "required, secret".to_owned(),
+                None if setting.secret => "required, secret".to_owned(),
+                Some(_) if setting.secret => "none, secret".to_owned(),
                 None => "required".to_owned(),
                 Some("") => "none".to_owned(),
                 Some(value) => format!("`{value}`"),

@@ -137,6 +137,9 @@ fn check_ports(layout: &Layout, settings: &LocalSettings) -> anyhow::Result<()> 
         if let (Some(port), Some(setting)) = (ports.grpc, role.grpc()) {
             want(role.name(), format!("{role}'s gRPC"), port, setting.name);
         }
+        if let (Some(port), Some(setting)) = (ports.smtp, role.smtp()) {
+            want(role.name(), format!("{role}'s mail"), port, setting.name);
+        }
     }
     let problems = ports::problems(&wanted, &ours);
     anyhow::ensure!(problems.is_empty(), "{}", problems.join("\nleadflow: "));
@@ -148,6 +151,9 @@ fn print_summary(settings: &LocalSettings, variables: &Variables, demo: Option<&
     let mut row = |name: &str, what: &str, place: String| rows.push([name.to_owned(), what.to_owned(), place]);
     for (role, ports) in &settings.roles {
         row(role.name(), role.purpose(), format!("http://127.0.0.1:{}{}", ports.http, role.page()));
+        if ports.smtp.is_some() {
+            row("", "mails to people", format!("http://127.0.0.1:{}/mails", ports.http));
+        }
     }
     for (name, what, setting) in
         [(servers::POSTGRES, "database", "DATABASE_URL"), (servers::NATS, "streams", "NATS_URL")]

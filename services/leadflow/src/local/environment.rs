@@ -12,7 +12,10 @@ use super::{
     layout::{Layout, write_private},
     settings::LocalSettings,
 };
-use crate::{role::Role, serve};
+use crate::{
+    role::{Ports, Role},
+    serve,
+};
 
 /// Variables by name.
 pub type Variables = BTreeMap<String, String>;
@@ -58,6 +61,9 @@ pub fn compose(layout: &Layout, settings: &LocalSettings, own: &Variables) -> an
         if let (Some(setting), Some(port)) = (role.grpc(), ports.grpc) {
             set(setting.name, port.to_string());
         }
+        if let (Some(setting), Some(port)) = (role.smtp(), ports.smtp) {
+            set(setting.name, port.to_string());
+        }
     }
     for (name, role) in Role::ADDRESSES {
         if let Some((_, ports)) = settings.roles.iter().find(|(other, _)| other == role)
@@ -73,6 +79,18 @@ pub fn compose(layout: &Layout, settings: &LocalSettings, own: &Variables) -> an
     }
     if let Some((_, ports)) = settings.roles.iter().find(|(role, _)| *role == Role::Bff) {
         set("BFF_PUBLIC_URL", format!("http://localhost:{}", ports.http));
+    }
+    if let Some((_, Ports { http, smtp: Some(smtp), .. })) =
+        settings.roles.iter().find(|(role, _)| *role == Role::Sandbox)
+    {
+        // Mails stay on this machine unless there is a mail server, and their links lead to the sandbox's pages.
+        if !own.contains_key("SMTP_HOST") {
+            set("SMTP_HOST", "127.0.0.1".to_owned());
+            set("SMTP_PORT", smtp.to_string());
+            set("SMTP_TLS", "none".to_owned());
+            set("SMTP_FROM", "LeadFlow <noreply@leadflow.example>".to_owned());
+        }
+        set("FRONTEND_URL", format!("http://127.0.0.1:{http}/app"));
     }
     for (name, value) in Role::LOCAL_DEFAULTS {
         set(name, (*value).to_owned());

@@ -6,6 +6,7 @@ mod client;
 mod errors;
 mod feed;
 mod live;
+mod mails;
 mod matrix;
 mod story;
 mod world;

@@ -44,6 +44,8 @@ async fn what_is_set_wrong_is_told_with_the_setting() {
         ("SECRETS_KEY", other_key, "SECRETS_KEY", "encrypted with another key", "set SECRETS_KEY"),
         ("SECRETS_KEY", "nonsense", "SECRETS_KEY", "base64 of 32 bytes", "openssl rand"),
         ("NATS_SYNC", "sometimes", "settings", "NATS_SYNC", "set it right"),
+        ("SMTP_PORT", "1", "mail", "127.0.0.1:1 cannot be reached", "start the mail server"),
+        ("SMTP_FROM", "nobody", "mail", "the sender must be an address", "set it right"),
         ("BILLING_HTTP_PORT", "1", "billing", "does not answer on port 1 (BILLING_HTTP_PORT)", "make up"),
     ] {
         let doctor = machine.run_with(&["doctor"], &[(setting, value)]);

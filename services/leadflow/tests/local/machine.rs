@@ -88,6 +88,7 @@ impl Machine {
             "INGEST_HTTP_PORT",
             "BFF_HTTP_PORT",
             "SANDBOX_HTTP_PORT",
+            "SANDBOX_SMTP_PORT",
         ] {
             env.insert(name, free_port().expect("a port").to_string());
         }

@@ -2,12 +2,14 @@
 //! and when to stop. Pure: time and chance are arguments.
 
 mod health;
+mod mail;
 mod outcome;
 mod payload;
 mod schedule;
 mod signature;
 
 pub use health::{DISABLE_AFTER, DisableReason, Health, HealthChange};
+pub use mail::{Letter, MailKind, compose};
 pub use outcome::{Outcome, Reply, classify, parse_retry_after};
 pub use payload::{LeadAssigned, PayloadError, payload};
 pub use schedule::{MAX_ATTEMPTS, RETRY_AFTER_CAP, STEPS, TIMEOUT_PAUSE, Trouble, pause_after};

@@ -1,11 +1,13 @@
 //! What can be done, one file per use case.
 
 mod accept_leads;
+mod accept_mails;
 mod get_endpoint;
 mod learn_buyers;
 mod list_deliveries;
 mod put_endpoint;
 mod record_results;
+mod send_mails;
 mod send_sample;
 mod take_due;
 
@@ -24,6 +26,9 @@ pub use get_endpoint::EndpointView;
 pub use list_deliveries::{DeliveryView, MAX_PAGE};
 pub use put_endpoint::PutEndpoint;
 
+/// How long a mail belongs to whoever took it, unless told otherwise.
+const MAIL_LEASE: Duration = Duration::from_mins(3);
+
 /// Carries out what notifier does. Cheap to clone.
 #[derive(Clone)]
 pub struct Notifier {
@@ -41,6 +46,8 @@ pub struct Notifier {
     pub client: Client,
     /// How long a delivery belongs to whoever took it.
     pub lease: Duration,
+    /// How long a mail belongs to whoever took it: longer than an attempt at sending it.
+    pub mail_lease: Duration,
     outbox: Outbox,
 }
 
@@ -81,7 +88,7 @@ impl Notifier {
         client: Client,
         lease: Duration,
     ) -> Self {
-        let tenants = Tenants::new(pool.clone(), crate::TENANT_ROLE);
-        Self { pool, tenants, relay, clock, keys, client, lease, outbox: Outbox::new(crate::SCHEMA) }
+        let (tenants, outbox) = (Tenants::new(pool.clone(), crate::TENANT_ROLE), Outbox::new(crate::SCHEMA));
+        Self { pool, tenants, relay, clock, keys, client, lease, mail_lease: MAIL_LEASE, outbox }
     }
 }

@@ -3,15 +3,38 @@
 use std::sync::Arc;
 
 use leadflow_contracts::{ConvertError, events as told, id, money, notifier as proto, time_from_ms, time_to_ms};
-use leadflow_messaging::Message;
-use leadflow_notifier_domain::Reply;
+use leadflow_kernel::EventId;
+use leadflow_messaging::{Message, consumer::BoxError};
+use leadflow_notifier_domain::{MailKind, Reply};
 use leadflow_platform::grpc::status;
 use tonic::{Code, Status};
 
 use crate::{
     app::{AppError, DeliveryView, EndpointView, Sale},
     model::Attempt,
+    store::mails::NewMail,
 };
+
+/// The mail that an event asks for.
+pub(super) fn mail(event_id: EventId, event: told::MailWanted) -> Result<NewMail, BoxError> {
+    let kind = match event.kind() {
+        told::MailKind::ResetPassword => MailKind::ResetPassword,
+        told::MailKind::VerifyEmail => MailKind::VerifyEmail,
+        // Among the dead letters it waits for a release that knows it.
+        _ => return Err(format!("no such kind of mail: {}", event.kind).into()),
+    };
+    let seller = if event.seller_id.is_empty() { None } else { Some(id(&event.seller_id, "seller_id")?) };
+    let user = if event.user_id.is_empty() { None } else { Some(id(&event.user_id, "user_id")?) };
+    Ok(NewMail {
+        event: event_id,
+        id: id(&event.mail_id, "mail_id")?,
+        seller,
+        user,
+        kind,
+        sealed: event.sealed.into(),
+        expires_at: time_from_ms(event.expires_at_ms).ok_or(ConvertError::Missing { field: "expires_at_ms" })?,
+    })
+}
 
 /// The sales that an event tells of.
 pub(super) fn sales(message: &Message, event: told::LeadAssigned) -> Result<Vec<Sale>, ConvertError> {

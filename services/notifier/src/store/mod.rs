@@ -4,3 +4,4 @@ pub mod attempts;
 pub mod buyers;
 pub mod deliveries;
 pub mod endpoints;
+pub mod mails;

@@ -3,6 +3,7 @@
 mod delivering;
 mod endpoints;
 mod failing;
+mod mails;
 mod receiver;
 mod replicas;
 mod statements;

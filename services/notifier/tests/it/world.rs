@@ -31,7 +31,7 @@ pub const TIMEOUT: Duration = Duration::from_secs(60);
 /// Seconds after which a lease has ended for certain.
 pub const LEASE: i64 = 126;
 pub const SECRET: &str = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
-const TOKEN: &str = "a token of the tests";
+pub const TOKEN: &str = "a token of the tests";
 const KEY: &str = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU=";
 
 pub struct World {
@@ -81,6 +81,8 @@ impl World {
             timeout: TIMEOUT,
             limits: Limits::default(),
             poll: Duration::from_millis(20),
+            smtp: None,
+            frontend: "https://app.example.com".parse().unwrap(),
         }
     }
 

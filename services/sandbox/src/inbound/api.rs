@@ -84,6 +84,6 @@ pub(super) async fn know_secret(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn unreadable(rejection: JsonRejection) -> ApiError {
+pub(super) fn unreadable(rejection: JsonRejection) -> ApiError {
     ApiError::new(rejection.status(), "malformed", rejection.body_text())
 }

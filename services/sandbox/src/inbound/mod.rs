@@ -1,7 +1,9 @@
-//! HTTP: the receiver, the page for people and the API for tests.
+//! HTTP: the receiver, the pages for people and the API for tests.
 
 mod api;
+mod front;
 mod html;
+mod mails;
 mod page;
 mod receive;
 
@@ -18,6 +20,7 @@ use leadflow_platform::ApiError;
 use crate::{
     Sandbox,
     hooks::{Hooks, Refusal},
+    mail::Mails,
 };
 
 /// The largest body that is taken.
@@ -32,6 +35,10 @@ pub(crate) fn router(sandbox: Sandbox) -> Router {
         .route("/api/hooks/{name}/ids", get(api::ids))
         .route("/api/hooks/{name}/behaviour", put(api::behave))
         .route("/api/hooks/{name}/secret", put(api::know_secret))
+        .route("/mails", get(mails::show))
+        .route("/api/mails", get(mails::list).delete(mails::clear))
+        .route("/api/mails/behaviour", put(mails::behave))
+        .route("/app/{page}", get(front::show).post(front::send))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(sandbox)
 }
@@ -39,6 +46,10 @@ pub(crate) fn router(sandbox: Sandbox) -> Router {
 impl Sandbox {
     fn hooks(&self) -> MutexGuard<'_, Hooks> {
         self.hooks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn mails(&self) -> MutexGuard<'_, Mails> {
+        self.mails.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
 };
 
 const SHOWN: usize = 200;
-const POLICY: &str =
+pub(super) const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 const MODES: [(Mode, &str, &str); 4] = [
     (Mode::Ok, "ok", "accept"),
@@ -47,6 +47,7 @@ pub(super) async fn show(State(sandbox): State<Sandbox>, Query(query): Query<Sho
         html.raw("<meta http-equiv=\"refresh\" content=\"3\">");
     }
     html.raw("<style>").raw(include_str!("page.css")).raw("</style></head><body><header><h1>Webhooks received</h1><p>");
+    html.raw("<a href=\"/mails\">Mails are over there.</a> ");
     html.raw(
         "POST to <code>/hooks/<em>name</em></code>. This is a stand-in for a buyer’s system; nothing here is real. ",
     );

@@ -6,12 +6,13 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use leadflow_outbound_http::{Answer, Client, FailureKind, Options};
 use leadflow_platform::Shutdown;
-use leadflow_sandbox::Config;
+use leadflow_sandbox::{Config, Listeners};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 struct Sandbox {
     base: String,
+    mail: std::net::SocketAddr,
     client: Client,
     stop: Shutdown,
     running: JoinHandle<anyhow::Result<()>>,
@@ -21,14 +22,19 @@ async fn start() -> Sandbox {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let stop = Shutdown::new();
-    let running = tokio::spawn(leadflow_sandbox::run(Config::default(), listener, stop.clone()));
+    let smtp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mail = smtp.local_addr().unwrap();
+    // Nobody is at the discard port.
+    let config = Config { api_url: "http://127.0.0.1:9".to_owned(), ..Config::default() };
+    let listeners = Listeners { http: listener, smtp };
+    let running = tokio::spawn(leadflow_sandbox::run(config, listeners, stop.clone()));
     let options = Options {
         allow_loopback: true,
         total_timeout: Duration::from_secs(2),
         body_cap: 1 << 20,
         ..Options::default()
     };
-    Sandbox { base, client: Client::new(options).unwrap(), stop, running }
+    Sandbox { base, mail, client: Client::new(options).unwrap(), stop, running }
 }
 
 impl Sandbox {
@@ -168,4 +174,73 @@ async fn bad_names_and_unknown_paths_have_error_answers() {
     assert_eq!(sandbox.call(Method::GET, "/nothing", &[], "").await.status, 404);
     assert_eq!(sandbox.call(Method::GET, "/healthz", &[], "").await.status, 200);
     assert_eq!(sandbox.call(Method::GET, "/readyz", &[], "").await.status, 200);
+}
+
+/// Says each line and gives all answers.
+async fn speak(sandbox: &Sandbox, lines: &[&str]) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut stream = tokio::net::TcpStream::connect(sandbox.mail).await.unwrap();
+    for line in lines {
+        stream.write_all(format!("{line}\r\n").as_bytes()).await.unwrap();
+    }
+    let mut answers = String::new();
+    stream.read_to_string(&mut answers).await.unwrap();
+    answers
+}
+
+#[tokio::test]
+async fn mails_are_taken_shown_and_can_carry_no_markup() {
+    let sandbox = start().await;
+    let answers = speak(
+        &sandbox,
+        &[
+            "EHLO me",
+            "DATA",
+            "RCPT TO:<early@example.com>",
+            "AUTH PLAIN AGEAYg==",
+            "MAIL FROM:<from@example.com>",
+            "RCPT TO:<sam@example.com>",
+            "DATA",
+            "Subject: <b>Hi</b>",
+            "",
+            "..dots and https://app.example.com/x?token=1",
+            ".",
+            "NONSENSE",
+            "QUIT",
+        ],
+    )
+    .await;
+    let codes: Vec<_> = answers.lines().filter(|line| &line[3..4] == " ").map(|line| &line[..3]).collect();
+    assert_eq!(codes, ["220", "250", "503", "503", "235", "250", "250", "354", "250", "502", "221"], "{answers}");
+    let answer = sandbox.call(Method::GET, "/api/mails?to=SAM@example.com", &[], "").await;
+    let listed: Value = serde_json::from_slice(&answer.body).unwrap();
+    let mail = &listed["mails"][0];
+    assert_eq!((&mail["from"], &mail["subject"]), (&json!("from@example.com"), &json!("<b>Hi</b>")));
+    assert_eq!(mail["links"], json!(["https://app.example.com/x?token=1"]));
+    assert!(mail["text"].as_str().unwrap().starts_with(".dots"), "{mail}");
+    let page = sandbox.call(Method::GET, "/mails", &[], "").await;
+    let page = String::from_utf8(page.body.to_vec()).unwrap();
+    assert!(page.contains("&lt;b&gt;Hi") && !page.contains("<b>Hi"), "{page}");
+    assert_eq!(sandbox.call(Method::DELETE, "/api/mails", &[], "").await.status, 204);
+    let answer = sandbox.call(Method::GET, "/api/mails", &[], "").await;
+    assert_eq!(serde_json::from_slice::<Value>(&answer.body).unwrap(), json!({ "mails": [] }));
+
+    let long = "x".repeat(5_000);
+    let answers = speak(&sandbox, &["EHLO me", &long, "QUIT"]).await;
+    assert!(!answers.contains("221"), "a line without end is cut off: {answers}");
+    sandbox.stop.cancel();
+    sandbox.running.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn the_pages_that_mails_link_to_pass_on_what_is_typed() {
+    let sandbox = start().await;
+    let page = sandbox.call(Method::GET, "/app/reset-password?token=%22%3Cx", &[], "").await;
+    let text = String::from_utf8(page.body.to_vec()).unwrap();
+    assert!(text.contains("value=\"&quot;&lt;x\"") && text.contains("type=\"password\""), "{text}");
+    assert_eq!(sandbox.call(Method::GET, "/app/nothing", &[], "").await.status, 404);
+    // The API is away.
+    let kind = [("content-type", "application/x-www-form-urlencoded")];
+    let answer = sandbox.call(Method::POST, "/app/verify-email", &kind, "token=x").await;
+    assert_eq!(answer.status, 502);
 }

@@ -140,6 +140,16 @@ impl Cluster {
             let urls: Vec<_> = replicas.iter().filter(|r| r.role == *role).map(Replica::http_url).collect();
             env.push((format!("{}_HTTP_URL", role.to_uppercase()), urls.join(",")));
         }
+        if let Some(sandbox) = replicas.iter().find(|replica| replica.role == "sandbox") {
+            let mail = [
+                ("SMTP_HOST", "127.0.0.1".to_owned()),
+                ("SMTP_PORT", sandbox.smtp().to_string()),
+                ("SMTP_TLS", "none".to_owned()),
+                ("SMTP_FROM", "LeadFlow <noreply@leadflow.example>".to_owned()),
+                ("FRONTEND_URL", format!("{}/app", sandbox.http_url())),
+            ];
+            env.extend(mail.map(|(name, value)| (name.to_owned(), value)));
+        }
         env.extend(options.env.iter().cloned());
         migrate(&options.binary, &env, &postgres.url(), &logs).await?;
         let mut cluster = Self { replicas, postgres, nats, postgres_proxy, nats_proxy, env, logs, _dir: dir };

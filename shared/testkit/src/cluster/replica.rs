@@ -54,12 +54,19 @@ impl Replica {
         self.env = env.to_vec();
         self.env.push((format!("{upper}_HTTP_PORT"), self.http.to_string()));
         self.env.push((format!("{upper}_GRPC_PORT"), self.grpc.to_string()));
+        self.env.push((format!("{upper}_SMTP_PORT"), self.smtp().to_string()));
     }
 
     /// Its HTTP base URL.
     #[must_use]
     pub fn http_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.http)
+    }
+
+    /// The port that it takes mails on; only a role without gRPC does.
+    #[must_use]
+    pub const fn smtp(&self) -> u16 {
+        self.grpc
     }
 
     /// Its gRPC address.

@@ -81,6 +81,9 @@ fn port_check(known: &Known, checks: &mut Vec<Check>) {
         if let (Some(port), Some(setting)) = (ports.grpc, role.grpc()) {
             want(role.name(), format!("{role}'s gRPC"), port, setting.name);
         }
+        if let (Some(port), Some(setting)) = (ports.smtp, role.smtp()) {
+            want(role.name(), format!("{role}'s mail"), port, setting.name);
+        }
     }
     let problems = ports::problems(&wanted, &[]);
     if problems.is_empty() {

@@ -2,6 +2,7 @@
 //! the command or the setting that mends it.
 
 mod machine;
+mod mail;
 mod roles;
 mod servers;
 
@@ -26,15 +27,21 @@ struct Check {
     found: String,
     /// Empty when all is well.
     mend: String,
+    /// Everything else works without it.
+    warning: bool,
 }
 
 impl Check {
     fn good(what: impl Into<String>, found: impl Into<String>) -> Self {
-        Self { what: what.into(), found: found.into(), mend: String::new() }
+        Self { what: what.into(), found: found.into(), mend: String::new(), warning: false }
     }
 
     fn bad(what: impl Into<String>, found: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { what: what.into(), found: found.into(), mend: mend.into() }
+        Self { what: what.into(), found: found.into(), mend: mend.into(), warning: false }
+    }
+
+    fn warning(what: impl Into<String>, found: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { warning: true, ..Self::bad(what, found, mend) }
     }
 }
 
@@ -63,6 +70,7 @@ pub(super) async fn run() -> anyhow::Result<ExitCode> {
     machine::look(&known, &mut checks);
     servers::look(&known, &mut checks).await;
     roles::look(&known, &mut checks).await;
+    mail::look(&known, &mut checks).await;
     Ok(print(&checks))
 }
 
@@ -70,7 +78,11 @@ fn print(checks: &[Check]) -> ExitCode {
     let rows: Vec<_> = checks
         .iter()
         .map(|check| {
-            let state = if check.mend.is_empty() { "ok" } else { "WRONG" };
+            let state = match (check.mend.is_empty(), check.warning) {
+                (true, _) => "ok",
+                (false, true) => "warning",
+                (false, false) => "WRONG",
+            };
             let text = if check.mend.is_empty() {
                 check.found.clone()
             } else {
@@ -80,9 +92,10 @@ fn print(checks: &[Check]) -> ExitCode {
         })
         .collect();
     say!("{}", table::columns(&rows).trim_end());
-    let wrong = checks.iter().filter(|check| !check.mend.is_empty()).count();
+    let wrong = checks.iter().filter(|check| !check.mend.is_empty() && !check.warning).count();
     if wrong == 0 {
-        say!("\nAll is well.");
+        let warnings = checks.iter().any(|check| check.warning);
+        say!("\n{}", if warnings { "Nothing is wrong, but see the warnings." } else { "All is well." });
         ExitCode::SUCCESS
     } else {
         say!("\n{wrong} of {} checks found something wrong.", checks.len());

@@ -1,0 +1,66 @@
+//! Sends mails that are due: each is taken with a lease, sent outside of any transaction, and its end recorded.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use futures::future::join_all;
+use leadflow_kernel::Backoff;
+use leadflow_outbound_mail::SendError;
+use uuid::Uuid;
+
+use super::Notifier;
+use crate::{
+    outbound::mail::Mails,
+    store::mails::{self, MailEnd, MailJob},
+};
+
+/// The most that are taken, and sent, at once.
+const BATCH: i64 = 8;
+/// Between attempts. A link that nobody got in an hour is of no use, so there is no later than that.
+const RETRY: Backoff = Backoff::new(Duration::from_secs(10), Duration::from_mins(10));
+
+impl Notifier {
+    /// Ends what has expired, then takes and sends what is due. Returns how many mails were taken.
+    ///
+    /// # Errors
+    /// Those of PostgreSQL. What was sent and not recorded is sent again when its lease ends, with the same `Message-ID`.
+    pub async fn send_mails(&self, mails: &Mails) -> Result<usize, sqlx::Error> {
+        let (now, lease) = (self.clock.now(), Uuid::now_v7());
+        let mut connection = self.pool.acquire().await?;
+        let expired = mails::expire(&mut connection, now).await?;
+        if expired > 0 {
+            tracing::warn!(mails = expired, "mails were not sent before their links expired");
+        }
+        if !mails.can_send() {
+            return Ok(0);
+        }
+        let jobs = mails::claim(&mut connection, lease, now, now + self.mail_lease, BATCH).await?;
+        drop(connection);
+        let ended = join_all(jobs.iter().map(async |job| (job, self.attempt(mails, job).await))).await;
+        let mut connection = self.pool.acquire().await?;
+        for (job, end) in ended {
+            if !mails::finish(&mut connection, job.event, lease, &end, self.clock.now()).await? {
+                tracing::warn!(event_id = %job.event, "a mail's end came after its lease: it may be sent twice");
+            }
+        }
+        Ok(jobs.len())
+    }
+
+    async fn attempt(&self, mails: &Mails, job: &MailJob) -> MailEnd {
+        match mails.send(job).await {
+            Ok(()) => {
+                tracing::info!(event_id = %job.event, attempt = job.attempt, "mail sent");
+                MailEnd::Sent
+            }
+            Err(SendError::Refused(why)) => {
+                tracing::warn!(event_id = %job.event, attempt = job.attempt, why, "mail refused");
+                MailEnd::Refused(why)
+            }
+            Err(SendError::Later(why)) => {
+                tracing::warn!(event_id = %job.event, attempt = job.attempt, why, "mail not sent yet");
+                let wait = RETRY.delay(job.attempt.saturating_sub(1), rand::random());
+                MailEnd::Later(why, self.clock.now() + TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX))
+            }
+        }
+    }
+}

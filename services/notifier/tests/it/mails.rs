@@ -1,0 +1,269 @@
+//! Mails to people: each is sent once, or visibly not.
+
+use std::{sync::Arc, time::Duration};
+
+use aes_gcm::{
+    Aes256Gcm, Nonce,
+    aead::{Aead as _, KeyInit as _, Payload},
+};
+use http::{HeaderMap, Method};
+use leadflow_contracts::{Event as _, events};
+use leadflow_kernel::{EventId, MailId, SellerId, UserId};
+use leadflow_messaging::{
+    Message,
+    consumer::{BatchHandler as _, HandleError},
+    outbox::{Outbox, Relay},
+};
+use leadflow_notifier::{SCHEMA, app::Notifier, inbound::events::MailsWanted, outbound::mail::Mails};
+use leadflow_outbound_http::{Client, Options};
+use leadflow_outbound_mail::{Mailer, SmtpSettings, Tls};
+use leadflow_platform::{Shutdown, grpc::ServiceToken};
+use leadflow_testkit::wait;
+use prost::Message as _;
+use serde_json::{Value, json};
+use sqlx::Row as _;
+use tokio::{net::TcpListener, sync::Notify};
+
+use crate::world::{PATIENCE, TOKEN, World};
+
+const ADDRESS: &str = "sam@example.com";
+const SECRET: &str = "thetokenthatnobodymaysee";
+
+/// A mail server, and what it was given.
+struct Sandbox {
+    smtp: SmtpSettings,
+    base: String,
+    client: Client,
+    stop: Shutdown,
+}
+
+impl Sandbox {
+    async fn start() -> Self {
+        let bind = || TcpListener::bind("127.0.0.1:0");
+        let listeners = leadflow_sandbox::Listeners { http: bind().await.unwrap(), smtp: bind().await.unwrap() };
+        let smtp = SmtpSettings {
+            host: "127.0.0.1".to_owned(),
+            port: listeners.smtp.local_addr().unwrap().port(),
+            tls: Tls::None,
+            credentials: Some(("user".to_owned(), "password".to_owned())),
+            from: "LeadFlow <noreply@leadflow.example>".to_owned(),
+            timeout: PATIENCE,
+        };
+        let base = format!("http://{}", listeners.http.local_addr().unwrap());
+        let stop = Shutdown::new();
+        tokio::spawn(leadflow_sandbox::run(leadflow_sandbox::Config::default(), listeners, stop.clone()));
+        let options = Options { allow_loopback: true, body_cap: 1 << 20, ..Options::default() };
+        Self { smtp, base, client: Client::new(options).unwrap(), stop }
+    }
+
+    fn mails(&self) -> Mails {
+        mails(Some(Mailer::new(&self.smtp).unwrap()))
+    }
+
+    async fn arrived(&self) -> Vec<Value> {
+        let url = format!("{}/api/mails", self.base);
+        let answer = self.client.send(Method::GET, &url, HeaderMap::new(), Vec::new().into()).await.unwrap();
+        let listed: Value = serde_json::from_slice(&answer.body).unwrap();
+        listed["mails"].as_array().unwrap().clone()
+    }
+
+    async fn refuse(&self, status: u16, next: u32) {
+        let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, "application/json".parse().unwrap())]);
+        let (url, body) = (format!("{}/api/mails/behaviour", self.base), json!({ "status": status, "next": next }));
+        let answer = self.client.send(Method::PUT, &url, headers, body.to_string().into()).await.unwrap();
+        assert_eq!(answer.status, 204);
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+fn mails(mailer: Option<Mailer>) -> Mails {
+    Mails::new(mailer, "https://app.example.com".parse().unwrap(), &ServiceToken::new(TOKEN))
+}
+
+/// A mail as accounts asks for it.
+fn wanted(world: &World, kind: events::MailKind, seconds: i64) -> events::MailWanted {
+    let id = MailId::new().to_string();
+    let contents = events::MailContents { email: ADDRESS.into(), name: "Sam".into(), token: SECRET.into() };
+    let cipher = Aes256Gcm::new(&ServiceToken::new(TOKEN).derive_key("mail contents").into());
+    let payload = Payload { msg: &contents.encode_to_vec(), aad: id.as_bytes() };
+    let sealed = cipher.encrypt(Nonce::from_slice(&[7; 12]), payload).unwrap();
+    events::MailWanted {
+        mail_id: id,
+        kind: kind.into(),
+        user_id: UserId::new().to_string(),
+        seller_id: SellerId::new().to_string(),
+        sealed: [&[7; 12][..], &sealed].concat().into(),
+        expires_at_ms: world.now().timestamp_millis() + seconds * 1_000,
+    }
+}
+
+fn message(event: &events::MailWanted) -> Message {
+    Message {
+        id: EventId::new(),
+        subject: event.subject(),
+        kind: events::MailWanted::TYPE.to_owned(),
+        traceparent: None,
+        payload: event.encode_to_vec().into(),
+        delivered: 1,
+        sequence: 1,
+    }
+}
+
+/// The use cases and the handler, without the loops around them.
+fn bare(world: &World) -> (Notifier, MailsWanted) {
+    let (relay, _) = Relay::new(Outbox::new(SCHEMA), world.db.pool().clone(), world.bus.clone(), Shutdown::new());
+    let (clock, keys) = (Arc::new(world.clock.clone()), world.config().keys);
+    let client = Client::new(Options::default()).unwrap();
+    let notifier = Notifier::new(world.db.pool().clone(), relay, clock, keys, client, Duration::from_secs(60));
+    let handler = MailsWanted { notifier: notifier.clone(), wanted: Arc::new(Notify::new()) };
+    (notifier, handler)
+}
+
+/// Status, attempts, error, and whether contents are kept, of the only mail.
+async fn row(world: &World) -> (String, i32, String, bool) {
+    let row = sqlx::query("SELECT status, attempts_made, error, sealed IS NOT NULL AS kept FROM notifier.mails")
+        .fetch_one(world.db.pool())
+        .await
+        .unwrap();
+    (row.get("status"), row.get("attempts_made"), row.get("error"), row.get("kept"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_asked_for_arrives_with_its_link_and_leaves_no_token_behind() {
+    let sandbox = Sandbox::start().await;
+    let mut world = World::empty().await;
+    for _ in 0..2 {
+        world.replica(|config| config.smtp = Some(sandbox.smtp.clone())).await;
+    }
+    world.publish(&wanted(&world, events::MailKind::ResetPassword, 3_600)).await;
+    world.publish(&wanted(&world, events::MailKind::VerifyEmail, 3_600)).await;
+    wait::until("both mails are sent", PATIENCE, async || {
+        world.count("SELECT count(*) FROM notifier.mails WHERE status = 'SENT' AND sealed IS NULL").await == 2
+    })
+    .await;
+    let arrived = sandbox.arrived().await;
+    assert_eq!(arrived.len(), 2, "{arrived:?}");
+    for (page, subject) in
+        [("reset-password", "Choose a new password"), ("verify-email", "Confirm your e-mail address")]
+    {
+        let mail = arrived.iter().find(|mail| mail["subject"] == subject).unwrap();
+        let link = format!("https://app.example.com/{page}?token={SECRET}");
+        assert_eq!((&mail["to"], &mail["links"]), (&json!([ADDRESS]), &json!([link])));
+        assert!(mail["html"].as_str().is_some_and(|html| html.contains(&link)), "{mail}");
+    }
+    let kept: Vec<String> =
+        sqlx::query_scalar("SELECT m::text FROM notifier.mails m").fetch_all(world.db.pool()).await.unwrap();
+    assert!(kept.iter().all(|row| !row.contains(ADDRESS) && !row.contains(SECRET)), "{kept:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_told_twice_and_sent_by_two_at_once_is_one() {
+    let (sandbox, world) = (Sandbox::start().await, World::empty().await);
+    let ((one, handler), (other, other_handler)) = (bare(&world), bare(&world));
+    let told = message(&wanted(&world, events::MailKind::ResetPassword, 3_600));
+    let twice = [told.clone(), told.clone()];
+    let (a, b) = tokio::join!(handler.handle(&twice), other_handler.handle(&twice));
+    a.and(b).unwrap();
+    let mails = sandbox.mails();
+    let (a, b) = tokio::join!(one.send_mails(&mails), other.send_mails(&mails));
+    assert_eq!(a.unwrap() + b.unwrap(), 1);
+    handler.handle(&twice).await.unwrap();
+    assert_eq!(one.send_mails(&mails).await.unwrap(), 0);
+    let arrived = sandbox.arrived().await;
+    assert_eq!(arrived.len(), 1);
+    assert_eq!(arrived[0]["messageId"], format!("{}@leadflow.example", told.id));
+
+    // Who dies between sending and recording leaves a mail that is sent again, and known by its id.
+    sqlx::query(
+        "UPDATE notifier.mails SET status = 'WAITING', ended_at = NULL, sealed = $1, lease = $2, due_at = now()",
+    )
+    .bind(events::MailWanted::decode(told.payload.clone()).unwrap().sealed.to_vec())
+    .bind(uuid::Uuid::now_v7())
+    .execute(world.db.pool())
+    .await
+    .unwrap();
+    world.advance(1_000_000_000);
+    sqlx::query("UPDATE notifier.mails SET expires_at = due_at + interval '1000 years'")
+        .execute(world.db.pool())
+        .await
+        .unwrap();
+    assert_eq!(other.send_mails(&mails).await.unwrap(), 1);
+    let arrived = sandbox.arrived().await;
+    assert_eq!((arrived.len(), &arrived[0]["repeated"]), (2, &json!(true)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_mail_is_recorded_and_a_busy_server_is_asked_again() {
+    let (sandbox, world) = (Sandbox::start().await, World::empty().await);
+    let (notifier, handler) = bare(&world);
+    let mails = sandbox.mails();
+    handler.handle(&[message(&wanted(&world, events::MailKind::VerifyEmail, 36_000))]).await.unwrap();
+    sandbox.refuse(451, 2).await;
+    for attempt in 1..=2 {
+        assert_eq!(notifier.send_mails(&mails).await.unwrap(), 1);
+        let (status, attempts, error, kept) = row(&world).await;
+        assert_eq!((status.as_str(), attempts, kept), ("WAITING", attempt, true), "{error}");
+        assert!(error.contains("451") && !error.contains(ADDRESS), "{error}");
+        assert_eq!(notifier.send_mails(&mails).await.unwrap(), 0, "not before its time");
+        world.advance(600);
+    }
+    assert_eq!(notifier.send_mails(&mails).await.unwrap(), 1);
+    assert_eq!(row(&world).await, ("SENT".to_owned(), 3, String::new(), false));
+
+    sqlx::query("DELETE FROM notifier.mails").execute(world.db.pool()).await.unwrap();
+    handler.handle(&[message(&wanted(&world, events::MailKind::VerifyEmail, 36_000))]).await.unwrap();
+    sandbox.refuse(550, 1).await;
+    assert_eq!(notifier.send_mails(&mails).await.unwrap(), 1);
+    let (status, attempts, error, kept) = row(&world).await;
+    assert_eq!((status.as_str(), attempts, kept), ("REFUSED", 1, false));
+    assert!(error.contains("550") && !error.contains(ADDRESS), "{error}");
+    world.advance(3_600);
+    assert_eq!(notifier.send_mails(&mails).await.unwrap(), 0);
+    assert_eq!(sandbox.arrived().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_server_mails_wait_until_their_links_are_of_no_use() {
+    let (sandbox, world) = (Sandbox::start().await, World::empty().await);
+    let (notifier, handler) = bare(&world);
+    let [short, long] = [60, 600].map(|life| message(&wanted(&world, events::MailKind::ResetPassword, life)));
+    handler.handle(&[short, long]).await.unwrap();
+    assert_eq!(notifier.send_mails(&mails(None)).await.unwrap(), 0);
+    world.advance(120);
+    assert_eq!(notifier.send_mails(&mails(None)).await.unwrap(), 0);
+    let ended = "SELECT count(*) FROM notifier.mails WHERE status = 'EXPIRED' AND sealed IS NULL AND error <> ''";
+    assert_eq!(world.count(ended).await, 1);
+    // When there is one at last, what is still of use is sent.
+    assert_eq!(notifier.send_mails(&sandbox.mails()).await.unwrap(), 1);
+    assert_eq!(sandbox.arrived().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_away_and_a_mail_that_cannot_be_opened_are_tried_again() {
+    let world = World::empty().await;
+    let (notifier, handler) = bare(&world);
+    let nobody = SmtpSettings { port: 9, ..Sandbox::start().await.smtp.clone() };
+    let away = mails(Some(Mailer::new(&nobody).unwrap()));
+    handler.handle(&[message(&wanted(&world, events::MailKind::ResetPassword, 3_600))]).await.unwrap();
+    assert_eq!(notifier.send_mails(&away).await.unwrap(), 1);
+    assert_eq!(row(&world).await.0, "WAITING");
+    world.advance(600);
+    let other = Mails::new(
+        Some(Mailer::new(&nobody).unwrap()),
+        "https://app.example.com".parse().unwrap(),
+        &ServiceToken::new("another secret of the services"),
+    );
+    assert_eq!(notifier.send_mails(&other).await.unwrap(), 1);
+    let (status, attempts, error, _) = row(&world).await;
+    assert_eq!((status.as_str(), attempts), ("WAITING", 2));
+    assert!(error.contains("SERVICE_TOKEN"), "{error}");
+
+    // A kind that this release does not know is for the dead letters, where a later one finds it.
+    let unknown = events::MailWanted { kind: 99, ..wanted(&world, events::MailKind::Unspecified, 3_600) };
+    assert!(matches!(handler.handle(&[message(&unknown)]).await, Err(HandleError::Permanent(_))));
+}
