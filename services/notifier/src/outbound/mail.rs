@@ -57,13 +57,8 @@ impl Mails {
         let link = link(&self.pages, kind.page(), &contents.token);
         let letter = compose(kind, &contents.name, &link);
         let id = job.event.to_string();
-        let mail = Mail {
-            id: &id,
-            address: &contents.email,
-            subject: letter.subject,
-            text: &letter.text,
-            html: &letter.html,
-        };
+        let mail =
+            Mail { id: &id, address: &contents.email, subject: letter.subject, text: &letter.text, html: &letter.html };
         mailer.send(&mail).await
     }
 
