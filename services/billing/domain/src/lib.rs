@@ -10,6 +10,7 @@ mod books;
 mod hold;
 mod period;
 mod posting;
+mod standing;
 mod wallet;
 
 pub use allowance::{Allowance, BuyerStatus};
@@ -17,4 +18,5 @@ pub use books::{Books, CaptureError, Captured, Changes, CreditError, Freed, LowB
 pub use hold::{Hold, HoldOutcome, HoldRequest, HoldState, Price, PriceError};
 pub use period::Period;
 pub use posting::{Account, AccountId, AccountKind, Entry, Posting, PostingKind, WalletLine};
+pub use standing::{Payment, pay_standing};
 pub use wallet::{Spent, Terms, Wallet};

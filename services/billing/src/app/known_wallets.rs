@@ -1,5 +1,6 @@
 //! What this process last saw of wallets. Only ever a guess: whoever decides by it must have the
-//! database compare it with the truth before anything is written.
+//! database compare it with the truth before anything is written. Of balance and held sum only the
+//! difference is followed: captures, which change both alike, are not.
 
 use std::{
     collections::HashMap,
@@ -9,7 +10,7 @@ use std::{
     },
 };
 
-use leadflow_billing_domain::Wallet;
+use leadflow_billing_domain::{Terms, Wallet};
 use leadflow_kernel::{BuyerId, SellerId};
 
 /// Wallets remembered at once, some 25 MB; then it begins anew.
@@ -38,6 +39,12 @@ impl KnownWallets {
         ids.dedup();
         let known = self.wallets.lock().unwrap_or_else(PoisonError::into_inner);
         ids.into_iter().map(|id| known.get(&id).copied().filter(|wallet| wallet.seller == tenant)).collect()
+    }
+
+    /// The terms of the tenant's wallet of this buyer.
+    pub fn terms(&self, tenant: SellerId, buyer: BuyerId) -> Option<Terms> {
+        let known = self.wallets.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&buyer).filter(|wallet| wallet.seller == tenant).map(|wallet| wallet.terms)
     }
 
     /// Remembers wallets as they were committed or read under their locks.

@@ -7,6 +7,7 @@
 pub mod credits;
 pub mod directory;
 pub mod holds;
+pub mod pay;
 pub mod place;
 pub mod save;
 pub mod statement;

@@ -125,28 +125,77 @@ impl HoldColumns {
 }
 
 async fn save_postings(connection: &mut PgConnection, postings: &[Posting]) -> Result<(), sqlx::Error> {
-    let lines = || {
-        postings.iter().flat_map(|posting| {
-            // A posting has at most three lines.
-            (1_i16..).zip(&posting.entries).map(|(line, entry)| (posting.id, line, entry))
-        })
-    };
+    let heads = PostingColumns::of(postings);
+    let entries = EntryColumns::of(postings);
     sqlx::query(SAVE_POSTINGS)
-        .bind(postings.iter().map(|posting| posting.id.uuid()).collect::<Vec<Uuid>>())
-        .bind(postings.iter().map(|posting| posting.kind.name()).collect::<Vec<&str>>())
-        .bind(postings.iter().map(|posting| posting.seller.uuid()).collect::<Vec<Uuid>>())
-        .bind(postings.iter().map(|posting| posting.kind.assignment().map(Uuid::from)).collect::<Vec<Option<Uuid>>>())
-        .bind(postings.iter().map(|posting| posting.at).collect::<Vec<DateTime<Utc>>>())
-        .bind(postings.iter().map(|posting| posting.description.as_str()).collect::<Vec<&str>>())
-        .bind(lines().map(|(id, _, _)| id.uuid()).collect::<Vec<Uuid>>())
-        .bind(lines().map(|(_, line, _)| line).collect::<Vec<i16>>())
-        .bind(lines().map(|(_, _, entry)| entry.account.id().uuid()).collect::<Vec<Uuid>>())
-        .bind(lines().map(|(_, _, entry)| entry.amount).collect::<Vec<Decimal>>())
-        .bind(lines().map(|(_, _, entry)| entry.wallet.map(|line| line.number)).collect::<Vec<Option<i64>>>())
-        .bind(
-            lines().map(|(_, _, entry)| entry.wallet.map(|line| line.balance_after)).collect::<Vec<Option<Decimal>>>(),
-        )
+        .bind(heads.ids)
+        .bind(heads.kinds)
+        .bind(heads.sellers)
+        .bind(heads.assignments)
+        .bind(heads.times)
+        .bind(heads.descriptions)
+        .bind(entries.postings)
+        .bind(entries.lines)
+        .bind(entries.accounts)
+        .bind(entries.amounts)
+        .bind(entries.numbers)
+        .bind(entries.balances)
         .execute(connection)
         .await
         .map(|_| ())
+}
+
+/// Postings as columns, without their lines.
+pub(super) struct PostingColumns<'a> {
+    pub(super) ids: Vec<Uuid>,
+    pub(super) kinds: Vec<&'static str>,
+    pub(super) sellers: Vec<Uuid>,
+    pub(super) assignments: Vec<Option<Uuid>>,
+    pub(super) times: Vec<DateTime<Utc>>,
+    pub(super) descriptions: Vec<&'a str>,
+}
+
+impl<'a> PostingColumns<'a> {
+    pub(super) fn of(postings: &'a [Posting]) -> Self {
+        Self {
+            ids: postings.iter().map(|posting| posting.id.uuid()).collect(),
+            kinds: postings.iter().map(|posting| posting.kind.name()).collect(),
+            sellers: postings.iter().map(|posting| posting.seller.uuid()).collect(),
+            assignments: postings.iter().map(|posting| posting.kind.assignment().map(Uuid::from)).collect(),
+            times: postings.iter().map(|posting| posting.at).collect(),
+            descriptions: postings.iter().map(|posting| posting.description.as_str()).collect(),
+        }
+    }
+}
+
+/// The lines of postings as columns.
+#[derive(Default)]
+pub(super) struct EntryColumns {
+    pub(super) postings: Vec<Uuid>,
+    pub(super) lines: Vec<i16>,
+    pub(super) accounts: Vec<Uuid>,
+    pub(super) amounts: Vec<Decimal>,
+    pub(super) numbers: Vec<Option<i64>>,
+    pub(super) balances: Vec<Option<Decimal>>,
+    /// Whose wallet's line it is.
+    pub(super) buyers: Vec<Option<Uuid>>,
+}
+
+impl EntryColumns {
+    pub(super) fn of(postings: &[Posting]) -> Self {
+        let mut columns = Self::default();
+        for posting in postings {
+            // A posting has at most three lines.
+            for (line, entry) in (1_i16..).zip(&posting.entries) {
+                columns.postings.push(posting.id.uuid());
+                columns.lines.push(line);
+                columns.accounts.push(entry.account.id().uuid());
+                columns.amounts.push(entry.amount);
+                columns.numbers.push(entry.wallet.map(|line| line.number));
+                columns.balances.push(entry.wallet.map(|line| line.balance_after));
+                columns.buyers.push(entry.account.buyer.map(Uuid::from));
+            }
+        }
+        columns
+    }
 }

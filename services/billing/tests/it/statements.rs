@@ -90,7 +90,7 @@ async fn holding_paying_and_giving_back() {
         let seen: Vec<_> = back.iter().map(|hold| SeenHold { id: hold.id, attempts: None }).collect();
         let work = async { assert_eq!(billing.release_holds(seller, &seen).await.unwrap() as usize, leads) };
         executed.push(statements(&counter, work).await);
-        place(&forgotten).await;
+        executed.push(statements(&counter, place(&forgotten)).await);
         world.clock.advance(TimeDelta::seconds(61));
         let releaser = Releaser::new(billing.clone(), Arc::new(Nothing), TimeDelta::seconds(60));
         let work = async { assert_eq!(releaser.step().await.unwrap().released as usize, leads) };
@@ -107,6 +107,8 @@ async fn holding_paying_and_giving_back() {
         }
     }
     assert!(cases[0].iter().all(|executed| executed.len() <= 10), "{:#?}", cases[0]);
+    // What nearly every batch is takes one round trip: new holds on known wallets, and paying holds that stand.
+    assert_eq!([cases[0][6].len(), cases[0][3].len()], [1, 1], "{:#?}", cases[0]);
     assert!(limits.iter().all(|executed| *executed == limits[0]), "{limits:#?}");
     world.check_books().await;
 }

@@ -5,4 +5,5 @@ mod history;
 mod holds;
 mod low_balance;
 mod postings;
+mod standing;
 mod support;
