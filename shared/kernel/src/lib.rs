@@ -1,4 +1,4 @@
-//! The words every service shares: typed ids, money, time and back-off. No I/O.
+//! The words every service shares: typed ids, money, time, back-off and optimism. No I/O.
 //!
 //! Clock and randomness are arguments everywhere else, so this crate is the only place that reads
 //! the system's clock ([`SystemClock`]) or makes ids from it.
@@ -7,6 +7,7 @@ mod backoff;
 mod clock;
 mod id;
 mod money;
+mod optimism;
 
 pub use backoff::Backoff;
 pub use clock::{Clock, ManualClock, SystemClock};
@@ -15,3 +16,4 @@ pub use id::{
     Kind, LeadId, MailId, PostingId, SellerId, SessionId, SubscriptionId, SupplierId, UserId,
 };
 pub use money::{Currency, Money, MoneyError};
+pub use optimism::Optimism;

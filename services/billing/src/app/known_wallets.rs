@@ -4,34 +4,27 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::{Mutex, PoisonError},
 };
 
 use leadflow_billing_domain::{Terms, Wallet};
-use leadflow_kernel::{BuyerId, SellerId};
+use leadflow_kernel::{BuyerId, Optimism, SellerId};
 
 /// Wallets remembered at once, some 25 MB; then it begins anew.
 const MOST: usize = 100_000;
-/// The most guesses that are left out after wrong ones.
-const LONGEST_REST: u32 = 32;
 
 /// Wallets by buyer.
 #[derive(Default)]
 pub struct KnownWallets {
     wallets: Mutex<HashMap<BuyerId, Wallet>>,
-    /// Guesses to leave out, and how many were left out the last time.
-    resting: AtomicU32,
-    rest: AtomicU32,
+    optimism: Optimism,
 }
 
 impl KnownWallets {
     /// The tenant's wallets of these buyers, each once and in id order; `None` when one is not known, or
     /// when guesses were wrong of late because other replicas change the same wallets.
     pub fn guess(&self, tenant: SellerId, buyers: impl IntoIterator<Item = BuyerId>) -> Option<Vec<Wallet>> {
-        if self.resting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
+        if !self.optimism.tries() {
             return None;
         }
         let mut ids: Vec<BuyerId> = buyers.into_iter().collect();
@@ -56,15 +49,8 @@ impl KnownWallets {
         known.extend(wallets.into_iter().map(|wallet| (wallet.buyer, *wallet)));
     }
 
-    /// The last guess was right.
-    pub fn right(&self) {
-        self.rest.store(0, Ordering::Relaxed);
-    }
-
-    /// The last guess was wrong: the next ones are left out, more of them each time.
-    pub fn wrong(&self) {
-        let rest = (self.rest.load(Ordering::Relaxed) * 2 + 1).min(LONGEST_REST);
-        self.rest.store(rest, Ordering::Relaxed);
-        self.resting.store(rest, Ordering::Relaxed);
+    /// Whether the last guess was right.
+    pub fn judged(&self, right: bool) {
+        if right { self.optimism.right() } else { self.optimism.wrong() }
     }
 }

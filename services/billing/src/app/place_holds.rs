@@ -47,11 +47,11 @@ impl Billing {
         }
         let changes = books.into_changes();
         let (told, pending) = outbox::Rows::of(self.events_of(&changes));
-        if !place::if_unchanged(&self.pool, tenant, &assumed, &changes, &told).await? {
-            self.known.wrong();
+        let right = place::if_unchanged(&self.pool, tenant, &assumed, &changes, &told).await?;
+        self.known.judged(right);
+        if !right {
             return Ok(None);
         }
-        self.known.right();
         self.known.learn(&changes.wallets);
         self.relay.send(pending);
         Ok(Some(outcomes))

@@ -24,12 +24,11 @@ sold AS MATERIALIZED ( \
   SELECT * FROM unnest($7::uuid[], $8::uuid[], $9::uuid[], $10::numeric[], $11::uuid[]) \
     AS t(hold_id, buyer_id, seller_id, amount, posting_id)), \
 standing AS MATERIALIZED ( \
-  SELECT h.hold_id FROM (SELECT count(*) FROM locked) AS before, sold t JOIN billing.holds h ON h.hold_id = t.hold_id \
-  WHERE h.hold_id = ANY($7) AND h.state = 'held' AND h.buyer_id = t.buyer_id AND h.seller_id = t.seller_id \
-    AND h.amount = t.amount \
-  ORDER BY h.hold_id FOR UPDATE OF h), \
+  SELECT h.hold_id, h.state, h.buyer_id, h.seller_id, h.amount FROM (SELECT count(*) FROM locked) AS first, billing.holds h \
+  WHERE h.hold_id = ANY($7) ORDER BY h.hold_id FOR UPDATE OF h), \
 all_stand AS MATERIALIZED ( \
-  SELECT (SELECT count(*) FROM locked) = cardinality($1) AND (SELECT count(*) FROM standing) = cardinality($7) AS yes), \
+  SELECT (SELECT count(*) FROM locked) = cardinality($1) AND cardinality($7) = \
+    (SELECT count(*) FROM sold t JOIN standing h USING (hold_id, buyer_id, seller_id, amount) WHERE h.state = 'held') AS yes), \
 captured AS ( \
   UPDATE billing.holds h SET state = 'captured', ended_at = $12, posting_id = t.posting_id FROM sold t, all_stand \
   WHERE all_stand.yes AND h.hold_id = ANY($7) AND h.hold_id = t.hold_id), \

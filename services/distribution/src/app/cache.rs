@@ -1,4 +1,4 @@
-//! Campaigns in memory. What is kept is only used while the locked row says that it is current.
+//! Campaigns in memory. What is kept is only used while the campaign's row says that it is current.
 
 use std::{
     collections::HashMap,
@@ -28,6 +28,11 @@ pub struct Campaign {
 }
 
 impl Campaign {
+    /// Whether this is the campaign whose row that is.
+    pub const fn is_as(&self, row: &Locked) -> bool {
+        self.version == row.version && self.rotations.next_seq == row.next_seq
+    }
+
     /// The same campaign after its rotation moved.
     pub fn moved_to(&self, rotations: Rotations) -> Self {
         Self { configuration: self.configuration.clone(), rotations, version: self.version }
@@ -78,6 +83,12 @@ impl Cache {
             }
         }
         Ok(current)
+    }
+
+    /// All of these campaigns as they were when they were kept; `None` when one is not.
+    pub fn guess(&self, campaigns: &[CampaignId]) -> Option<HashMap<CampaignId, Campaign>> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        campaigns.iter().map(|id| Some((*id, kept.get(id)?.clone()))).collect()
     }
 
     /// Keeps a campaign after the transaction that moved its rotation has committed.

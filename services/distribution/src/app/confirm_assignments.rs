@@ -1,5 +1,7 @@
 //! Telling billing which assignments exist.
 
+use std::collections::HashSet;
+
 use leadflow_distribution_domain::configure::Invalid;
 use leadflow_kernel::{AssignmentId, CampaignId, SellerId};
 use sqlx::Executor as _;
@@ -11,9 +13,8 @@ use crate::store::{leads, routing};
 pub const MAX_CONFIRMED: usize = 1_000;
 
 impl App {
-    /// Of these assignments, the ones that the tenant has. Takes the locks of their campaigns first:
-    /// a decision under way ends before the answer, so "unknown" stays true of everything that
-    /// began before.
+    /// Of these assignments, the ones that the tenant has. Takes the locks of their campaigns first, and has every
+    /// decision that is under way in them made anew, so "unknown" stays true of everything that began before.
     ///
     /// # Errors
     /// [`AppError::Invalid`] for too many; a database error when the locks are not free in time.
@@ -35,6 +36,10 @@ impl App {
         transaction.execute("SET LOCAL lock_timeout = '5s'").await?;
         routing::lock(&mut transaction, &campaigns).await?;
         let existing = leads::existing_sales(&mut transaction, seller, &ids).await?;
+        // Decisions hold no lock while they are made: those that began before must not be saved any more.
+        let known: HashSet<AssignmentId> = existing.iter().copied().collect();
+        let unknown = assignments.iter().filter(|(id, _)| !known.contains(id)).map(|(_, campaign)| *campaign);
+        routing::forestall(&mut transaction, &unknown.collect::<Vec<_>>()).await?;
         transaction.commit().await?;
         Ok(existing)
     }

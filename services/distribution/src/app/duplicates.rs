@@ -58,6 +58,15 @@ pub struct Duplicate {
     pub field: String,
 }
 
+/// The fingerprints of a batch, with their campaigns.
+pub fn looked_for(posted: &[Posted], prints: &[Vec<Print>]) -> Vec<(CampaignId, Uuid)> {
+    posted
+        .iter()
+        .zip(prints)
+        .flat_map(|(lead, prints)| prints.iter().map(|print| (lead.campaign, print.hash)))
+        .collect()
+}
+
 /// Knows what was seen before, and learns from the batch.
 #[derive(Debug, Default)]
 pub struct Seen {
@@ -75,15 +84,16 @@ impl Seen {
         posted: &[Posted],
         prints: &[Vec<Print>],
     ) -> Result<Self, sqlx::Error> {
-        let wanted: Vec<(CampaignId, Uuid)> = posted
-            .iter()
-            .zip(prints)
-            .flat_map(|(lead, prints)| prints.iter().map(|print| (lead.campaign, print.hash)))
-            .collect();
+        let wanted = looked_for(posted, prints);
         if wanted.is_empty() {
             return Ok(Self::default());
         }
-        Ok(Self { stored: leads::seen(connection, &wanted).await?, batch: HashMap::new() })
+        Ok(Self::stored(leads::seen(connection, &wanted).await?))
+    }
+
+    /// What was read already.
+    pub fn stored(stored: HashMap<(CampaignId, Uuid), (LeadId, DateTime<Utc>)>) -> Self {
+        Self { stored, batch: HashMap::new() }
     }
 
     /// Whether `lead` repeats another one. If not, and it is no test, later ones may repeat it.

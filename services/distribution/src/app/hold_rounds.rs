@@ -24,11 +24,19 @@ pub fn assignment(lead: LeadId, subscription: SubscriptionId) -> AssignmentId {
     AssignmentId::derive(&[lead.as_bytes(), subscription.as_bytes()])
 }
 
-/// Holds that were granted and are not needed, by tenant.
-pub type Surplus = HashMap<SellerId, Vec<AssignmentId>>;
+/// A hold that was granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Granted {
+    /// The tenant.
+    pub seller: SellerId,
+    /// For which lead.
+    pub lead: LeadId,
+    /// The assignment that it would pay for.
+    pub id: AssignmentId,
+}
 
 impl App {
-    /// Asks until every batch is decided. One question a round and tenant.
+    /// Asks until every batch is decided. One question a round and tenant. Also returns what was granted and is not needed.
     ///
     /// # Errors
     /// When billing did not answer; nothing may be committed then.
@@ -36,7 +44,7 @@ impl App {
         &self,
         mut batches: Vec<CampaignBatch<'a>>,
         traceparent: Option<&str>,
-    ) -> Result<(Vec<(&'a Campaign, Vec<LeadId>, Decided)>, Surplus), AppError> {
+    ) -> Result<(Vec<(&'a Campaign, Vec<LeadId>, Decided)>, Vec<Granted>), AppError> {
         loop {
             let mut questions: HashMap<SellerId, (Vec<Hold>, Vec<usize>)> = HashMap::new();
             for (at, one) in batches.iter_mut().enumerate() {
@@ -74,16 +82,17 @@ impl App {
                 batches[at].batch.answer(&answers).map_err(|error| AppError::Internal(error.to_string()))?;
             }
         }
-        let mut surplus = Surplus::new();
+        let mut surplus = Vec::new();
         let decided = batches
             .into_iter()
             .map(|one| {
                 let decided = one.batch.finish();
                 let configuration = &one.campaign.configuration;
-                for want in &decided.surplus {
-                    let id = assignment(one.leads[want.lead], configuration.candidates[want.candidate].subscription);
-                    surplus.entry(configuration.seller).or_default().push(id);
-                }
+                surplus.extend(decided.surplus.iter().map(|want| {
+                    let lead = one.leads[want.lead];
+                    let id = assignment(lead, configuration.candidates[want.candidate].subscription);
+                    Granted { seller: configuration.seller, lead, id }
+                }));
                 (one.campaign, one.leads, decided)
             })
             .collect();
@@ -91,8 +100,12 @@ impl App {
     }
 
     /// Gives back what was held and is not needed. Should this fail, billing finds out by itself.
-    pub(super) async fn release(&self, surplus: Surplus) {
-        for (seller, ids) in surplus {
+    pub(super) async fn release(&self, surplus: &[Granted]) {
+        let mut by_seller: HashMap<SellerId, Vec<AssignmentId>> = HashMap::new();
+        for hold in surplus {
+            by_seller.entry(hold.seller).or_default().push(hold.id);
+        }
+        for (seller, ids) in by_seller {
             if let Err(error) = self.holds.release(seller, &ids).await {
                 tracing::debug!(%error, holds = ids.len(), "holds not given back; billing will release them");
             }

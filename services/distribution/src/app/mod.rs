@@ -12,11 +12,13 @@ mod get_decision;
 mod get_lead;
 mod hold_rounds;
 mod outcome;
+mod plan;
 mod posted;
 mod project_directory;
 mod put_campaign;
 mod put_category;
 mod put_subscription;
+mod record;
 mod retry_unsold;
 mod stored_trace;
 mod trace;
@@ -26,7 +28,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use leadflow_contracts::Event;
 use leadflow_distribution_domain::configure::Invalid;
-use leadflow_kernel::{Clock, EventId};
+use leadflow_kernel::{Clock, EventId, Optimism};
 use leadflow_messaging::{
     Bus, Envelope,
     outbox::{Outbox, Relay},
@@ -56,6 +58,8 @@ pub struct App {
     clock: Arc<dyn Clock>,
     holds: Arc<dyn Holds>,
     cache: Arc<cache::Cache>,
+    /// Whether deciding without locks is worth a try.
+    optimism: Arc<Optimism>,
     retry_wanted: Arc<Notify>,
 }
 
@@ -109,6 +113,7 @@ impl App {
             clock,
             holds,
             cache: Arc::default(),
+            optimism: Arc::default(),
             retry_wanted: Arc::default(),
         }
     }

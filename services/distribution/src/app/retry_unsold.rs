@@ -8,10 +8,10 @@ use sqlx::PgConnection;
 use super::{
     App, AppError,
     cache::Campaign,
-    decide_batch::note_moves,
     duplicates::prints,
     hold_rounds::CampaignBatch,
     outcome::{self, Assigned},
+    record::note_moves,
     stored_trace,
 };
 use crate::{
@@ -73,6 +73,8 @@ impl App {
         if pass.pass == 0 {
             (pass.pass, pass.cursor) = (pass.wanted, None);
         }
+        // What is being decided now was refused before, perhaps for what this pass is made for: it would be added behind the pass.
+        routing::forestall(&mut transaction, &[id]).await?;
         let unsold = sale_later::lock_after(&mut transaction, id, pass.cursor, now, LEADS).await?;
         let batch = batch(campaign, &unsold, now);
         let traceparent = unsold.first().and_then(|lead| lead.traceparent.as_deref());
@@ -103,7 +105,7 @@ impl App {
             kept.push(campaign.moved_to(decided.rotations));
         }
         sale_later::update(&mut transaction, &sold, &traces, now).await?;
-        save::save(&mut transaction, &rows, now).await?;
+        save::save(&mut *transaction, &rows, now).await?;
         let more = i64::try_from(unsold.len()).unwrap_or(LEADS) >= LEADS;
         match unsold.last().filter(|_| more) {
             Some(last) => pass.cursor = Some((last.received_at, last.id)),
@@ -123,7 +125,7 @@ impl App {
             self.cache.keep(campaign);
         }
         self.relay.send(pending);
-        self.release(surplus).await;
+        self.release(&surplus).await;
         Ok(())
     }
 

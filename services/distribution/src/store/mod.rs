@@ -12,3 +12,4 @@ pub mod routing;
 pub mod sale_later;
 pub mod save;
 pub mod show;
+pub mod view;

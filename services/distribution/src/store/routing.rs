@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::columns::{impossible, unsigned};
 
-/// A campaign's locked row.
+/// A campaign's row, locked or as it was seen ([`super::view`]).
 #[derive(Debug, Clone, Copy)]
 pub struct Locked {
     /// The tenant.
@@ -20,6 +20,14 @@ pub struct Locked {
     pub version: i64,
     /// Version of the rotation: the number the next lead sold gets.
     pub next_seq: u64,
+}
+
+impl Locked {
+    /// From the columns.
+    pub(super) fn read(seller: Uuid, version: i64, next_seq: i64) -> Result<Self, sqlx::Error> {
+        let next_seq = u64::try_from(next_seq).map_err(|_| impossible("next_seq"))?;
+        Ok(Self { seller: seller.into(), version, next_seq })
+    }
 }
 
 /// Locks the routing rows of these campaigns in id order, waiting for whoever has them. Campaigns
@@ -40,11 +48,20 @@ pub async fn lock(
     .fetch_all(connection)
     .await?;
     rows.into_iter()
-        .map(|(id, seller, version, next_seq)| {
-            let next_seq = u64::try_from(next_seq).map_err(|_| impossible("next_seq"))?;
-            Ok((id.into(), Locked { seller: seller.into(), version, next_seq }))
-        })
+        .map(|(id, seller, version, next_seq)| Ok((id.into(), Locked::read(seller, version, next_seq)?)))
         .collect()
+}
+
+/// Keeps decisions from being saved that were begun in these campaigns before. Their rows must be locked.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn forestall(connection: &mut PgConnection, campaigns: &[CampaignId]) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE distribution.campaign_routing SET epoch = epoch + 1 WHERE campaign_id = ANY($1)")
+        .bind(campaigns.iter().map(|id| id.uuid()).collect::<Vec<_>>())
+        .execute(connection)
+        .await
+        .map(|_| ())
 }
 
 /// Locks one campaign of a tenant. `None`: the tenant has no such campaign.

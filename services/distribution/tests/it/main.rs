@@ -5,6 +5,7 @@ mod commands;
 mod decisions;
 mod faults;
 mod later;
+mod overtaken;
 mod races;
 mod rules;
 mod service;

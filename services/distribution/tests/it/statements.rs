@@ -95,6 +95,7 @@ async fn deciding_a_batch() {
         let batch = people(&world, tenant, &campaigns, size);
         poor.push(statements(&counter, async { app.decide_batch(&batch).await.unwrap() }).await);
     }
+    assert_eq!(warm[0].len(), 2, "one to read and one to write: {:#?}", warm[0]);
     for (case, executed) in [("cold", cold), ("warm", warm), ("known", known), ("poor", poor)] {
         assert_eq!(executed[0], executed[1], "{case}");
         assert!(executed[0].len() <= 12, "{case}: {:#?}", executed[0]);

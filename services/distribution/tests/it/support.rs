@@ -4,7 +4,7 @@ use std::{
     collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -55,6 +55,8 @@ pub struct Purse {
     pub refuses: Mutex<Option<CampaignId>>,
     /// While a test holds this, billing has granted but not answered yet.
     pub gate: tokio::sync::Mutex<()>,
+    /// How many questions were asked.
+    pub asked: AtomicUsize,
     /// SQL to run after the next holds are granted, before the answer.
     pub after_grant: Mutex<Option<(PgPool, &'static str)>>,
 }
@@ -102,6 +104,7 @@ impl Holds for Purse {
                 })
                 .collect()
         };
+        self.asked.fetch_add(1, Ordering::SeqCst);
         drop(self.gate.lock().await);
         let after = self.after_grant.lock().unwrap().take();
         if let Some((pool, sql)) = after {
