@@ -90,7 +90,7 @@ pub struct ConsumerSettings {
     /// The most events a batch holds. Events stored together are handled together, so a bundle that
     /// is larger (256 at most) is a batch all the same.
     pub max_batch: usize,
-    /// No batch begins sooner than this after the one before it began: where nobody waits for the
+    /// After a batch that was not full, the next one begins no sooner than this after it began: where nobody waits for the
     /// result, a few larger batches are cheaper than many small ones. An event that finds the consumer
     /// idle is handled at once all the same.
     pub pace: Duration,
@@ -169,12 +169,12 @@ async fn follow(
         }
         let began = Instant::now();
         let work = Work { bus, settings, handler, shutdown };
-        work.process(deliveries).await;
+        let full = work.process(deliveries).await >= settings.max_batch;
         acknowledged.store(true, Ordering::Relaxed);
         if let Some(error) = interrupted {
             return Err(error.into());
         }
-        if let Some(left) = settings.pace.checked_sub(began.elapsed()) {
+        if !full && let Some(left) = settings.pace.checked_sub(began.elapsed()) {
             pause(left, shutdown).await;
         }
     }
@@ -219,9 +219,11 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    async fn process(&self, deliveries: Vec<Delivery>) {
+    /// Returns how many events there were.
+    async fn process(&self, deliveries: Vec<Delivery>) -> usize {
         let (suspects, rest): (Vec<_>, Vec<_>) =
             deliveries.into_iter().map(Item::open).partition(|item| item.delivered() >= SUSPECT_AFTER);
+        let events = suspects.iter().chain(&rest).map(|item| item.messages.len()).sum();
         let mut waiting = VecDeque::from(rest);
         while let Some(portion) = self.portion(&mut waiting) {
             if self.shutdown.is_cancelled() {
@@ -243,6 +245,7 @@ impl Work<'_> {
                 self.one_by_one(&item.messages, &item.delivery, &[&item.delivery]).await;
             }
         }
+        events
     }
 
     /// The next items that fit into a batch together; one bundle is taken whatever its size.

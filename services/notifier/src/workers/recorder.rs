@@ -16,7 +16,7 @@ use crate::{
 const GROUP: usize = 512;
 /// How long the first result of a group waits for others. A crash in it only repeats requests, as one
 /// before the commit does anyway.
-const GATHER: Duration = Duration::from_millis(20);
+const GATHER: Duration = Duration::from_millis(40);
 const RETRY: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
 /// Tries at the end, when nobody can wait longer; then the leases end and others send again.
 const LAST_TRIES: u32 = 5;
