@@ -18,7 +18,7 @@ pub struct Config {
     pub token: ServiceToken,
     /// Where billing answers gRPC.
     pub billing_url: String,
-    /// The most leads decided in one transaction.
+    /// The most leads decided together.
     pub max_batch: usize,
     /// How often everything for sale is looked at again although nothing told of a change.
     pub retry_everything_every: Duration,
@@ -35,7 +35,7 @@ impl Config {
                 "http://127.0.0.1:9102".to_owned(),
                 "gRPC address or addresses of billing, comma-separated",
             ),
-            max_batch: env.or("DISTRIBUTION_MAX_BATCH", 256_usize, "leads decided in one transaction at most"),
+            max_batch: env.or("DISTRIBUTION_MAX_BATCH", 256_usize, "leads decided together at most"),
             retry_everything_every: seconds(
                 env,
                 "DISTRIBUTION_RETRY_EVERYTHING_SECONDS",
