@@ -346,7 +346,8 @@ mod tests {
             assert!(at != 2 || !text.contains("buyer_"), "a supplier hears of a buyer: {text}");
         }
         drop(listeners);
-        assert_eq!((live.room().all, live.room().tenants.len(), live.room().users.len()), (0, 0, 0));
+        let room = live.room();
+        assert_eq!((room.all, room.tenants.len(), room.users.len()), (0, 0, 0));
     }
 
     #[tokio::test]

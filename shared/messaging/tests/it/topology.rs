@@ -1,4 +1,6 @@
-use leadflow_messaging::{dlq, topology};
+use leadflow_contracts::{events, streams};
+use leadflow_kernel::EventId;
+use leadflow_messaging::{Envelope, dlq, topology};
 use leadflow_testkit::TestNats;
 
 use crate::{bus_to, bus_with_streams, settings};
@@ -50,4 +52,25 @@ async fn streams_that_take_messages_are_told_from_those_that_do_not_and_nothing_
         assert_eq!(bus.refusing_streams().await, []);
     }
     assert!(dlq::list(&bus, 1, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn of_notifications_only_mails_that_are_asked_for_are_kept_until_somebody_has_them() {
+    let nats = TestNats::start().await.unwrap();
+    let bus = bus_with_streams(&nats).await;
+    let at = chrono::DateTime::from_timestamp_millis(1_765_108_800_000).unwrap();
+    let mail = events::MailWanted { mail_id: "m".to_owned(), ..Default::default() };
+    let ended = events::DeliveryEnded { delivered: true, ..Default::default() };
+    bus.publish(&[Envelope::new(EventId::new(), &ended, at), Envelope::new(EventId::new(), &mail, at)]).await.unwrap();
+    let before = |rows: Vec<(String, String, u64, u64)>| {
+        rows.into_iter()
+            .find(|(stream, ..)| stream == streams::NOTIFY)
+            .map(|(_, consumer, pending, _)| (consumer, pending))
+    };
+    let lag = before(topology::lag(&bus).await.unwrap());
+    assert_eq!(lag, Some((streams::NOTIFY_NOTIFIER.to_owned(), 1)), "an arrived webhook is nobody's to keep");
+    // Whoever starts later, also of an older release that knows no such consumer, loses nothing of it.
+    topology::ensure(&bus, settings()).await.unwrap();
+    assert_eq!(before(topology::lag(&bus).await.unwrap()).map(|(_, pending)| pending), Some(1));
+    assert!(bus.refusing_streams().await.is_empty());
 }
