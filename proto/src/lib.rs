@@ -46,6 +46,13 @@ mod generated {
                 tonic::include_proto!("leadflow.rpc.accounts.v1");
             }
         }
+        /// Who changed what: of several services.
+        pub mod audit {
+            /// Version 1.
+            pub mod v1 {
+                tonic::include_proto!("leadflow.rpc.audit.v1");
+            }
+        }
         /// billing.
         pub mod billing {
             /// Version 1.
@@ -74,7 +81,8 @@ pub use generated::{
     common::v1 as common,
     events::v1 as events,
     rpc::{
-        accounts::v1 as accounts, billing::v1 as billing, distribution::v1 as distribution, notifier::v1 as notifier,
+        accounts::v1 as accounts, audit::v1 as audit, billing::v1 as billing, distribution::v1 as distribution,
+        notifier::v1 as notifier,
     },
 };
 

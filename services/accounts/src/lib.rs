@@ -21,7 +21,7 @@ use leadflow_messaging::{
     Bus,
     outbox::{Outbox, Relay},
 };
-use leadflow_platform::{Health, Shutdown, db, grpc, http};
+use leadflow_platform::{Health, Shutdown, audit, db, grpc, http};
 use tokio::net::TcpListener;
 
 pub use config::Config;
@@ -66,8 +66,7 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
         let connected = bus.is_connected();
         async move { if connected { Ok(()) } else { Err("cannot be reached".to_owned()) } }
     });
-    let tenants = db::Tenants::new(pool.clone(), TENANT_ROLE);
-    let service = inbound::grpc::Service::new(app::Accounts::new(tenants, relay.clone(), Arc::clone(&deps.clock)));
+    let service = inbound::grpc::Service::new(app::Accounts::new(pool.clone(), relay.clone(), Arc::clone(&deps.clock)));
     // Argon2 keeps a core busy: more at once than there are would only take longer each.
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let tools = app::people::Tools {
@@ -86,6 +85,7 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
     routes.add_service(AccountsServer::with_interceptor(service, grpc::guard(&config.token)));
     let people_service = inbound::people::Service::new(people.clone());
     routes.add_service(PeopleServer::with_interceptor(people_service, grpc::guard(&config.token)));
+    routes.add_service(audit::server(pool.clone(), SCHEMA, TENANT_ROLE, &config.token));
     let served = tokio::try_join!(
         async { grpc::serve(listeners.grpc, routes, shutdown.clone()).await.context("gRPC server of accounts") },
         async {

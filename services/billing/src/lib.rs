@@ -20,7 +20,7 @@ use leadflow_messaging::{
     outbox::{Outbox, Relay},
 };
 use leadflow_platform::{
-    Health, Shutdown,
+    Health, Shutdown, audit,
     db::{self, DbSettings},
     grpc, http,
 };
@@ -111,6 +111,7 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
     let mut routes = grpc::builder().context("reflection")?;
     routes
         .add_service(BillingServer::with_interceptor(inbound::grpc::Service::new(billing), grpc::guard(&config.token)));
+    routes.add_service(audit::server(pool.clone(), SCHEMA, TENANT_ROLE, &config.token));
     let served = tokio::try_join!(
         async { grpc::serve(listeners.grpc, routes, shutdown.clone()).await.context("gRPC server of billing") },
         async {

@@ -21,7 +21,7 @@ use leadflow_messaging::{
     consumer::{self, BatchHandler, ConsumerSettings},
     outbox::{Outbox, Relay},
 };
-use leadflow_platform::{Health, Shutdown, db, grpc, http};
+use leadflow_platform::{Health, Shutdown, audit, db, grpc, http};
 use tokio::net::TcpListener;
 
 pub use config::Config;
@@ -100,6 +100,7 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
     routes.add_service(DistributionServer::with_interceptor(service, grpc::guard(&config.token)));
     let service = inbound::catalogue::CatalogueService::new(catalogue.clone());
     routes.add_service(CatalogueServer::with_interceptor(service, grpc::guard(&config.token)));
+    routes.add_service(audit::server(pool.clone(), SCHEMA, TENANT_ROLE, &config.token));
     let served = tokio::try_join!(
         async { grpc::serve(listeners.grpc, routes, shutdown.clone()).await.context("gRPC server of distribution") },
         async {

@@ -213,9 +213,16 @@ const BESIDE_TENANTS: &[(&str, &str, &[&str])] = &[
     (
         "accounts",
         "addresses and ids of people are one for the whole platform; a code says whose it is",
-        &["people/register.rs", "people/register_buyer.rs", "people/register_seller.rs", "people/invites.rs"],
+        &[
+            "people/register.rs",
+            "people/register_buyer.rs",
+            "people/register_seller.rs",
+            "people/invites.rs",
+            "people/invitations.rs",
+        ],
     ),
     ("accounts", "administrators belong to no tenant", &["people/create_admin.rs"]),
+    ("accounts", "those who run the platform see every tenant", &["list_sellers.rs"]),
     (
         "accounts",
         "one's own account, by the id that the session gave; administrators have one, too",

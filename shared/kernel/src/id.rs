@@ -227,6 +227,8 @@ kinds! {
     Audit AuditId "audit";
     /// One mail to a user.
     Mail MailId "mail";
+    /// Somebody who is asked to sign in for a seller or a supplier.
+    Invitation InvitationId "inv";
 }
 
 #[cfg(test)]

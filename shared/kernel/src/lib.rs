@@ -13,7 +13,7 @@ pub use backoff::Backoff;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use id::{
     ApiKeyId, AssignmentId, AuditId, BuyerId, CampaignId, CategoryId, DeliveryId, EndpointId, EventId, Id, IdError,
-    Kind, LeadId, MailId, PostingId, SellerId, SessionId, SubscriptionId, SupplierId, UserId,
+    InvitationId, Kind, LeadId, MailId, PostingId, SellerId, SessionId, SubscriptionId, SupplierId, UserId,
 };
 pub use money::{Currency, Money, MoneyError};
 pub use optimism::Optimism;

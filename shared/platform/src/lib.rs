@@ -2,6 +2,7 @@
 //! database pool, shutdown. No business rules, and no statics: listeners and settings are passed in,
 //! so that all services can live in one process and tests can start and stop any of them.
 
+pub mod audit;
 pub mod config;
 pub mod db;
 pub mod grpc;

@@ -38,6 +38,10 @@ pub enum MailKind {
     ResetPassword,
     /// To show that an address is one's own.
     VerifyEmail,
+    /// To become one of a seller's team.
+    TeamInvitation,
+    /// To become a supplier's user.
+    SupplierInvitation,
 }
 
 impl MailKind {
@@ -47,6 +51,8 @@ impl MailKind {
         match self {
             Self::ResetPassword => "RESET_PASSWORD",
             Self::VerifyEmail => "VERIFY_EMAIL",
+            Self::TeamInvitation => "TEAM_INVITATION",
+            Self::SupplierInvitation => "SUPPLIER_INVITATION",
         }
     }
 
@@ -56,6 +62,7 @@ impl MailKind {
         match self {
             Self::ResetPassword => TimeDelta::hours(1),
             Self::VerifyEmail => TimeDelta::days(3),
+            Self::TeamInvitation | Self::SupplierInvitation => TimeDelta::days(7),
         }
     }
 }

@@ -1,51 +1,26 @@
 //! What is written down of a change.
 
 use chrono::{DateTime, Utc};
-use leadflow_accounts_domain::{Buyer, Phone, Seller, Supplier, User};
-use leadflow_kernel::{AuditId, Id, Kind, SellerId, UserId};
+use leadflow_accounts_domain::{Buyer, Invitation, Member, Phone, Place, Seller, Supplier, User};
+use leadflow_platform::audit::{Actor, ActorRole, Trail};
 use serde_json::{Value, json};
-use sqlx::PgConnection;
 
-use crate::store::audit::{self, Entry};
+pub(super) use leadflow_platform::audit::Change;
 
-/// A change on its way into the record.
-pub(super) struct Change {
-    action: &'static str,
-    subject_id: String,
-    actor: Option<UserId>,
-    before: Option<Value>,
-    after: Option<Value>,
-}
+/// Where it is written down.
+pub(super) const TRAIL: Trail = Trail::new(crate::SCHEMA);
 
-impl Change {
-    pub(super) fn new<K: Kind>(action: &'static str, subject: Id<K>) -> Self {
-        Self { action, subject_id: subject.to_string(), actor: None, before: None, after: None }
-    }
-
-    pub(super) fn by(self, actor: impl Into<Option<UserId>>) -> Self {
-        Self { actor: actor.into(), ..self }
-    }
-
-    pub(super) fn from(self, before: Value) -> Self {
-        Self { before: Some(before), ..self }
-    }
-
-    pub(super) fn to(self, after: Value) -> Self {
-        Self { after: Some(after), ..self }
-    }
-
-    /// Writes it in the open transaction; `seller_id` is the tenant that may read it.
-    pub(super) async fn write(
-        self,
-        connection: &mut PgConnection,
-        seller_id: Option<SellerId>,
-        now: DateTime<Utc>,
-    ) -> Result<(), sqlx::Error> {
-        let Self { action, subject_id, actor, before, after } = self;
-        let id = AuditId::new();
-        let entry = Entry { id, seller_id, at: now, actor, action: action.to_owned(), subject_id, before, after };
-        audit::append(connection, &entry).await
-    }
+/// Somebody who acts for himself.
+pub(super) fn actor(user: &User) -> Actor {
+    let role = match user.place {
+        Place::Seller(_, Member::Owner) => ActorRole::Owner,
+        Place::Seller(_, Member::Manager) => ActorRole::Manager,
+        Place::Seller(_, Member::Viewer) => ActorRole::Viewer,
+        Place::Buyer(..) => ActorRole::Buyer,
+        Place::Supplier(..) => ActorRole::Supplier,
+        Place::Admin => ActorRole::Admin,
+    };
+    Actor { user: user.id, role: Some(role) }
 }
 
 pub(super) fn user(user: &User) -> Value {
@@ -56,6 +31,18 @@ pub(super) fn user(user: &User) -> Value {
         "role": user.place.role().code(),
         "member": user.place.member().code(),
         "emailVerified": user.email_verified,
+    })
+}
+
+/// The token is in none.
+pub(super) fn invitation(invitation: &Invitation) -> Value {
+    let place = invitation.invited.place(invitation.seller_id);
+    json!({
+        "email": invitation.email.as_str(),
+        "role": place.role().code(),
+        "member": place.member().code(),
+        "supplier": place.supplier_id().map(|id| id.to_string()),
+        "expiresAt": invitation.expires_at,
     })
 }
 
@@ -75,8 +62,8 @@ pub(super) fn buyer(buyer: &Buyer) -> Value {
         "companyName": buyer.company_name.as_str(),
         "status": buyer.status.code(),
         "priority": buyer.priority.get(),
-        "weeklySpendingLimit": buyer.weekly_limit.map(|limit| limit.money().amount().to_string()),
-        "monthlySpendingLimit": buyer.monthly_limit.map(|limit| limit.money().amount().to_string()),
+        "weeklySpendingLimit": buyer.weekly_limit.map(|limit| format!("{:.2}", limit.money().amount())),
+        "monthlySpendingLimit": buyer.monthly_limit.map(|limit| format!("{:.2}", limit.money().amount())),
     })
 }
 

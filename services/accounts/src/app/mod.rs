@@ -6,6 +6,7 @@ mod create_seller;
 mod create_supplier;
 mod issue_api_key;
 mod list_buyers;
+mod list_sellers;
 mod look_up;
 pub mod people;
 mod revoke_api_key;
@@ -17,14 +18,14 @@ use std::sync::Arc;
 
 use leadflow_accounts_domain::{Refusal, Seller};
 use leadflow_contracts::Event;
-use leadflow_kernel::{Clock, EventId, SellerId, UserId};
+use leadflow_kernel::{Clock, EventId, SellerId};
 use leadflow_messaging::{
     Envelope,
     outbox::{Outbox, Relay},
 };
 use leadflow_platform::db::{TenantTx, Tenants};
 use sha2::{Digest, Sha256};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 
 use crate::store::sellers;
 
@@ -33,6 +34,7 @@ pub use issue_api_key::OtherKeys;
 /// Carries out the commands on accounts' records. Cheap to clone.
 #[derive(Clone)]
 pub struct Accounts {
+    pool: PgPool,
     tenants: Tenants,
     outbox: Outbox,
     relay: Relay,
@@ -40,7 +42,7 @@ pub struct Accounts {
 }
 
 /// The user who gave a command, as far as is known.
-pub type Actor = Option<UserId>;
+pub type Actor = Option<leadflow_platform::audit::Actor>;
 
 /// Why a command was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -69,10 +71,11 @@ impl From<leadflow_accounts_domain::Invalid> for AppError {
 }
 
 impl Accounts {
-    /// Commands on the records of `tenants`; events go through `relay`.
+    /// Commands on the records in `pool`; events go through `relay`.
     #[must_use]
-    pub fn new(tenants: Tenants, relay: Relay, clock: Arc<dyn Clock>) -> Self {
-        Self { tenants, outbox: Outbox::new(crate::SCHEMA), relay, clock }
+    pub fn new(pool: PgPool, relay: Relay, clock: Arc<dyn Clock>) -> Self {
+        let tenants = Tenants::new(pool.clone(), crate::TENANT_ROLE);
+        Self { pool, tenants, outbox: Outbox::new(crate::SCHEMA), relay, clock }
     }
 
     /// Writes down a change in the open transaction.
@@ -82,7 +85,7 @@ impl Accounts {
         change: audit::Change,
         seller_id: SellerId,
     ) -> Result<(), AppError> {
-        Ok(change.write(connection, Some(seller_id), self.clock.now()).await?)
+        Ok(audit::TRAIL.write(connection, Some(seller_id), self.clock.now(), change).await?)
     }
 
     /// Commits `transaction` together with the event that tells what it changed.

@@ -9,7 +9,7 @@ use leadflow_kernel::CategoryId;
 use leadflow_platform::grpc::status;
 use tonic::Code;
 
-use crate::{app::AppError, wire::status_to_proto};
+use crate::{app::AppError, store::tenants::SellerRow, wire::status_to_proto};
 
 /// A request that cannot be read.
 pub(super) fn unreadable(error: &ConvertError) -> tonic::Status {
@@ -66,7 +66,7 @@ fn is_passing(error: &sqlx::Error) -> bool {
     }
 }
 
-fn status_from_proto(number: i32) -> Result<Status, tonic::Status> {
+pub(super) fn status_from_proto(number: i32) -> Result<Status, tonic::Status> {
     match common::Status::try_from(number) {
         Ok(common::Status::Active) => Ok(Status::Active),
         Ok(common::Status::Paused) => Ok(Status::Paused),
@@ -233,5 +233,16 @@ pub(super) fn supplier_to_proto(supplier: &Supplier) -> proto::Supplier {
             .collect(),
         posts_per_second: supplier.posts_per_second.get(),
         version: supplier.version,
+    }
+}
+
+pub(super) fn seller_row_to_proto(row: &SellerRow) -> proto::SellerRow {
+    proto::SellerRow {
+        seller: Some(seller_to_proto(&row.seller)),
+        created_at_ms: time_to_ms(row.created_at),
+        owner_email: row.owner_email.clone(),
+        team_count: row.team,
+        buyer_count: row.buyers,
+        supplier_count: row.suppliers,
     }
 }

@@ -3,9 +3,10 @@
 use leadflow_contracts::{
     accounts::{
         Buyer, CreateApiKeyRequest, CreateApiKeyResponse, CreateBuyerRequest, CreateSellerRequest,
-        CreateSupplierRequest, GetBuyerRequest, GetSupplierRequest, ListBuyersRequest, ListBuyersResponse,
-        ListSuppliersRequest, ListSuppliersResponse, RevokeApiKeyRequest, RotateApiKeyRequest, Seller, Supplier,
-        UpdateBuyerRequest, UpdateSellerRequest, UpdateSupplierRequest, accounts_server,
+        CreateSupplierRequest, GetBuyerRequest, GetSellerRequest, GetSupplierRequest, ListBuyersRequest,
+        ListBuyersResponse, ListSellersRequest, ListSellersResponse, ListSuppliersRequest, ListSuppliersResponse,
+        RevokeApiKeyRequest, RotateApiKeyRequest, Seller, SellerRow, Supplier, UpdateBuyerRequest, UpdateSellerRequest,
+        UpdateSupplierRequest, accounts_server,
     },
     id,
 };
@@ -86,6 +87,26 @@ impl accounts_server::Accounts for Service {
         let change = convert::seller_change(request.get_ref())?;
         let seller = self.accounts.update_seller(actor, tenant, change).await.map_err(|e| convert::refused(&e))?;
         Ok(Response::new(convert::seller_to_proto(&seller)))
+    }
+
+    async fn list_sellers(
+        &self,
+        request: Request<ListSellersRequest>,
+    ) -> Result<Response<ListSellersResponse>, Status> {
+        let request = request.into_inner();
+        let (after, limit) = page(request.limit, &request.after)?;
+        let statuses = request.statuses.iter().map(|status| convert::status_from_proto(*status));
+        let statuses = statuses.collect::<Result<Vec<_>, Status>>()?;
+        let search = request.search.trim();
+        let sellers = self.accounts.list_sellers(after, limit, search, &statuses).await;
+        let sellers = sellers.map_err(|e| convert::refused(&e))?;
+        Ok(Response::new(ListSellersResponse { sellers: sellers.iter().map(convert::seller_row_to_proto).collect() }))
+    }
+
+    async fn get_seller(&self, request: Request<GetSellerRequest>) -> Result<Response<SellerRow>, Status> {
+        let id = read(&request.get_ref().seller_id, "seller_id")?;
+        let seller = self.accounts.seller(id).await.map_err(|e| convert::refused(&e))?;
+        Ok(Response::new(convert::seller_row_to_proto(&seller)))
     }
 
     async fn create_buyer(&self, request: Request<CreateBuyerRequest>) -> Result<Response<Buyer>, Status> {

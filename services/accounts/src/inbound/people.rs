@@ -2,22 +2,21 @@
 
 use leadflow_accounts_domain::Password;
 use leadflow_contracts::accounts::{
-    Admission, AdmitRequest, ChangePasswordRequest, CheckSessionsRequest, CheckSessionsResponse, CreateAdminRequest,
-    ForgotPasswordRequest, ForgotPasswordResponse, GetInviteCodeRequest, GetInviteRequest, Invite, InviteCode,
-    ListAuditRequest, ListAuditResponse, ListSessionsRequest, ListSessionsResponse, ListUsersRequest,
-    ListUsersResponse, LogInRequest, LogOutRequest, LogOutResponse, RegisterBuyerRequest, RegisterResponse,
-    RegisterSellerRequest, ResetPasswordRequest, RevokeSessionsRequest, RevokeSessionsResponse,
-    RotateInviteCodeRequest, SendVerificationRequest, SendVerificationResponse, Session, UpdateProfileRequest, User,
-    VerifyEmailRequest, people_server,
+    AcceptInvitationRequest, Admission, AdmitRequest, ChangeMemberRequest, ChangePasswordRequest, CheckSessionsRequest,
+    CheckSessionsResponse, CreateAdminRequest, ForgotPasswordRequest, ForgotPasswordResponse, GetInviteCodeRequest,
+    GetInviteRequest, Invitation, Invite, InviteCode, InviteUserRequest, ListInvitationsRequest,
+    ListInvitationsResponse, ListSessionsRequest, ListSessionsResponse, ListUsersRequest, ListUsersResponse,
+    LogInRequest, LogOutRequest, LogOutResponse, RegisterBuyerRequest, RegisterResponse, RegisterSellerRequest,
+    RemoveUserRequest, RemoveUserResponse, ResetPasswordRequest, RevokeInvitationRequest, RevokeInvitationResponse,
+    RevokeSessionsRequest, RevokeSessionsResponse, RotateInviteCodeRequest, SendVerificationRequest,
+    SendVerificationResponse, Session, UpdateProfileRequest, User, VerifyEmailRequest, people_server,
 };
-use leadflow_platform::grpc::{status, tenant};
-use tonic::{Code, Request, Response, Status};
+use leadflow_platform::grpc::{actor, tenant};
+use tonic::{Request, Response, Status};
 
 use super::people_convert::{self as convert, optional, read, refused, several};
 use crate::app::people::People;
 
-/// The most entries on one page of the audit.
-const AUDIT_PAGE: u32 = 200;
 /// The most records whose users are asked for at once.
 const RECORDS: usize = 500;
 
@@ -127,11 +126,9 @@ impl people_server::People for Service {
         &self,
         request: Request<RotateInviteCodeRequest>,
     ) -> Result<Response<InviteCode>, Status> {
-        let tenant = tenant(&request)?;
-        let request = request.into_inner();
-        let actor = optional(&request.actor_user_id, "actor_user_id")?;
-        let invite =
-            self.people.rotate_invite_code(tenant, request.expires_in_hours, actor).await.map_err(|e| refused(&e))?;
+        let (tenant, actor) = (tenant(&request)?, actor(&request)?);
+        let hours = request.into_inner().expires_in_hours;
+        let invite = self.people.rotate_invite_code(tenant, hours, actor).await.map_err(|e| refused(&e))?;
         Ok(Response::new(convert::invite_code(&invite)))
     }
 
@@ -199,15 +196,60 @@ impl people_server::People for Service {
         Ok(Response::new(convert::user(&user)))
     }
 
-    async fn list_audit(&self, request: Request<ListAuditRequest>) -> Result<Response<ListAuditResponse>, Status> {
-        let tenant = tenant(&request)?;
+    async fn invite_user(&self, request: Request<InviteUserRequest>) -> Result<Response<Invitation>, Status> {
+        let (tenant, actor) = (tenant(&request)?, actor(&request)?);
         let request = request.into_inner();
-        if !(1..=AUDIT_PAGE).contains(&request.limit) {
-            let sentence = format_args!("limit must be 1 to {AUDIT_PAGE}");
-            return Err(status(Code::InvalidArgument, "invalid_field", sentence));
-        }
-        let before = optional(&request.before, "before")?;
-        let entries = self.people.audit_entries(tenant, before, request.limit).await.map_err(|e| refused(&e))?;
-        Ok(Response::new(ListAuditResponse { entries: entries.iter().map(convert::audit_entry).collect() }))
+        let id = read(&request.invitation_id, "invitation_id")?;
+        let email = convert::email(&request.email)?;
+        let invited = convert::invited(request.member, &request.supplier_id)?;
+        let invitation = self.people.invite_user(actor, tenant, id, email, invited).await.map_err(|e| refused(&e))?;
+        Ok(Response::new(convert::invitation(&invitation)))
+    }
+
+    async fn list_invitations(
+        &self,
+        request: Request<ListInvitationsRequest>,
+    ) -> Result<Response<ListInvitationsResponse>, Status> {
+        let tenant = tenant(&request)?;
+        let supplier = optional(&request.get_ref().supplier_id, "supplier_id")?;
+        let invitations = self.people.invitations(tenant, supplier).await.map_err(|e| refused(&e))?;
+        let invitations = invitations.iter().map(convert::invitation).collect();
+        Ok(Response::new(ListInvitationsResponse { invitations }))
+    }
+
+    async fn revoke_invitation(
+        &self,
+        request: Request<RevokeInvitationRequest>,
+    ) -> Result<Response<RevokeInvitationResponse>, Status> {
+        let (tenant, actor) = (tenant(&request)?, actor(&request)?);
+        let request = request.into_inner();
+        let id = read(&request.invitation_id, "invitation_id")?;
+        let supplier = optional(&request.supplier_id, "supplier_id")?;
+        self.people.revoke_invitation(actor, tenant, id, supplier).await.map_err(|e| refused(&e))?;
+        Ok(Response::new(RevokeInvitationResponse {}))
+    }
+
+    async fn accept_invitation(&self, request: Request<AcceptInvitationRequest>) -> Result<Response<User>, Status> {
+        let request = convert::accept_invitation(request.into_inner())?;
+        let user = self.people.accept_invitation(request).await.map_err(|e| refused(&e))?;
+        Ok(Response::new(convert::user(&user)))
+    }
+
+    async fn change_member(&self, request: Request<ChangeMemberRequest>) -> Result<Response<User>, Status> {
+        let (tenant, actor) = (tenant(&request)?, actor(&request)?);
+        let request = request.into_inner();
+        let id = read(&request.user_id, "user_id")?;
+        let member = convert::member(request.member)?;
+        let user = self.people.change_member(actor, tenant, id, member).await.map_err(|e| refused(&e))?;
+        Ok(Response::new(convert::user(&user)))
+    }
+
+    async fn remove_user(&self, request: Request<RemoveUserRequest>) -> Result<Response<RemoveUserResponse>, Status> {
+        let (tenant, actor) = (tenant(&request)?, actor(&request)?);
+        let request = request.into_inner();
+        let id = read(&request.user_id, "user_id")?;
+        let supplier = optional(&request.supplier_id, "supplier_id")?;
+        self.people.remove_user(actor, tenant, id, supplier).await.map_err(|e| refused(&e))?;
+        Ok(Response::new(RemoveUserResponse {}))
     }
 }

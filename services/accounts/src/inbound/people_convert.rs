@@ -1,7 +1,8 @@
 //! Between the messages of `People` and the domain's values.
 
 use leadflow_accounts_domain::{
-    AllowanceKind, Email, Invite, Member, Name, NewBuyer, NewSeller, Password, Phone, Priority, Role, Session, User,
+    AllowanceKind, Email, Invitation, Invite, Invited, Member, Name, NewBuyer, NewSeller, Password, Phone, Priority,
+    Role, Session, TeamRefusal, User,
 };
 use leadflow_contracts::{accounts as proto, id, time_to_ms};
 use leadflow_kernel::{Id, Kind};
@@ -9,10 +10,7 @@ use leadflow_platform::grpc::status;
 use tonic::{Code, Status, metadata::MetadataValue};
 
 use super::convert::{database, internal, invalid, unreadable};
-use crate::{
-    app::people::{Admission, PeopleError, RegisterBuyer, RegisterSeller, Registered},
-    store::audit::Entry,
-};
+use crate::app::people::{AcceptInvitation, Admission, PeopleError, RegisterBuyer, RegisterSeller, Registered};
 
 /// How long a throttled caller is to wait.
 const RETRY_AFTER: &str = "retry-after-seconds";
@@ -26,6 +24,13 @@ pub(super) fn refused(error: &PeopleError) -> Status {
         PeopleError::NotFound(what) => status(Code::NotFound, &format!("{what}_not_found"), error),
         PeopleError::AlreadyExists(what) => status(Code::AlreadyExists, &format!("{what}_exists"), error),
         PeopleError::EmailInUse => status(Code::AlreadyExists, "email_exists", error),
+        PeopleError::Team(refusal) => match refusal {
+            TeamRefusal::NotOwner => status(Code::PermissionDenied, "forbidden", error),
+            TeamRefusal::NoSuchMember => status(Code::NotFound, "user_not_found", error),
+            TeamRefusal::LastOwner => status(Code::FailedPrecondition, "last_owner", error),
+        },
+        PeopleError::TooManyInvitations { .. } => status(Code::FailedPrecondition, "too_many_invitations", error),
+        PeopleError::NotInUse(what) => status(Code::FailedPrecondition, &format!("{what}_inactive"), error),
         PeopleError::InviteUnknown => status(Code::NotFound, "invite_not_found", error),
         PeopleError::TokenUnknown => status(Code::NotFound, "token_not_found", error),
         PeopleError::WrongCredentials => status(Code::Unauthenticated, "wrong_credentials", error),
@@ -149,12 +154,7 @@ pub(super) fn user(user: &User) -> proto::User {
             Role::Admin => proto::Role::Admin,
         }
         .into(),
-        member: match user.place.member() {
-            Member::Owner => proto::Member::Owner,
-            Member::Manager => proto::Member::Manager,
-            Member::Viewer => proto::Member::Viewer,
-        }
-        .into(),
+        member: member_to_proto(user.place.member()).into(),
         seller_id: text(user.place.seller_id().map(|id| id.to_string())),
         buyer_id: text(user.place.buyer_id().map(|id| id.to_string())),
         supplier_id: text(user.place.supplier_id().map(|id| id.to_string())),
@@ -196,15 +196,53 @@ pub(super) fn invite_code(invite: &Invite) -> proto::InviteCode {
     }
 }
 
-pub(super) fn audit_entry(entry: &Entry) -> proto::AuditEntry {
-    let json = |value: &Option<serde_json::Value>| value.as_ref().map_or_else(String::new, ToString::to_string);
-    proto::AuditEntry {
-        audit_id: entry.id.to_string(),
-        at_ms: time_to_ms(entry.at),
-        actor_user_id: entry.actor.map_or_else(String::new, |id| id.to_string()),
-        action: entry.action.clone(),
-        subject_id: entry.subject_id.clone(),
-        before_json: json(&entry.before),
-        after_json: json(&entry.after),
+pub(super) fn member(number: i32) -> Result<Member, Status> {
+    match proto::Member::try_from(number) {
+        Ok(proto::Member::Owner) => Ok(Member::Owner),
+        Ok(proto::Member::Manager) => Ok(Member::Manager),
+        Ok(proto::Member::Viewer) => Ok(Member::Viewer),
+        Ok(proto::Member::Unspecified) | Err(_) => Err(status(
+            Code::InvalidArgument,
+            "invalid_field",
+            "member must be MEMBER_OWNER, MEMBER_MANAGER or MEMBER_VIEWER",
+        )),
+    }
+}
+
+const fn member_to_proto(member: Member) -> proto::Member {
+    match member {
+        Member::Owner => proto::Member::Owner,
+        Member::Manager => proto::Member::Manager,
+        Member::Viewer => proto::Member::Viewer,
+    }
+}
+
+/// What somebody is invited to become: a supplier's user if one is named, else one of the team.
+pub(super) fn invited(number: i32, supplier_id: &str) -> Result<Invited, Status> {
+    match optional(supplier_id, "supplier_id")? {
+        Some(supplier) => Ok(Invited::Supplier(supplier)),
+        None => member(number).map(Invited::Team),
+    }
+}
+
+pub(super) fn accept_invitation(request: proto::AcceptInvitationRequest) -> Result<AcceptInvitation, Status> {
+    Ok(AcceptInvitation {
+        user_id: read(&request.user_id, "user_id")?,
+        token: request.token,
+        password: Password::shown(request.password),
+        name: name(&request.name)?,
+        phone: phone(&request.phone)?,
+    })
+}
+
+pub(super) fn invitation(invitation: &Invitation) -> proto::Invitation {
+    proto::Invitation {
+        invitation_id: invitation.id.to_string(),
+        email: invitation.email.as_str().to_owned(),
+        member: member_to_proto(invitation.invited.place(invitation.seller_id).member()).into(),
+        supplier_id: invitation.invited.supplier_id().map_or_else(String::new, |id| id.to_string()),
+        invited_by_user_id: invitation.invited_by.map_or_else(String::new, |id| id.to_string()),
+        created_at_ms: time_to_ms(invitation.created_at),
+        expires_at_ms: time_to_ms(invitation.expires_at),
     }
 }

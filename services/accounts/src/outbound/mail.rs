@@ -5,7 +5,8 @@ use aes_gcm::{
     Aes256Gcm, Nonce,
     aead::{Aead as _, KeyInit as _, Payload},
 };
-use leadflow_accounts_domain::{MailKind, TokenText, User};
+use chrono::{DateTime, Utc};
+use leadflow_accounts_domain::{Invitation, MailKind, TokenText, User};
 use leadflow_contracts::{events, time_to_ms};
 use leadflow_kernel::{MailId, SellerId};
 use leadflow_platform::grpc::ServiceToken;
@@ -41,14 +42,45 @@ impl Sealer {
         kind: MailKind,
         user: &User,
         token: &TokenText,
-        expires_at: chrono::DateTime<chrono::Utc>,
+        expires_at: DateTime<Utc>,
     ) -> Result<events::MailWanted, SealError> {
-        let mail_id = MailId::new().to_string();
         let contents = events::MailContents {
             email: user.email.as_str().to_owned(),
             name: user.name.as_str().to_owned(),
             token: token.reveal().to_owned(),
+            company_name: String::new(),
         };
+        let mail = self.seal(kind, &contents, user.place.seller_id(), expires_at)?;
+        Ok(events::MailWanted { user_id: user.id.to_string(), ..mail })
+    }
+
+    /// The event that asks for the mail of an invitation by `company_name`.
+    ///
+    /// # Errors
+    /// [`SealError`] without randomness.
+    pub fn invitation(
+        &self,
+        invitation: &Invitation,
+        company_name: &str,
+        token: &TokenText,
+    ) -> Result<events::MailWanted, SealError> {
+        let contents = events::MailContents {
+            email: invitation.email.as_str().to_owned(),
+            name: String::new(),
+            token: token.reveal().to_owned(),
+            company_name: company_name.to_owned(),
+        };
+        self.seal(invitation.invited.mail(), &contents, Some(invitation.seller_id), invitation.expires_at)
+    }
+
+    fn seal(
+        &self,
+        kind: MailKind,
+        contents: &events::MailContents,
+        seller_id: Option<SellerId>,
+        expires_at: DateTime<Utc>,
+    ) -> Result<events::MailWanted, SealError> {
+        let mail_id = MailId::new().to_string();
         let mut nonce = [0_u8; NONCE];
         SysRng.try_fill_bytes(&mut nonce).map_err(|_| SealError)?;
         let payload = Payload { msg: &contents.encode_to_vec(), aad: mail_id.as_bytes() };
@@ -58,10 +90,12 @@ impl Sealer {
             kind: match kind {
                 MailKind::ResetPassword => events::MailKind::ResetPassword,
                 MailKind::VerifyEmail => events::MailKind::VerifyEmail,
+                MailKind::TeamInvitation => events::MailKind::TeamInvitation,
+                MailKind::SupplierInvitation => events::MailKind::SupplierInvitation,
             }
             .into(),
-            user_id: user.id.to_string(),
-            seller_id: user.place.seller_id().map_or_else(String::new, |id: SellerId| id.to_string()),
+            user_id: String::new(),
+            seller_id: seller_id.map_or_else(String::new, |id| id.to_string()),
             sealed: [&nonce[..], &ciphertext].concat().into(),
             expires_at_ms: time_to_ms(expires_at),
         })

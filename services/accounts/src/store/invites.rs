@@ -18,17 +18,25 @@ pub async fn find_open(
     code: &InviteText,
     now: DateTime<Utc>,
 ) -> Result<Option<(SellerId, String)>, sqlx::Error> {
-    sqlx::query(
-        "SELECT s.seller_id, s.company_name FROM accounts.invite_codes c JOIN accounts.sellers s USING (seller_id) \
-         WHERE c.code = $1 AND c.replaced_at IS NULL AND (c.expires_at IS NULL OR c.expires_at > $2) \
-           AND s.status = 'ACTIVE' FOR SHARE",
+    // The seller first, as everybody who replaces codes; it keeps them off the code, too.
+    let seller = sqlx::query(
+        "SELECT seller_id, company_name FROM accounts.sellers \
+         WHERE seller_id = (SELECT seller_id FROM accounts.invite_codes WHERE code = $1) AND status = 'ACTIVE' FOR SHARE",
+    )
+    .bind(code.as_str())
+    .fetch_optional(&mut *connection)
+    .await?;
+    let Some(seller) = seller else { return Ok(None) };
+    // In a statement of its own, which sees what was committed while the lock was waited for.
+    let works = sqlx::query(
+        "SELECT 1 FROM accounts.invite_codes \
+         WHERE code = $1 AND replaced_at IS NULL AND (expires_at IS NULL OR expires_at > $2)",
     )
     .bind(code.as_str())
     .bind(now)
     .fetch_optional(connection)
-    .await?
-    .map(|row| Ok((SellerId::from_uuid(row.try_get("seller_id")?), row.try_get("company_name")?)))
-    .transpose()
+    .await?;
+    works.map(|_| Ok((SellerId::from_uuid(seller.try_get("seller_id")?), seller.try_get("company_name")?))).transpose()
 }
 
 /// The tenant's code now.

@@ -2,13 +2,14 @@
 
 pub mod allowances;
 pub mod api_keys;
-pub mod audit;
 pub mod buyers;
 pub mod cleanup;
 mod columns;
+pub mod invitations;
 pub mod invites;
 pub mod sellers;
 pub mod sessions;
 pub mod suppliers;
+pub mod tenants;
 pub mod tokens;
 pub mod users;

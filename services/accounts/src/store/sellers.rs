@@ -105,7 +105,7 @@ pub async fn update(tx: &mut TenantTx, seller: &Seller, now: DateTime<Utc>) -> R
     .map(|_| ())
 }
 
-fn read(row: &PgRow) -> Result<Seller, sqlx::Error> {
+pub(super) fn read(row: &PgRow) -> Result<Seller, sqlx::Error> {
     let fee: Decimal = row.try_get("platform_fee_percent")?;
     Ok(Seller {
         id: SellerId::from_uuid(row.try_get("seller_id")?),

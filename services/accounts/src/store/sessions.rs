@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use leadflow_accounts_domain::{Allowance, AllowanceKind, AllowanceState, Session, User};
-use leadflow_kernel::{SessionId, UserId};
+use leadflow_kernel::{SellerId, SessionId, UserId};
+use leadflow_platform::db::TenantTx;
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
 use super::users;
@@ -200,6 +201,20 @@ pub async fn end_of_user(
     .iter()
     .map(|row| row.try_get("session_id").map(SessionId::from_uuid))
     .collect()
+}
+
+/// Ends every session of the tenant's team, buyers and suppliers.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn end_of_tenant(tx: &mut TenantTx, seller_id: SellerId) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "DELETE FROM accounts.sessions WHERE user_id IN (SELECT user_id FROM accounts.users WHERE seller_id = $1)",
+    )
+    .bind(seller_id.uuid())
+    .execute(&mut **tx)
+    .await
+    .map(|_| ())
 }
 
 fn read(row: &PgRow, created_at: &str) -> Result<Session, sqlx::Error> {

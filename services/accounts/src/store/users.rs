@@ -1,7 +1,7 @@
 //! Table `accounts.users` and the view `accounts.people`.
 
 use chrono::{DateTime, Utc};
-use leadflow_accounts_domain::{Email, Member, NewUser, Phone, Place, User};
+use leadflow_accounts_domain::{Email, Member, NewUser, Phone, Place, Team, User};
 use leadflow_kernel::{BuyerId, SellerId, SupplierId, UserId};
 use leadflow_platform::db::TenantTx;
 use sqlx::{PgConnection, Row, postgres::PgRow};
@@ -174,6 +174,46 @@ pub async fn update(connection: &mut PgConnection, user: &User, now: DateTime<Ut
         .execute(connection)
         .await
         .map(|_| ())
+}
+
+/// Who is in the tenant's team.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn team(tx: &mut TenantTx, seller_id: SellerId) -> Result<Team, sqlx::Error> {
+    sqlx::query("SELECT user_id, member FROM accounts.users WHERE seller_id = $1 AND role = 'SELLER'")
+        .bind(seller_id.uuid())
+        .fetch_all(&mut **tx)
+        .await?
+        .iter()
+        .map(|row| {
+            let member = Member::from_code(row.try_get("member")?).ok_or_else(|| columns::wrong("member"))?;
+            Ok((UserId::from_uuid(row.try_get("user_id")?), member))
+        })
+        .collect::<Result<Vec<_>, sqlx::Error>>()
+        .map(Team::new)
+}
+
+/// Stores what a member of a team may do.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn set_member(tx: &mut TenantTx, id: UserId, member: Member, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE accounts.users SET member = $2, updated_at = $3 WHERE user_id = $1")
+        .bind(id.uuid())
+        .bind(member.code())
+        .bind(now)
+        .execute(&mut **tx)
+        .await
+        .map(|_| ())
+}
+
+/// Forgets the user, and with him his sessions and the links that were mailed to him.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn remove(tx: &mut TenantTx, id: UserId) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM accounts.users WHERE user_id = $1").bind(id.uuid()).execute(&mut **tx).await.map(|_| ())
 }
 
 /// Notes that the user's address is his.

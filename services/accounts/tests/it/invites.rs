@@ -12,7 +12,7 @@ use crate::{
 };
 
 fn rotate(hours: u32) -> RotateInviteCodeRequest {
-    RotateInviteCodeRequest { expires_in_hours: hours, actor_user_id: String::new() }
+    RotateInviteCodeRequest { expires_in_hours: hours }
 }
 
 #[tokio::test]

@@ -1,8 +1,11 @@
 //! No tenant sees, changes or takes over anything of another, nor learns that it exists.
 
-use leadflow_contracts::accounts::{
-    CreateAdminRequest, CreateApiKeyRequest, ListAuditRequest, ListBuyersRequest, ListUsersRequest,
-    RevokeApiKeyRequest, RotateApiKeyRequest, UpdateBuyerRequest, UpdateSellerRequest, UpdateSupplierRequest,
+use leadflow_contracts::{
+    accounts::{
+        CreateAdminRequest, CreateApiKeyRequest, ListBuyersRequest, ListInvitationsRequest, ListUsersRequest,
+        RevokeApiKeyRequest, RotateApiKeyRequest, UpdateBuyerRequest, UpdateSellerRequest, UpdateSupplierRequest,
+    },
+    audit::ListEntriesRequest,
 };
 use leadflow_kernel::{ApiKeyId, BuyerId, SellerId, SupplierId};
 use tonic::{Code, Request};
@@ -119,8 +122,11 @@ async fn people_too_are_only_for_services_and_tenants_questions_only_with_a_tena
     assert_eq!(people.create_admin(Request::new(admin)).await.unwrap_err().code(), Code::Unauthenticated);
     let users = ListUsersRequest { team: true, ..Default::default() };
     assert_eq!(code(people.list_users(unbound(users)).await), "tenant_missing");
-    let entries = ListAuditRequest { limit: 1, before: String::new() };
-    assert_eq!(code(people.list_audit(unbound(entries)).await), "tenant_missing");
+    let invitations = ListInvitationsRequest::default();
+    assert_eq!(code(people.list_invitations(unbound(invitations)).await), "tenant_missing");
+    let entries = ListEntriesRequest { limit: 1, ..Default::default() };
+    let refused = world.audit().list_entries(Request::new(entries)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unauthenticated);
     // Another tenant's records name none of their people.
     let theirs = world.registered_buyer("bea@example.com", &world.invite_code(tenant(&seller)).await).await;
     let mine = world.seller().await;

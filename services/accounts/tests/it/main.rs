@@ -17,5 +17,8 @@ mod registration;
 mod sessions;
 mod sign_in;
 mod someone;
+mod suppliers;
+mod team;
 mod tenancy;
+mod tenants;
 mod world;

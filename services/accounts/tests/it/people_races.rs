@@ -70,7 +70,7 @@ async fn no_buyer_gets_in_with_a_code_after_it_was_replaced() {
     let mut people = callers(&world).await;
     let mut rotator = people.remove(0);
     let rotation = async {
-        let request = RotateInviteCodeRequest { expires_in_hours: 0, actor_user_id: String::new() };
+        let request = RotateInviteCodeRequest { expires_in_hours: 0 };
         rotator.rotate_invite_code(as_tenant(own, request)).await.unwrap();
     };
     let registrations = join_all(people.into_iter().enumerate().map(|(number, mut people)| {
@@ -93,7 +93,7 @@ async fn codes_replaced_at_once_leave_one() {
     let world = World::start().await;
     let own = tenant(&world.registered_seller("sam@example.com").await.user.unwrap());
     let codes = join_all(callers(&world).await.into_iter().map(|mut people| async move {
-        let request = RotateInviteCodeRequest { expires_in_hours: 0, actor_user_id: String::new() };
+        let request = RotateInviteCodeRequest { expires_in_hours: 0 };
         people.rotate_invite_code(as_tenant(own, request)).await.unwrap().into_inner().code
     }))
     .await;

@@ -1,13 +1,14 @@
 //! Tenants are kept apart by PostgreSQL, also where a statement forgets to.
 
 use leadflow_accounts::{SCHEMA, TENANT_ROLE};
-use leadflow_contracts::accounts::ListUsersRequest;
+use leadflow_contracts::accounts::{ListUsersRequest, Member};
 use leadflow_kernel::SellerId;
 use leadflow_platform::db::Tenants;
 use leadflow_testkit::tenancy;
 
 use crate::{
     someone::tenant,
+    team::invite_request,
     world::{World, as_tenant},
 };
 
@@ -19,6 +20,8 @@ async fn busy_tenant(world: &World, name: &str) -> SellerId {
     world.registered_buyer(&format!("buyer-of-{email}"), &world.invite_code(seller).await).await;
     let supplier = world.supplier(seller).await;
     world.key(seller, &supplier).await;
+    let invite = invite_request(&format!("invited-by-{email}"), Member::Viewer);
+    world.people().invite_user(as_tenant(seller, invite)).await.unwrap();
     seller
 }
 
@@ -33,6 +36,7 @@ async fn without_any_condition_only_the_tenants_rows_are_seen_and_changed() {
         "api_keys",
         "audit_entries",
         "buyers",
+        "invitations",
         "invite_codes",
         "one_time_tokens",
         "sellers",

@@ -11,8 +11,9 @@ use leadflow_contracts::{
     Event,
     accounts::{
         Buyer, CreateApiKeyRequest, CreateApiKeyResponse, CreateBuyerRequest, CreateSellerRequest,
-        CreateSupplierRequest, Supplier, accounts_client::AccountsClient, people_client::PeopleClient,
+        CreateSupplierRequest, Supplier, User, accounts_client::AccountsClient, people_client::PeopleClient,
     },
+    audit::{Entry, GetEntriesRequest, ListEntriesRequest, audit_client::AuditClient},
     events::{MailContents, MailWanted},
 };
 use leadflow_kernel::{ApiKeyId, BuyerId, CategoryId, ManualClock, SellerId, SupplierId};
@@ -20,7 +21,7 @@ use leadflow_messaging::{Bus, BusSettings, Message, directory, tail::Tail, topol
 use leadflow_platform::{
     Shutdown,
     db::DbSettings,
-    grpc::{Caller, ServiceToken, channel},
+    grpc::{ACTOR, ACTOR_ROLE, Caller, ServiceToken, channel},
 };
 use leadflow_testkit::{TestDb, TestNats, wait};
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -36,6 +37,7 @@ pub(crate) struct World {
     pub(crate) clock: ManualClock,
     pub(crate) client: AccountsClient<Channel>,
     people: PeopleClient<Channel>,
+    audit: AuditClient<Channel>,
     rules: PeopleRules,
     shutdown: Shutdown,
     service: Option<JoinHandle<anyhow::Result<()>>>,
@@ -86,8 +88,8 @@ impl World {
         .unwrap();
         topology::ensure(&bus, topology::TopologySettings::default()).await.unwrap();
         let clock = ManualClock::at(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
-        let Served { client, people, shutdown, service } = serve(&db, &bus, &clock, &rules).await;
-        Self { db, nats, bus, clock, client, people, rules, shutdown, service: Some(service) }
+        let Served { client, people, audit, shutdown, service } = serve(&db, &bus, &clock, &rules).await;
+        Self { db, nats, bus, clock, client, people, audit, rules, shutdown, service: Some(service) }
     }
 
     /// Stops the service and waits until it has drained.
@@ -100,8 +102,10 @@ impl World {
 
     /// Starts it again after [`World::stop`].
     pub(crate) async fn start_again(&mut self) {
-        let Served { client, people, shutdown, service } = serve(&self.db, &self.bus, &self.clock, &self.rules).await;
-        (self.client, self.people, self.shutdown, self.service) = (client, people, shutdown, Some(service));
+        let Served { client, people, audit, shutdown, service } =
+            serve(&self.db, &self.bus, &self.clock, &self.rules).await;
+        (self.client, self.people, self.audit) = (client, people, audit);
+        (self.shutdown, self.service) = (shutdown, Some(service));
     }
 
     /// A second replica on the same database; it ends with the test.
@@ -112,6 +116,19 @@ impl World {
     /// The people of a second replica on the same database; it ends with the test.
     pub(crate) async fn people_of_a_replica(&self) -> PeopleClient<Channel> {
         serve(&self.db, &self.bus, &self.clock, &self.rules).await.people
+    }
+
+    pub(crate) fn audit(&self) -> AuditClient<Channel> {
+        self.audit.clone()
+    }
+
+    /// All that is written down for this tenant, the newest first.
+    pub(crate) async fn entries(&self, tenant: SellerId) -> Vec<Entry> {
+        let request = ListEntriesRequest { limit: 200, ..Default::default() };
+        let listed = self.audit().list_entries(as_tenant(tenant, request)).await.unwrap().into_inner();
+        let audit_ids = listed.keys.into_iter().map(|key| key.audit_id).collect();
+        let request = GetEntriesRequest { audit_ids };
+        self.audit().get_entries(as_tenant(tenant, request)).await.unwrap().into_inner().entries
     }
 
     pub(crate) fn people(&self) -> PeopleClient<Channel> {
@@ -202,6 +219,7 @@ impl Mails {
 struct Served {
     client: AccountsClient<Channel>,
     people: PeopleClient<Channel>,
+    audit: AuditClient<Channel>,
     shutdown: Shutdown,
     service: JoinHandle<anyhow::Result<()>>,
 }
@@ -221,7 +239,13 @@ async fn serve(db: &TestDb, bus: &Bus, clock: &ManualClock, rules: &PeopleRules)
     let shutdown = Shutdown::new();
     let service = tokio::spawn(leadflow_accounts::run(config, deps, listeners, shutdown.clone()));
     let channel = channel(&address, "ACCOUNTS_URL").unwrap();
-    Served { client: AccountsClient::new(channel.clone()), people: PeopleClient::new(channel), shutdown, service }
+    Served {
+        client: AccountsClient::new(channel.clone()),
+        people: PeopleClient::new(channel.clone()),
+        audit: AuditClient::new(channel),
+        shutdown,
+        service,
+    }
 }
 
 /// A call in nobody's name.
@@ -232,6 +256,14 @@ pub(crate) fn unbound<T>(message: T) -> Request<T> {
 /// A call in the name of `tenant`.
 pub(crate) fn as_tenant<T>(tenant: SellerId, message: T) -> Request<T> {
     Caller::new(ServiceToken::new(TOKEN)).request(message, tenant, PATIENCE)
+}
+
+/// A call in the name of `tenant` that `user` makes, who is `role`.
+pub(crate) fn by<T>(user: &User, role: &str, tenant: SellerId, message: T) -> Request<T> {
+    let mut request = as_tenant(tenant, message);
+    request.metadata_mut().insert(ACTOR, user.user_id.parse().unwrap());
+    request.metadata_mut().insert(ACTOR_ROLE, role.parse().unwrap());
+    request
 }
 
 /// The stable code of a refusal.

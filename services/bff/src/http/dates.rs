@@ -30,16 +30,21 @@ fn moment(name: &str, text: &str) -> Result<(DateTime<Utc>, bool), Problem> {
 /// `startDate` and `endDate` as milliseconds since 1970, 0 where there is no bound. A day as the end is
 /// part of the range.
 pub(super) fn bounds(start: Option<&str>, end: Option<&str>) -> Result<(i64, i64), Problem> {
+    between(["startDate", "endDate"], start, end)
+}
+
+/// As [`bounds`], under other names.
+pub(super) fn between([first, last]: [&str; 2], start: Option<&str>, end: Option<&str>) -> Result<(i64, i64), Problem> {
     let given = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
-    let from = given(start).map(|text| moment("startDate", &text)).transpose()?;
-    let until = given(end).map(|text| moment("endDate", &text)).transpose()?;
+    let from = given(start).map(|text| moment(first, &text)).transpose()?;
+    let until = given(end).map(|text| moment(last, &text)).transpose()?;
     let until =
         until.map(|(time, is_day)| if is_day { time.checked_add_days(Days::new(1)).unwrap_or(time) } else { time });
     let from = from.map(|(time, _)| time);
     if let (Some(from), Some(until)) = (from, until)
         && from >= until
     {
-        return Err(bad_query("startDate must be before endDate"));
+        return Err(bad_query(format!("{first} must be before {last}")));
     }
     Ok((from.map_or(0, |time| time.timestamp_millis()), until.map_or(0, |time| time.timestamp_millis())))
 }

@@ -156,12 +156,28 @@ impl<T: AnyId> FromRequestParts<Api> for PathId<T> {
     }
 }
 
+/// Two ids in the path, likewise.
+pub(super) struct PathIds<A, B>(pub(super) A, pub(super) B);
+
+impl<A: AnyId, B: AnyId> FromRequestParts<Api> for PathIds<A, B> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        let texts = Path::<(String, String)>::from_request_parts(parts, api).await;
+        let Ok(Path((first, second))) = texts else { return Err(unknown(A::what())) };
+        let first = first.parse().map_err(|_| unknown(A::what()))?;
+        let second = second.parse().map_err(|_| unknown(B::what()))?;
+        Ok(Self(first, second))
+    }
+}
+
 fn name_of(prefix: &'static str) -> &'static str {
     match prefix {
         "cat" => "category",
         "camp" => "campaign",
         "sub" => "subscription",
         "sess" => "session",
+        "inv" => "invitation",
         other => other,
     }
 }
@@ -200,9 +216,9 @@ impl FromRequestParts<Api> for Repeat {
 pub(super) struct Page {
     /// Entries at most, 1 to 200; 100 when not given.
     #[schema(minimum = 1, maximum = 200)]
-    limit: Option<u32>,
+    pub(super) limit: Option<u32>,
     /// `nextAfter` of the page before.
-    after: Option<String>,
+    pub(super) after: Option<String>,
 }
 
 /// The most entries of a list.

@@ -32,6 +32,8 @@ pub enum Party {
     Buyer,
     /// A supplier.
     Supplier,
+    /// Somebody who runs the platform.
+    Admin,
 }
 
 /// Who may use a route.
@@ -59,7 +61,7 @@ impl Who {
                     Right::Change => matches!(member, Member::Owner | Member::Manager),
                     Right::Own => member == Member::Owner,
                 },
-                (Party::Buyer, Role::Buyer) | (Party::Supplier, Role::Supplier) => true,
+                (Party::Buyer, Role::Buyer) | (Party::Supplier, Role::Supplier) | (Party::Admin, Role::Admin) => true,
                 _ => false,
             }),
         }
@@ -81,6 +83,7 @@ impl Who {
                         Party::Seller(Right::Own) => "sellers (owner)",
                         Party::Buyer => "buyers",
                         Party::Supplier => "suppliers",
+                        Party::Admin => "administrators",
                     })
                     .collect();
                 names.join(", ")
@@ -252,11 +255,15 @@ pub fn routes() -> Vec<Route> {
         r::buyers::routes(),
         r::suppliers::routes(),
         r::events::routes(),
+        r::supplier_people::routes(),
+        r::team::routes(),
         r::ingest::routes(),
         r::leads::routes(),
         r::wallet::routes(),
         r::preferences::routes(),
         r::reports::routes(),
+        r::audit::routes(),
+        r::admin::routes(),
         super::docs::routes(),
     ]
     .into_iter()
@@ -304,5 +311,9 @@ mod tests {
             }
         }
         assert!(!Who::Only(&[]).admits(Role::Admin, Member::Owner));
+        assert!(Who::Only(&[Party::Admin]).admits(Role::Admin, Member::Owner));
+        for role in [Role::Seller, Role::Buyer, Role::Supplier, Role::Unspecified] {
+            assert!(!Who::Only(&[Party::Admin]).admits(role, Member::Owner), "{role:?}");
+        }
     }
 }

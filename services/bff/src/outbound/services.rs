@@ -3,15 +3,19 @@
 use std::time::Duration;
 
 use leadflow_contracts::{
-    accounts::{accounts_client::AccountsClient, people_client::PeopleClient},
+    accounts::{Member, Role, User, accounts_client::AccountsClient, people_client::PeopleClient},
+    audit::audit_client::AuditClient,
     billing::billing_client::BillingClient,
     distribution::{catalogue_client::CatalogueClient, distribution_client::DistributionClient},
     notifier::notifier_client::NotifierClient,
 };
 use leadflow_kernel::SellerId;
-use leadflow_platform::grpc::{self, Caller, ChannelError, stable_code};
+use leadflow_platform::{
+    audit::ActorRole,
+    grpc::{self, Caller, ChannelError, stable_code},
+};
 use tokio::time::Instant;
-use tonic::{Request, Response, Status, transport::Channel};
+use tonic::{Request, Response, Status, metadata::MetadataValue, transport::Channel};
 
 use crate::Config;
 
@@ -29,6 +33,7 @@ pub struct Services {
     distribution: DistributionClient<Channel>,
     catalogue: CatalogueClient<Channel>,
     notifier: NotifierClient<Channel>,
+    audits: Vec<(&'static str, AuditClient<Channel>)>,
     caller: Caller,
     deadline: Duration,
 }
@@ -41,16 +46,25 @@ impl Services {
     pub fn connect(config: &Config) -> Result<Self, ChannelError> {
         let accounts = grpc::channel(&config.accounts_url, "ACCOUNTS_GRPC_URL")?;
         let distribution = grpc::channel(&config.distribution_url, "DISTRIBUTION_GRPC_URL")?;
+        let billing = grpc::channel(&config.billing_url, "BILLING_GRPC_URL")?;
+        let audits = [("accounts", &accounts), ("distribution", &distribution), ("billing", &billing)];
         Ok(Self {
+            audits: audits.map(|(service, channel)| (service, AuditClient::new(channel.clone()))).into(),
             people: PeopleClient::new(accounts.clone()),
             accounts: AccountsClient::new(accounts),
-            billing: BillingClient::new(grpc::channel(&config.billing_url, "BILLING_GRPC_URL")?),
+            billing: BillingClient::new(billing),
             distribution: DistributionClient::new(distribution.clone()),
             catalogue: CatalogueClient::new(distribution),
             notifier: NotifierClient::new(grpc::channel(&config.notifier_url, "NOTIFIER_GRPC_URL")?),
             caller: Caller::new(config.token.clone()),
             deadline: config.call_timeout,
         })
+    }
+
+    /// Who changed what, by service.
+    #[must_use]
+    pub fn audits(&self) -> Vec<(&'static str, AuditClient<Channel>)> {
+        self.audits.clone()
     }
 
     /// Who signs in.
@@ -95,10 +109,13 @@ impl Services {
     }
 
     /// A request about one tenant that `user` makes: for the record of who changed what.
-    pub fn request_by<T>(&self, user: &str, tenant: SellerId, message: T) -> Request<T> {
+    pub fn request_by<T>(&self, user: &User, tenant: SellerId, message: T) -> Request<T> {
         let mut request = self.request(tenant, message);
-        if let Ok(value) = user.parse() {
+        if let Ok(value) = user.user_id.parse() {
             request.metadata_mut().insert(grpc::ACTOR, value);
+        }
+        if let Some(role) = actor_role(user) {
+            request.metadata_mut().insert(grpc::ACTOR_ROLE, MetadataValue::from_static(role.code()));
         }
         request
     }
@@ -106,6 +123,19 @@ impl Services {
     /// A request about no tenant.
     pub fn unbound<T>(&self, message: T) -> Request<T> {
         self.caller.unbound(message, self.deadline)
+    }
+}
+
+/// What a user is when he acts.
+fn actor_role(user: &User) -> Option<ActorRole> {
+    match (user.role(), user.member()) {
+        (Role::Seller, Member::Owner) => Some(ActorRole::Owner),
+        (Role::Seller, Member::Manager) => Some(ActorRole::Manager),
+        (Role::Seller, Member::Viewer) => Some(ActorRole::Viewer),
+        (Role::Buyer, _) => Some(ActorRole::Buyer),
+        (Role::Supplier, _) => Some(ActorRole::Supplier),
+        (Role::Admin, _) => Some(ActorRole::Admin),
+        (Role::Seller | Role::Unspecified, _) => None,
     }
 }
 

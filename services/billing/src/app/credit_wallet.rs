@@ -3,8 +3,10 @@
 use leadflow_billing_domain::{Books, CreditError, Wallet};
 use leadflow_kernel::{BuyerId, EventId, Money, PostingId, SellerId};
 use leadflow_messaging::Envelope;
+use leadflow_platform::audit::Change;
+use serde_json::json;
 
-use super::{AppError, Billing};
+use super::{Actor, AppError, Billing, TRAIL};
 use crate::{
     outbound::events,
     store::{
@@ -43,7 +45,7 @@ impl Billing {
     /// # Errors
     /// [`AppError::NoSuchWallet`]; [`AppError::CreditExists`] when the id was used for another buyer or
     /// amount; [`AppError::Currency`]; [`AppError::Credit`]; [`AppError::Database`], after which asking again is safe.
-    pub async fn credit_wallet(&self, new: NewCredit) -> Result<Credited, AppError> {
+    pub async fn credit_wallet(&self, actor: Actor, new: NewCredit) -> Result<Credited, AppError> {
         if !new.amount.is_positive() {
             return Err(AppError::Credit(CreditError::NotPositive));
         }
@@ -62,9 +64,22 @@ impl Billing {
                 _ => Err(AppError::CreditExists),
             };
         }
+        let reason = new.description.clone();
+        let before = wallet.balance;
         let mut books = Books::new([wallet], []);
         books.credit(new.seller, new.buyer, new.amount, new.description, posting, now).map_err(AppError::Credit)?;
         let wallet = *books.wallet(credit.seller, credit.buyer).unwrap_or(&wallet);
+        let change = Change::new("wallet.credited", new.buyer)
+            .by(actor)
+            .from(json!({"balance": format!("{before:.2}")}))
+            .to(json!({
+                "balance": format!("{:.2}", wallet.balance),
+                "amount": format!("{:.2}", new.amount.amount()),
+                "currency": new.amount.currency().code(),
+                "reason": reason,
+                "credit": credit.id,
+            }));
+        TRAIL.write(&mut transaction, Some(new.seller), now, change).await?;
         let event = Envelope::new(EventId::new(), &events::credited(&wallet, new.amount, posting), now);
         self.commit_tenant(transaction, &books.into_changes(), vec![event]).await?;
         Ok(Credited { wallet, now: true })

@@ -18,7 +18,10 @@ use leadflow_messaging::{
     Envelope,
     outbox::{Outbox, Pending, Relay},
 };
-use leadflow_platform::db::{TenantTx, Tenants};
+use leadflow_platform::{
+    audit::Trail,
+    db::{TenantTx, Tenants},
+};
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
 pub use capture_sales::{OnFailure, UnpaidSale};
@@ -28,6 +31,12 @@ pub use statement::Page;
 
 use self::known_wallets::KnownWallets;
 use crate::{outbound::events, store};
+
+/// The user who gave a command, as far as is known.
+pub type Actor = Option<leadflow_platform::audit::Actor>;
+
+/// Where changes by people are written down.
+const TRAIL: Trail = Trail::new(crate::SCHEMA);
 
 /// Carries out the commands on wallets. Cheap to clone.
 #[derive(Clone)]

@@ -2,8 +2,10 @@
 
 use leadflow_billing_domain::{Books, Price, Wallet};
 use leadflow_kernel::{BuyerId, SellerId};
+use leadflow_platform::audit::Change;
+use serde_json::json;
 
-use super::{AppError, Billing};
+use super::{Actor, AppError, Billing, TRAIL};
 use crate::store::wallets;
 
 impl Billing {
@@ -14,18 +16,25 @@ impl Billing {
     /// [`AppError::NoSuchWallet`], [`AppError::Currency`], [`AppError::Database`].
     pub async fn set_low_balance_threshold(
         &self,
+        actor: Actor,
         tenant: SellerId,
         buyer: BuyerId,
         threshold: Price,
     ) -> Result<Wallet, AppError> {
         let mut transaction = self.tenants.begin(tenant).await?;
         let mut books = Books::new(wallets::lock(&mut transaction, Some(tenant), [buyer]).await?, []);
-        let currency = books.wallet(tenant, buyer).ok_or(AppError::NoSuchWallet)?.terms.currency;
-        if threshold.money().currency() != currency {
+        let before = *books.wallet(tenant, buyer).ok_or(AppError::NoSuchWallet)?;
+        if threshold.money().currency() != before.terms.currency {
             return Err(AppError::Currency);
         }
         books.set_low_balance_threshold(tenant, buyer, threshold);
         let wallet = *books.wallet(tenant, buyer).ok_or(AppError::NoSuchWallet)?;
+        if wallet.low_balance_threshold != before.low_balance_threshold {
+            let value =
+                |wallet: &Wallet| json!({"lowBalanceThreshold": format!("{:.2}", wallet.low_balance_threshold)});
+            let change = Change::new("wallet.threshold_set", buyer).by(actor).from(value(&before)).to(value(&wallet));
+            TRAIL.write(&mut transaction, Some(tenant), self.clock.now(), change).await?;
+        }
         self.commit_tenant(transaction, &books.into_changes(), Vec::new()).await?;
         Ok(wallet)
     }

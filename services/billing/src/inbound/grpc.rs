@@ -7,7 +7,7 @@ use leadflow_contracts::billing::{
     Wallet, billing_server,
 };
 use leadflow_messaging::trace;
-use leadflow_platform::grpc::{tenant, traceparent};
+use leadflow_platform::grpc::{actor, tenant, traceparent};
 use tonic::{Request, Response, Status};
 use tracing::Instrument as _;
 
@@ -71,9 +71,9 @@ impl billing_server::Billing for Service {
         &self,
         request: Request<CreditWalletRequest>,
     ) -> Result<Response<CreditWalletResponse>, Status> {
-        let tenant = tenant(&request)?;
+        let (tenant, actor) = (tenant(&request)?, actor(&request)?);
         let new = convert::new_credit(tenant, request.into_inner())?;
-        let credited = self.billing.credit_wallet(new).await.map_err(|error| refused(&error))?;
+        let credited = self.billing.credit_wallet(actor, new).await.map_err(|error| refused(&error))?;
         Ok(Response::new(CreditWalletResponse {
             wallet: Some(convert::wallet_to_proto(&credited.wallet)),
             credited_now: credited.now,
@@ -84,10 +84,13 @@ impl billing_server::Billing for Service {
         &self,
         request: Request<SetLowBalanceThresholdRequest>,
     ) -> Result<Response<Wallet>, Status> {
-        let tenant = tenant(&request)?;
+        let (tenant, actor) = (tenant(&request)?, actor(&request)?);
         let (buyer, threshold) = convert::threshold(request.get_ref())?;
-        let wallet =
-            self.billing.set_low_balance_threshold(tenant, buyer, threshold).await.map_err(|error| refused(&error))?;
+        let wallet = self
+            .billing
+            .set_low_balance_threshold(actor, tenant, buyer, threshold)
+            .await
+            .map_err(|error| refused(&error))?;
         Ok(Response::new(convert::wallet_to_proto(&wallet)))
     }
 

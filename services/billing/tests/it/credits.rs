@@ -14,7 +14,7 @@ async fn credit_as(
     amount: Money,
 ) -> Result<Credited, AppError> {
     let new = NewCredit { seller, buyer, id: id.to_owned(), amount, description: String::new() };
-    billing.credit_wallet(new).await
+    billing.credit_wallet(None, new).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -32,7 +32,7 @@ async fn a_low_balance_is_told_once_for_each_crossing() {
     let billing = world.replica();
     let (seller, buyer) = world.tenant(&billing, "100.00").await;
     let mut low = world.bus.subscribe_core(subjects::WALLET_LOW_BALANCE).await.unwrap();
-    billing.set_low_balance_threshold(seller, buyer, Price::new(usd("50.00")).unwrap()).await.unwrap();
+    billing.set_low_balance_threshold(None, seller, buyer, Price::new(usd("50.00")).unwrap()).await.unwrap();
     let hold = request(seller, buyer, "60.00");
     billing.place_holds(seller, std::slice::from_ref(&hold)).await.unwrap();
     let event: WalletLowBalance = next(&mut low).await;

@@ -1,5 +1,6 @@
 //! Tests on real PostgreSQL and NATS.
 
+mod audit;
 mod captures;
 mod confirm;
 mod credits;

@@ -58,7 +58,7 @@ async fn buyers(world: &World, billing: &Billing, count: usize, funds: usize) ->
     let threshold = Price::new(usd(&(funds - 10).to_string())).unwrap();
     for buyer in &buyers {
         credit(billing, seller, *buyer, &funds.to_string()).await;
-        billing.set_low_balance_threshold(seller, *buyer, threshold).await.unwrap();
+        billing.set_low_balance_threshold(None, seller, *buyer, threshold).await.unwrap();
     }
     (seller, buyers)
 }

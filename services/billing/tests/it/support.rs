@@ -218,7 +218,7 @@ pub async fn credit(billing: &Billing, seller: SellerId, buyer: BuyerId, amount:
         amount: usd(amount),
         description: "Card".to_owned(),
     };
-    billing.credit_wallet(new).await.unwrap().wallet
+    billing.credit_wallet(None, new).await.unwrap().wallet
 }
 
 pub fn request(seller: SellerId, buyer: BuyerId, price: &str) -> HoldRequest {

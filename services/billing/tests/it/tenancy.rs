@@ -24,7 +24,7 @@ async fn without_any_condition_only_the_tenants_rows_are_seen_and_changed() {
     let tenants = Tenants::new(world.pool().clone(), TENANT_ROLE);
     let open = async |tenant| tenants.begin(SellerId::from_uuid(tenant)).await.unwrap();
     let proven = tenancy::prove(world.pool(), SCHEMA, TENANT_ROLE, (mine.uuid(), theirs.uuid()), open).await;
-    for table in ["accounts", "credits", "entries", "holds", "postings", "sellers", "wallets"] {
+    for table in ["accounts", "audit_entries", "credits", "entries", "holds", "postings", "sellers", "wallets"] {
         assert!(proven.contains(&format!("billing.{table}")), "{table}: {proven:?}");
     }
 }

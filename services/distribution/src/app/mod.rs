@@ -1,6 +1,7 @@
 //! What can be done, one file per use case.
 
 mod answers;
+mod audit;
 mod cache;
 mod catalogue;
 mod confirm_assignments;
@@ -46,6 +47,9 @@ pub use get_lead::LeadView;
 pub use outcome::decision;
 pub use posted::{Posted, Unreadable};
 pub use trace::{logic_from_proto, logic_to_proto};
+
+/// The user who gave a command, as far as is known.
+pub type Actor = Option<leadflow_platform::audit::Actor>;
 
 /// Carries out everything distribution does. Cheap to clone.
 #[derive(Clone)]

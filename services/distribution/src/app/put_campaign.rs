@@ -2,8 +2,9 @@
 
 use leadflow_distribution_domain::{Status, configure};
 use leadflow_kernel::SellerId;
+use leadflow_platform::audit::Change;
 
-use super::{App, AppError, put_category::SELLER_UNKNOWN};
+use super::{Actor, App, AppError, audit, put_category::SELLER_UNKNOWN};
 use crate::{
     outbound::directory,
     store::{configuration, projections, records::Campaign, routing},
@@ -15,7 +16,12 @@ impl App {
     /// # Errors
     /// [`AppError::Invalid`] (what is archived stays so), [`AppError::NotFound`] when the id or the
     /// category is another tenant's, [`AppError::Refused`] for an inactive category or while the tenant is not known.
-    pub async fn put_campaign(&self, seller: SellerId, mut wanted: Campaign) -> Result<Campaign, AppError> {
+    pub async fn put_campaign(
+        &self,
+        actor: Actor,
+        seller: SellerId,
+        mut wanted: Campaign,
+    ) -> Result<Campaign, AppError> {
         wanted.name = configure::name("name", &wanted.name)?;
         configure::description("description", &wanted.description)?;
         configure::duplicate_rule(&wanted.duplicates)?;
@@ -42,7 +48,7 @@ impl App {
             let sentence = "the category is not active".into();
             return Err(AppError::Refused { code: "category_inactive", sentence });
         }
-        if new_category || known.is_some_and(|known| known.duplicates != wanted.duplicates) {
+        if new_category || known.as_ref().is_some_and(|known| known.duplicates != wanted.duplicates) {
             let fields: Vec<&str> = category.fields.iter().map(|field| field.name.as_str()).collect();
             configure::duplicate_fields(&wanted.duplicates, &fields)?;
         }
@@ -50,6 +56,14 @@ impl App {
         configuration::put_campaign(&mut transaction, &wanted, self.clock.now()).await?;
         routing::bump(&mut transaction, &[wanted.id]).await?;
         self.look_again(&mut transaction, &[wanted.id]).await?;
+        let action = audit::action(
+            known.as_ref().map(|known| known.status),
+            wanted.status,
+            ["campaign.created", "campaign.updated", "campaign.archived"],
+        );
+        let change = Change::new(action, wanted.id).by(actor).to(audit::campaign(&wanted));
+        let change = known.iter().fold(change, |change, known| change.from(audit::campaign(known)));
+        self.note(&mut transaction, seller, change).await?;
         self.commit(transaction, &directory::campaign_changed(&wanted)).await?;
         Ok(wanted)
     }

@@ -7,8 +7,9 @@ use leadflow_distribution_domain::{
     orphans::{self, Dependent},
 };
 use leadflow_kernel::{CampaignId, SellerId};
+use leadflow_platform::audit::Change;
 
-use super::{App, AppError, taken};
+use super::{Actor, App, AppError, audit, taken};
 use crate::{
     outbound::directory,
     store::{
@@ -27,18 +28,23 @@ impl App {
     /// [`AppError::Invalid`], [`AppError::NotFound`] when the id is another tenant's,
     /// [`AppError::Taken`] when another category has the name, [`AppError::Refused`] while the tenant is not known and
     /// for what would leave campaigns without what they work by.
-    pub async fn put_category(&self, seller: SellerId, mut wanted: Category) -> Result<Category, AppError> {
+    pub async fn put_category(
+        &self,
+        actor: Actor,
+        seller: SellerId,
+        mut wanted: Category,
+    ) -> Result<Category, AppError> {
         wanted.name = configure::name("name", &wanted.name)?;
         let mut transaction = self.tenants.begin(seller).await?;
         projections::hold_seller(&mut transaction, seller).await?.ok_or(SELLER_UNKNOWN)?;
         let known = configuration::lock_category(&mut transaction, seller, wanted.id).await?;
         // After the lock: whoever makes or changes a campaign of this category holds it.
         let campaigns = configuration::campaigns_of_category(&mut transaction, wanted.id).await?;
-        if let Some(known) = known {
+        if let Some(known) = &known {
             configure::status_change(known.status, wanted.status)?;
             wanted.version = known.version;
-            if wanted == known {
-                return Ok(known);
+            if wanted == *known {
+                return Ok(wanted);
             }
             let dependents = campaigns
                 .iter()
@@ -63,6 +69,14 @@ impl App {
         let campaigns: Vec<CampaignId> = campaigns.iter().map(|one| one.campaign_id.into()).collect();
         routing::bump(&mut transaction, &campaigns).await?;
         self.look_again(&mut transaction, &campaigns).await?;
+        let action = audit::action(
+            known.as_ref().map(|known| known.status),
+            wanted.status,
+            ["category.created", "category.updated", "category.archived"],
+        );
+        let change = Change::new(action, wanted.id).by(actor).to(audit::category(&wanted));
+        let change = known.iter().fold(change, |change, known| change.from(audit::category(known)));
+        self.note(&mut transaction, seller, change).await?;
         self.commit(transaction, &directory::category_changed(&wanted)).await?;
         Ok(wanted)
     }

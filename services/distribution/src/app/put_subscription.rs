@@ -2,8 +2,9 @@
 
 use leadflow_distribution_domain::{Status, configure};
 use leadflow_kernel::SellerId;
+use leadflow_platform::audit::Change;
 
-use super::{App, AppError, put_category::ID_TAKEN, taken};
+use super::{Actor, App, AppError, audit, put_category::ID_TAKEN, taken};
 use crate::{
     outbound::directory,
     store::{configuration, projections, records::Subscription, routing},
@@ -20,6 +21,7 @@ impl App {
     /// a change of an archived one or in an archived campaign.
     pub async fn put_subscription(
         &self,
+        actor: Actor,
         seller: SellerId,
         mut wanted: Subscription,
     ) -> Result<(Subscription, u32), AppError> {
@@ -73,6 +75,14 @@ impl App {
         let sold = sold.get(&wanted.id).copied().unwrap_or(0);
         routing::bump(&mut transaction, &[wanted.campaign]).await?;
         self.look_again(&mut transaction, &[wanted.campaign]).await?;
+        let action = audit::action(
+            known.as_ref().map(|known| known.status),
+            wanted.status,
+            ["subscription.created", "subscription.updated", "subscription.archived"],
+        );
+        let change = Change::new(action, wanted.id).by(actor).to(audit::subscription(&wanted));
+        let change = known.iter().fold(change, |change, known| change.from(audit::subscription(known)));
+        self.note(&mut transaction, seller, change).await?;
         self.commit(transaction, &directory::subscription_changed(&wanted)).await?;
         Ok((wanted, sold))
     }

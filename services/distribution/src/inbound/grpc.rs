@@ -5,7 +5,7 @@ use leadflow_contracts::distribution::{
     GetDecisionResponse, GetLeadRequest, Lead, PutCampaignRequest, PutCategoryRequest, PutSubscriptionRequest,
     Subscription, distribution_server,
 };
-use leadflow_platform::grpc::tenant;
+use leadflow_platform::grpc::{actor, tenant};
 use tonic::{Request, Response, Status};
 
 use super::convert::{self, read_id, refused};
@@ -27,16 +27,16 @@ impl Service {
 #[tonic::async_trait]
 impl distribution_server::Distribution for Service {
     async fn put_category(&self, request: Request<PutCategoryRequest>) -> Result<Response<Category>, Status> {
-        let seller = tenant(&request)?;
+        let (seller, actor) = (tenant(&request)?, actor(&request)?);
         let wanted = convert::category(seller, request.into_inner())?;
-        let category = self.app.put_category(seller, wanted).await.map_err(refused)?;
+        let category = self.app.put_category(actor, seller, wanted).await.map_err(refused)?;
         Ok(Response::new(convert::category_to_proto(&category)))
     }
 
     async fn put_campaign(&self, request: Request<PutCampaignRequest>) -> Result<Response<Campaign>, Status> {
-        let seller = tenant(&request)?;
+        let (seller, actor) = (tenant(&request)?, actor(&request)?);
         let wanted = convert::campaign(seller, request.into_inner())?;
-        let id = self.app.put_campaign(seller, wanted).await.map_err(refused)?.id;
+        let id = self.app.put_campaign(actor, seller, wanted).await.map_err(refused)?.id;
         let view = self.app.get_campaign(seller, id).await.map_err(refused)?;
         Ok(Response::new(convert::campaign_view_to_proto(&view)))
     }
@@ -45,9 +45,9 @@ impl distribution_server::Distribution for Service {
         &self,
         request: Request<PutSubscriptionRequest>,
     ) -> Result<Response<Subscription>, Status> {
-        let seller = tenant(&request)?;
+        let (seller, actor) = (tenant(&request)?, actor(&request)?);
         let wanted = convert::subscription(seller, request.get_ref())?;
-        let (subscription, sold) = self.app.put_subscription(seller, wanted).await.map_err(refused)?;
+        let (subscription, sold) = self.app.put_subscription(actor, seller, wanted).await.map_err(refused)?;
         Ok(Response::new(convert::subscription_to_proto(&subscription, sold)))
     }
 

@@ -1,5 +1,6 @@
 //! Distribution on a real PostgreSQL and a real nats-server.
 
+mod audit;
 mod catalogue;
 mod commands;
 mod decisions;

@@ -44,6 +44,7 @@ async fn without_any_condition_only_the_tenants_rows_are_seen_and_changed() {
     let all = [
         "assignment_views",
         "assignments",
+        "audit_entries",
         "buyers",
         "campaign_retry",
         "campaign_routing",

@@ -1,6 +1,8 @@
 //! The public HTTP API as front ends use it, through the whole system: real processes of every role,
 //! real PostgreSQL and NATS behind.
 
+mod admin;
+mod audit;
 mod auth;
 mod client;
 mod errors;
@@ -8,5 +10,8 @@ mod feed;
 mod live;
 mod mails;
 mod matrix;
+mod people;
 mod story;
+mod suppliers;
+mod team;
 mod world;

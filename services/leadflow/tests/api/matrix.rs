@@ -1,6 +1,8 @@
 //! Who may do what: every route of the table, called by nobody, by each role of its tenant and by each role
 //! of another tenant on this tenant's ids. A new route needs a line in [`example`].
 
+use std::collections::HashMap;
+
 use http::Method;
 use leadflow_bff::http::{Party, Route, Who, routes};
 use leadflow_contracts::accounts::{Member, Role};
@@ -36,6 +38,12 @@ struct Own<'a> {
     buyer_id: &'a str,
     /// The session of whoever the route is tried for.
     session_id: String,
+    invitation: &'a str,
+    member: &'a str,
+    suppliers_invitation: &'a str,
+    suppliers_person: &'a str,
+    /// A tenant that nobody else is tried with.
+    spare_seller: &'a str,
     unique: u32,
 }
 
@@ -65,6 +73,40 @@ fn example(method: &Method, path: &str, own: &Own<'_>) -> Option<Example> {
         ("DELETE", "/api/auth/sessions/{id}") => on_record(format!("/api/auth/sessions/{}", own.session_id), None, 204),
         ("GET", "/api/auth/invite-code" | "/api/events") => plain(path, 200),
         ("POST", "/api/auth/invite-code") => with(path, json!({}), 201),
+        ("GET", "/api/team") => plain(path, 200),
+        ("POST", "/api/team/invitations") => {
+            with(path, json!({ "email": format!("m{n}@invited.example"), "role": "VIEWER" }), 201)
+        }
+        // Only somebody with the mail has the token.
+        ("POST", "/api/team/invitations/accept") => {
+            with(path, json!({ "token": "no", "password": PASSWORD, "name": "No" }), 404)
+        }
+        ("DELETE", "/api/team/invitations/{id}") => {
+            on_record(format!("/api/team/invitations/{}", own.invitation), None, 204)
+        }
+        ("PUT", "/api/team/{id}") => {
+            on_record(format!("/api/team/{}", own.member), Some(json!({ "role": "MANAGER" })), 200)
+        }
+        ("DELETE", "/api/team/{id}") => on_record(format!("/api/team/{}", own.member), None, 204),
+        ("POST", "/api/suppliers/{id}/invite") => {
+            let body = json!({ "email": format!("s{n}@invited.example") });
+            on_record(format!("/api/suppliers/{}/invite", t.supplier), Some(body), 201)
+        }
+        ("GET", "/api/suppliers/{id}/people") => on_record(format!("/api/suppliers/{}/people", t.supplier), None, 200),
+        ("DELETE", "/api/suppliers/{id}/people/{userId}") => {
+            on_record(format!("/api/suppliers/{}/people/{}", t.supplier, own.suppliers_person), None, 204)
+        }
+        ("DELETE", "/api/suppliers/{id}/invitations/{invitationId}") => {
+            on_record(format!("/api/suppliers/{}/invitations/{}", t.supplier, own.suppliers_invitation), None, 204)
+        }
+        ("GET", "/api/audit" | "/api/admin/audit" | "/api/admin/sellers") => plain(path, 200),
+        ("GET", "/api/admin/sellers/{id}") => plain(&format!("/api/admin/sellers/{}", own.spare_seller), 200),
+        ("POST", "/api/admin/sellers/{id}/suspend") => {
+            plain(&format!("/api/admin/sellers/{}/suspend", own.spare_seller), 200)
+        }
+        ("POST", "/api/admin/sellers/{id}/reactivate") => {
+            plain(&format!("/api/admin/sellers/{}/reactivate", own.spare_seller), 200)
+        }
         ("GET", "/api/categories" | "/api/campaigns" | "/api/buyers" | "/api/suppliers" | "/api/leads") => {
             plain(path, 200)
         }
@@ -127,8 +169,18 @@ fn example(method: &Method, path: &str, own: &Own<'_>) -> Option<Example> {
 
 fn admitted(route: &Route, person: Option<&Person>) -> bool {
     let Some(person) = person else { return matches!(route.who, Who::Public | Who::ApiKey) };
-    let role = if person.user["role"] == "SELLER" { Role::Seller } else { Role::Buyer };
-    route.who.admits(role, Member::Owner)
+    let role = match person.user["role"].as_str() {
+        Some("SELLER") => Role::Seller,
+        Some("BUYER") => Role::Buyer,
+        Some("SUPPLIER") => Role::Supplier,
+        _ => Role::Admin,
+    };
+    let member = match person.user["member"].as_str() {
+        Some("MANAGER") => Member::Manager,
+        Some("VIEWER") => Member::Viewer,
+        _ => Member::Owner,
+    };
+    route.who.admits(role, member)
 }
 
 /// Deletions come last: what they end is needed before.
@@ -145,11 +197,58 @@ fn in_order(mut routes: Vec<Route>) -> Vec<Route> {
     routes
 }
 
+/// Somebody who tries every route.
+struct Cell {
+    who: &'static str,
+    /// `None`: nobody is signed in.
+    email: Option<String>,
+    /// Whether he belongs to the tenant whose ids are named.
+    own: bool,
+}
+
+/// Of a tenant, those who may less before those who may more, because they may end what is tried.
+async fn cells_of(world: &World, tenant: &Tenant, own: bool, names: [&'static str; 5], domain: &str) -> Vec<Cell> {
+    let viewer = world.member(&tenant.seller, &format!("viewer@{domain}"), "VIEWER").await;
+    let supplier = world.suppliers_person(tenant, &format!("supplier@{domain}")).await;
+    let manager = world.member(&tenant.seller, &format!("manager@{domain}"), "MANAGER").await;
+    let people = [&viewer, &supplier, &tenant.buyer, &manager, &tenant.seller];
+    let cell = |(who, person): (&'static str, &Person)| Cell { who, email: Some(person.email.clone()), own };
+    names.into_iter().zip(people).map(cell).collect()
+}
+
+/// What some routes end; made anew when one did.
+struct Spares {
+    invitation: String,
+    member: String,
+    suppliers_invitation: String,
+    suppliers_person: String,
+}
+
+impl Spares {
+    async fn new(world: &World, tenant: &Tenant, unique: u32) -> Self {
+        let id = |person: Person| person.user["id"].as_str().unwrap().to_owned();
+        let invite = async |path: &str, body: Value| {
+            let answer = world.client.post(path, &tenant.seller.token, &body).await.ok(201);
+            answer["invitation"]["id"].as_str().unwrap().to_owned()
+        };
+        let email = |what: &str| format!("{what}{unique}@spare.example");
+        let supplier = format!("/api/suppliers/{}/invite", tenant.supplier);
+        Self {
+            member: id(world.member(&tenant.seller, &email("member"), "VIEWER").await),
+            suppliers_person: id(world.suppliers_person(tenant, &email("person")).await),
+            invitation: invite("/api/team/invitations", json!({ "email": email("team"), "role": "VIEWER" })).await,
+            suppliers_invitation: invite(&supplier, json!({ "email": email("supplier") })).await,
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn only_those_who_may_succeed_and_nobody_of_another_tenant() {
     let world = World::start().await;
-    let tenant = world.tenant("mine").await;
+    let mut tenant = world.tenant("mine").await;
     let other = world.tenant("theirs").await;
+    let (spare_seller, _) = world.seller("spare").await;
+    let spare_seller = spare_seller.user["sellerId"].as_str().unwrap().to_owned();
     let secrets = [
         &tenant.category,
         &tenant.campaign,
@@ -158,35 +257,52 @@ async fn only_those_who_may_succeed_and_nobody_of_another_tenant() {
         &tenant.lead,
         &tenant.seller.email,
         &tenant.buyer.email,
-    ];
+    ]
+    .map(String::clone);
+    // Those who shall fail come first.
+    let mut cells = vec![Cell { who: "nobody", email: None, own: false }];
+    let admin = world.admin("ada@platform.example").await;
+    cells.push(Cell { who: "administrator", email: Some(admin.email), own: false });
+    let names = ["other viewer", "other supplier", "other buyer", "other manager", "other seller"];
+    cells.extend(cells_of(&world, &other, false, names, "theirs.example").await);
+    cells.extend(
+        cells_of(&world, &tenant, true, ["viewer", "supplier", "buyer", "manager", "seller"], "mine.example").await,
+    );
+    let mut spares = Spares::new(&world, &tenant, 0).await;
+    let mut sessions: HashMap<String, Person> = HashMap::new();
     let mut unique = 0;
     let mut problems = Vec::new();
     for route in in_order(routes()) {
         let line = format!("{} {}", route.method, route.path);
-        // Those who shall fail come first.
-        let cells = [
-            ("nobody", None),
-            ("other seller", Some((&other.seller, false))),
-            ("other buyer", Some((&other.buyer, false))),
-        ]
-        .into_iter()
-        .chain([("buyer", Some((&tenant.buyer, true))), ("seller", Some((&tenant.seller, true)))]);
-        for (who, cell) in cells {
+        let ends_sessions = route.path.starts_with("/api/auth/");
+        for Cell { who, email, own: is_own } in &cells {
             unique += 1;
-            // A session of its own: some routes end it.
-            let person = match cell {
-                Some((person, own)) => Some((world.log_in(&person.email).await, own)),
+            if ends_sessions {
+                sessions.clear();
+                tenant.seller = world.log_in(&tenant.seller.email).await;
+            }
+            let person = match email {
+                Some(email) => match sessions.get(email) {
+                    Some(known) => Some(known.clone()),
+                    None => {
+                        let person = world.log_in(email).await;
+                        sessions.insert(email.clone(), person.clone());
+                        Some(person)
+                    }
+                },
                 None => None,
             };
-            let token = person.as_ref().map_or("", |(person, _)| person.token.as_str());
-            let victim = match &person {
-                Some((person, true)) => person.clone(),
-                _ => world.log_in(&tenant.seller.email).await,
-            };
+            let token = person.as_ref().map_or("", |person| person.token.as_str());
+            let victim = if *is_own { person.as_ref().unwrap_or(&tenant.seller) } else { &tenant.seller };
             let own = Own {
                 tenant: &tenant,
                 buyer_id: tenant.buyer.user["buyerId"].as_str().unwrap(),
-                session_id: current_session(&world, &victim).await,
+                session_id: current_session(&world, victim).await,
+                invitation: &spares.invitation,
+                member: &spares.member,
+                suppliers_invitation: &spares.suppliers_invitation,
+                suppliers_person: &spares.suppliers_person,
+                spare_seller: &spare_seller,
                 unique,
             };
             let Some(example) = example(&route.method, route.path, &own) else {
@@ -195,9 +311,8 @@ async fn only_those_who_may_succeed_and_nobody_of_another_tenant() {
             };
             let answer = world.client.call(route.method.clone(), &example.path, token, example.body.as_ref()).await;
             let status = answer.status.as_u16();
-            let is_own = person.as_ref().is_none_or(|(_, own)| *own);
-            let may = admitted(&route, person.as_ref().map(|(person, _)| person));
-            let fine = match (may, is_own || !example.names_records) {
+            let may = admitted(&route, person.as_ref());
+            let fine = match (may, *is_own || person.is_none() || !example.names_records) {
                 (true, true) => status == example.status,
                 (true, false) => matches!(status, 404 | 422),
                 (false, _) if person.is_none() => status == 401,
@@ -206,10 +321,24 @@ async fn only_those_who_may_succeed_and_nobody_of_another_tenant() {
             if !fine {
                 problems.push(format!("{line} as {who}: {status} {}", answer.text));
             }
-            let is_foreign = person.as_ref().is_some_and(|(_, own)| !own);
-            if is_foreign && route.who != Who::Public && secrets.iter().any(|secret| answer.text.contains(*secret)) {
+            let tells = route.who != Who::Public && secrets.iter().any(|secret| answer.text.contains(secret));
+            // Those who run the platform see every tenant, by their own routes.
+            if !is_own && tells && !route.path.starts_with("/api/admin/") {
                 problems.push(format!("{line} as {who} tells of the other tenant: {}", answer.text));
             }
+            let ends = ["/api/team/", "/api/suppliers/{id}/people/", "/api/suppliers/{id}/invitations/"];
+            if status == 204 && ends.iter().any(|start| route.path.starts_with(start)) {
+                spares = Spares::new(&world, &tenant, unique).await;
+            }
+        }
+        if ends_sessions {
+            sessions.clear();
+            tenant.seller = world.log_in(&tenant.seller.email).await;
+        }
+        if line == "DELETE /api/suppliers/{id}" {
+            // Its person tries what is left.
+            let path = format!("/api/suppliers/{}", tenant.supplier);
+            world.client.put(&path, &tenant.seller.token, &json!({ "status": "ACTIVE" })).await.ok(200);
         }
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
@@ -219,9 +348,22 @@ async fn only_those_who_may_succeed_and_nobody_of_another_tenant() {
     );
 }
 
-/// A party without a cell above would never be tried; suppliers have no way to sign in yet.
+/// A party without a cell above would never be tried.
 const fn known(party: &Party) -> bool {
-    matches!(party, Party::Seller(_) | Party::Buyer | Party::Supplier)
+    matches!(party, Party::Seller(_) | Party::Buyer | Party::Supplier | Party::Admin)
+}
+
+/// Every way a route may be open to a seller's team, and that what changes something is not open to a viewer.
+#[test]
+fn viewers_change_nothing_and_managers_nothing_that_is_the_owners() {
+    for route in routes() {
+        let line = format!("{} {}", route.method, route.path);
+        let may = |member| matches!(route.who, Who::Only(_)) && route.who.admits(Role::Seller, member);
+        assert!(route.method.is_safe() || !may(Member::Viewer), "{line} is open to viewers");
+        let is_owners = (route.path.starts_with("/api/team") && !route.method.is_safe() && route.who != Who::Public)
+            || route.path == "/api/audit";
+        assert_eq!(may(Member::Owner) && !may(Member::Manager), is_owners, "{line}");
+    }
 }
 
 async fn current_session(world: &World, person: &Person) -> String {

@@ -1,16 +1,22 @@
 //! The service token and the tenant, as call metadata.
 
-use leadflow_kernel::{SellerId, UserId};
+use leadflow_kernel::SellerId;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
-use tonic::{Code, Request, Status};
+use tonic::{
+    Code, Request, Status,
+    metadata::{Ascii, MetadataValue},
+};
 
 use super::status;
+use crate::audit::{Actor, ActorRole};
 
 pub(super) const AUTHORIZATION: &str = "authorization";
 pub(super) const TENANT: &str = "x-leadflow-tenant";
 /// Metadata that names the user who acts, for the record of who changed what. The caller has checked it.
 pub const ACTOR: &str = "x-leadflow-actor";
+/// Metadata that says what that user is (see [`ActorRole::code`]).
+pub const ACTOR_ROLE: &str = "x-leadflow-actor-role";
 pub(super) const TRACEPARENT: &str = "traceparent";
 
 /// The secret that services show each other. Never printed.
@@ -69,15 +75,33 @@ pub fn tenant<T>(request: &Request<T>) -> Result<SellerId, Status> {
         .ok_or_else(|| status(Code::InvalidArgument, "tenant_missing", "x-leadflow-tenant must be a seller's id"))
 }
 
+/// The tenant a call is for, if it is for one.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` when it is malformed.
+pub fn optional_tenant<T>(request: &Request<T>) -> Result<Option<SellerId>, Status> {
+    if request.metadata().contains_key(TENANT) { tenant(request).map(Some) } else { Ok(None) }
+}
+
 /// The user who acts, if the call says.
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` when it is malformed.
-pub fn actor<T>(request: &Request<T>) -> Result<Option<UserId>, Status> {
+pub fn actor<T>(request: &Request<T>) -> Result<Option<Actor>, Status> {
     let Some(value) = request.metadata().get(ACTOR) else { return Ok(None) };
-    let user = value.to_str().ok().and_then(|text| text.parse().ok());
-    user.map(Some)
-        .ok_or_else(|| status(Code::InvalidArgument, "actor_malformed", "x-leadflow-actor must be a user's id"))
+    let text = |value: &MetadataValue<Ascii>| value.to_str().ok().map(str::to_owned);
+    let malformed = |sentence| status(Code::InvalidArgument, "actor_malformed", sentence);
+    let user = text(value)
+        .and_then(|text| text.parse().ok())
+        .ok_or_else(|| malformed("x-leadflow-actor must be a user's id"))?;
+    let role = match request.metadata().get(ACTOR_ROLE) {
+        None => None,
+        Some(value) => {
+            let role = text(value).and_then(|text| ActorRole::from_code(&text));
+            Some(role.ok_or_else(|| malformed("x-leadflow-actor-role must be a role"))?)
+        }
+    };
+    Ok(Some(Actor { user, role }))
 }
 
 /// The trace context a call came with.

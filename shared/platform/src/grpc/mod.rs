@@ -5,7 +5,7 @@ mod client;
 mod replicas;
 mod server;
 
-pub use auth::{ACTOR, ServiceToken, actor, tenant, traceparent};
+pub use auth::{ACTOR, ACTOR_ROLE, ServiceToken, actor, optional_tenant, tenant, traceparent};
 pub use client::{Caller, ChannelError, channel};
 pub use server::{Guard, builder, guard, serve};
 

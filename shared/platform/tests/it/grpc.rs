@@ -6,7 +6,11 @@ use leadflow_contracts::accounts::{
     accounts_server::{Accounts, AccountsServer},
 };
 use leadflow_kernel::SellerId;
-use leadflow_platform::{Shutdown, grpc};
+use leadflow_platform::{
+    Shutdown,
+    audit::{Actor, ActorRole},
+    grpc,
+};
 use tokio::net::TcpListener;
 use tonic::{Code, Request, Response, Status};
 
@@ -30,6 +34,8 @@ macro_rules! refuse {
 }
 refuse! {
     update_seller: UpdateSellerRequest -> Seller;
+    list_sellers: ListSellersRequest -> ListSellersResponse;
+    get_seller: GetSellerRequest -> SellerRow;
     create_buyer: CreateBuyerRequest -> Buyer;
     update_buyer: UpdateBuyerRequest -> Buyer;
     get_buyer: GetBuyerRequest -> Buyer;
@@ -138,9 +144,17 @@ fn who_acts_is_named_beside_the_message_or_not_at_all() {
     let user = leadflow_kernel::UserId::new();
     let mut request = caller("the-right-token-1").unbound((), Duration::from_secs(1));
     assert!(grpc::tenant(&request).is_err());
+    assert_eq!(grpc::optional_tenant(&request).unwrap(), None);
     assert_eq!(grpc::actor(&request).unwrap(), None);
     request.metadata_mut().insert(grpc::ACTOR, user.to_string().parse().unwrap());
-    assert_eq!(grpc::actor(&request).unwrap(), Some(user));
+    assert_eq!(grpc::actor(&request).unwrap(), Some(Actor { user, role: None }));
+    for role in ActorRole::ALL {
+        request.metadata_mut().insert(grpc::ACTOR_ROLE, role.code().parse().unwrap());
+        assert_eq!(grpc::actor(&request).unwrap(), Some(Actor { user, role: Some(role) }));
+    }
+    request.metadata_mut().insert(grpc::ACTOR_ROLE, "KING".parse().unwrap());
+    assert_eq!(grpc::actor(&request).unwrap_err().code(), Code::InvalidArgument);
+    request.metadata_mut().remove(grpc::ACTOR_ROLE);
     request.metadata_mut().insert(grpc::ACTOR, "somebody".parse().unwrap());
     assert_eq!(grpc::actor(&request).unwrap_err().code(), Code::InvalidArgument);
 }

@@ -5,7 +5,7 @@ use leadflow_kernel::{SessionId, UserId};
 
 use super::{People, PeopleError, own_words};
 use crate::{
-    app::audit::Change,
+    app::audit::{self, Change},
     store::{sessions, tokens, users},
 };
 
@@ -40,8 +40,8 @@ impl People {
         users::set_password(&mut transaction, id, &hash, now).await?;
         sessions::end_of_user(&mut transaction, id, None, keep).await?;
         tokens::forget(&mut transaction, MailKind::ResetPassword, id).await?;
-        let change = Change::new("user.password_changed", id).by(id);
-        change.write(&mut transaction, known.user.place.seller_id(), now).await?;
+        let change = Change::new("user.password_changed", id).by(audit::actor(&known.user));
+        audit::TRAIL.write(&mut transaction, known.user.place.seller_id(), now, change).await?;
         self.commit(transaction, Vec::new()).await?;
         Ok(now_known.user)
     }

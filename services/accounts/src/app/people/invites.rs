@@ -1,13 +1,17 @@
 //! A seller's invite code.
 
 use leadflow_accounts_domain::{Invalid, Invite, InviteText, Reason};
-use leadflow_kernel::{SellerId, UserId};
+use leadflow_kernel::SellerId;
 use leadflow_platform::db::TenantTx;
 use serde_json::json;
 
 use super::{People, PeopleError};
 use crate::{
-    app::{audit::Change, open_seller},
+    app::{
+        Actor,
+        audit::{self, Change},
+        open_seller,
+    },
     store::{invites, sellers},
 };
 
@@ -49,7 +53,7 @@ impl People {
         &self,
         seller_id: SellerId,
         hours: u32,
-        actor: Option<UserId>,
+        actor: Actor,
     ) -> Result<Invite, PeopleError> {
         if hours > Invite::MAX_HOURS {
             return Err(Invalid::new("expires_in_hours", Reason::Range { min: 0, max: Invite::MAX_HOURS }).into());
@@ -63,7 +67,7 @@ impl People {
     }
 
     /// Rotations of one seller come one after the other.
-    async fn locked_seller(&self, tx: &mut TenantTx, seller_id: SellerId) -> Result<(), PeopleError> {
+    pub(super) async fn locked_seller(&self, tx: &mut TenantTx, seller_id: SellerId) -> Result<(), PeopleError> {
         sellers::find_locked(tx, seller_id).await?.ok_or(PeopleError::NotFound("seller"))?;
         open_seller(tx, seller_id).await?;
         Ok(())
@@ -74,7 +78,7 @@ impl People {
         tx: &mut TenantTx,
         seller_id: SellerId,
         hours: u32,
-        actor: Option<UserId>,
+        actor: Actor,
     ) -> Result<Invite, PeopleError> {
         let now = self.clock.now();
         let invite = Invite::new(super::new_invite()?, hours, now);
@@ -84,7 +88,7 @@ impl People {
         // The code itself lets people in: it does not belong into the record.
         let change =
             Change::new("invite_code.replaced", seller_id).by(actor).to(json!({"expiresAt": invite.expires_at}));
-        change.write(tx, Some(seller_id), now).await?;
+        audit::TRAIL.write(tx, Some(seller_id), now, change).await?;
         Ok(invite)
     }
 }

@@ -5,7 +5,7 @@ use leadflow_kernel::SessionId;
 
 use super::{People, PeopleError, fingerprint};
 use crate::{
-    app::audit::Change,
+    app::audit::{self, Change},
     store::{sessions, users},
 };
 
@@ -72,9 +72,9 @@ impl People {
         }
         sessions::insert(&mut transaction, user.id, &session, fingerprint(token.reveal())).await?;
         let change = Change::new("user.logged_in", user.id)
-            .by(user.id)
+            .by(audit::actor(&user))
             .to(serde_json::json!({"session": session.id.to_string(), "address": session.address}));
-        change.write(&mut transaction, user.place.seller_id(), now).await?;
+        audit::TRAIL.write(&mut transaction, user.place.seller_id(), now, change).await?;
         self.commit(transaction, Vec::new()).await?;
         Ok(SignIn { session, token, user })
     }

@@ -1,9 +1,9 @@
 //! What people do with their accounts, one file per use case.
 
 mod admit;
-mod audit;
 mod change_password;
 mod create_admin;
+mod invitations;
 mod invites;
 mod log_in;
 mod mails;
@@ -13,6 +13,7 @@ mod register_buyer;
 mod register_seller;
 mod reset_password;
 mod sessions;
+mod team;
 mod throttle;
 mod verify_email;
 
@@ -20,7 +21,8 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use leadflow_accounts_domain::{
-    INVITE_BYTES, Invalid, InviteText, Password, PasswordRules, RANDOM_BYTES, SessionRules, TokenText, User,
+    INVITE_BYTES, Invalid, InviteText, Password, PasswordRules, RANDOM_BYTES, Refusal, SessionRules, TeamRefusal,
+    TokenText, User,
 };
 use leadflow_kernel::{Clock, UserId};
 use leadflow_messaging::{
@@ -34,8 +36,8 @@ use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use tokio_util::task::TaskTracker;
 
 pub use self::{
-    admit::Admission, log_in::SignIn, register::Registered, register_buyer::RegisterBuyer,
-    register_seller::RegisterSeller,
+    admit::Admission, invitations::AcceptInvitation, log_in::SignIn, register::Registered,
+    register_buyer::RegisterBuyer, register_seller::RegisterSeller,
 };
 use super::AppError;
 use crate::{
@@ -105,6 +107,18 @@ pub enum PeopleError {
     /// Somebody has registered with this address.
     #[error("this e-mail address is in use")]
     EmailInUse,
+    /// A rule of teams says no.
+    #[error(transparent)]
+    Team(#[from] TeamRefusal),
+    /// As many invitations are open as may.
+    #[error("{max} invitations are open; take one back first")]
+    TooManyInvitations {
+        /// The most that may be open.
+        max: u32,
+    },
+    /// The record is out of use.
+    #[error("the {0} is not in use")]
+    NotInUse(&'static str),
     /// The code is unknown, replaced or expired.
     #[error("this invite code does not work")]
     InviteUnknown,
@@ -152,6 +166,7 @@ impl From<AppError> for PeopleError {
             AppError::NotFound(what) => Self::NotFound(what),
             AppError::AlreadyExists(what) => Self::AlreadyExists(what),
             AppError::Database(error) => Self::Database(error),
+            AppError::Refused(Refusal::Archived { what }) => Self::NotInUse(what),
             AppError::Refused(refusal) => Self::Internal(refusal.to_string()),
             AppError::Randomness(what) => Self::Internal(what),
         }

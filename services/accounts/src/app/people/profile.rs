@@ -33,8 +33,9 @@ impl People {
             return Ok(before);
         }
         users::update(&mut transaction, &after, now).await?;
-        let change = Change::new("user.updated", id).by(id).from(audit::user(&before)).to(audit::user(&after));
-        change.write(&mut transaction, after.place.seller_id(), now).await?;
+        let change =
+            Change::new("user.updated", id).by(audit::actor(&after)).from(audit::user(&before)).to(audit::user(&after));
+        audit::TRAIL.write(&mut transaction, after.place.seller_id(), now, change).await?;
         self.commit(transaction, Vec::new()).await?;
         Ok(after)
     }

@@ -36,8 +36,8 @@ impl People {
             return Ok(None);
         }
         let user = super::existing(connection, new.id).await?;
-        let change = Change::new("user.registered", user.id).by(user.id).to(audit::user(&user));
-        change.write(connection, user.place.seller_id(), now).await?;
+        let change = Change::new("user.registered", user.id).by(audit::actor(&user)).to(audit::user(&user));
+        audit::TRAIL.write(connection, user.place.seller_id(), now, change).await?;
         let mail = self.mail(connection, MailKind::VerifyEmail, &user, now).await?;
         Ok(Some((user, mail)))
     }

@@ -74,8 +74,9 @@ impl People {
                 } else if let Some((user, mail)) =
                     self.add_user(&mut tx, &person(seller_id), &hash, created_with, now).await?
                 {
-                    let change = Change::new("buyer.created", record.id).by(user.id).to(audit::buyer(&record));
-                    change.write(&mut tx, Some(seller_id), now).await?;
+                    let change =
+                        Change::new("buyer.created", record.id).by(audit::actor(&user)).to(audit::buyer(&record));
+                    audit::TRAIL.write(&mut tx, Some(seller_id), now, change).await?;
                     let changed = Envelope::new(EventId::new(), &events::buyer_changed(&record), now);
                     self.commit_tenant(tx, vec![changed, mail]).await?;
                     return Ok(Registered { user, invite_code: None });

@@ -55,8 +55,8 @@ impl People {
         if sellers::insert(&mut transaction, &seller, seller_hash, now).await?
             && let Some((user, mail)) = self.add_user(&mut transaction, &new, &hash, created_with, now).await?
         {
-            let change = Change::new("seller.created", seller.id).by(user.id).to(audit::seller(&seller));
-            change.write(&mut transaction, Some(seller.id), now).await?;
+            let change = Change::new("seller.created", seller.id).by(audit::actor(&user)).to(audit::seller(&seller));
+            audit::TRAIL.write(&mut transaction, Some(seller.id), now, change).await?;
             let invite = Invite::new(super::new_invite()?, 0, now);
             if !invites::insert(&mut transaction, seller.id, &invite).await? {
                 return Err(PeopleError::Internal("an invite code was drawn twice".to_owned()));

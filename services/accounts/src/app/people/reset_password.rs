@@ -4,7 +4,7 @@ use leadflow_accounts_domain::{Email, MailKind, Password, User};
 
 use super::{People, PeopleError, fingerprint, own_words};
 use crate::{
-    app::audit::Change,
+    app::audit::{self, Change},
     store::{sessions, tokens, users},
 };
 
@@ -37,7 +37,7 @@ impl People {
         users::find_locked(&mut transaction, user.id).await?;
         let mail = self.mail(&mut transaction, MailKind::ResetPassword, &user, now).await?;
         let change = Change::new("user.password_reset_asked", user.id);
-        change.write(&mut transaction, user.place.seller_id(), now).await?;
+        audit::TRAIL.write(&mut transaction, user.place.seller_id(), now, change).await?;
         self.commit(transaction, vec![mail]).await
     }
 
@@ -64,8 +64,8 @@ impl People {
         // Who reads mail that was sent to an address has shown that it is his.
         users::verify_email(&mut transaction, user.id, now).await?;
         sessions::end_of_user(&mut transaction, user.id, None, None).await?;
-        let change = Change::new("user.password_reset", user.id).by(user.id);
-        change.write(&mut transaction, user.place.seller_id(), now).await?;
+        let change = Change::new("user.password_reset", user.id).by(audit::actor(&user));
+        audit::TRAIL.write(&mut transaction, user.place.seller_id(), now, change).await?;
         let user = super::existing(&mut transaction, user.id).await?;
         self.commit(transaction, Vec::new()).await?;
         Ok(user)

@@ -5,7 +5,10 @@ use leadflow_kernel::{SessionId, UserId};
 use serde_json::json;
 
 use super::{People, PeopleError, existing, fingerprint};
-use crate::{app::audit::Change, store::sessions};
+use crate::{
+    app::audit::{self, Change},
+    store::sessions,
+};
 
 impl People {
     /// Ends the session with this token; one that has ended already is no error.
@@ -18,8 +21,10 @@ impl People {
             return Ok(());
         };
         let user = existing(&mut transaction, user).await?;
-        let change = Change::new("user.logged_out", user.id).by(user.id).from(json!({"session": session.to_string()}));
-        change.write(&mut transaction, user.place.seller_id(), self.clock.now()).await?;
+        let change = Change::new("user.logged_out", user.id)
+            .by(audit::actor(&user))
+            .from(json!({"session": session.to_string()}));
+        audit::TRAIL.write(&mut transaction, user.place.seller_id(), self.clock.now(), change).await?;
         self.commit(transaction, Vec::new()).await
     }
 
@@ -59,8 +64,9 @@ impl People {
             return if only.is_some() { Err(PeopleError::NotFound("session")) } else { Ok(0) };
         }
         let ids: Vec<String> = ended.iter().map(ToString::to_string).collect();
-        let change = Change::new("user.sessions_revoked", user.id).by(user.id).from(json!({ "sessions": ids }));
-        change.write(&mut transaction, user.place.seller_id(), self.clock.now()).await?;
+        let change =
+            Change::new("user.sessions_revoked", user.id).by(audit::actor(&user)).from(json!({ "sessions": ids }));
+        audit::TRAIL.write(&mut transaction, user.place.seller_id(), self.clock.now(), change).await?;
         self.commit(transaction, Vec::new()).await?;
         Ok(u32::try_from(ended.len()).unwrap_or(u32::MAX))
     }

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use leadflow_accounts_domain::{AllowanceKind, Email};
-use leadflow_kernel::UserId;
+use leadflow_kernel::{SellerId, UserId};
 
 use super::{People, PeopleError, fingerprint};
 use crate::store::allowances;
@@ -13,6 +13,8 @@ const PASSWORDS: TimeDelta = TimeDelta::minutes(15);
 const MAILS: TimeDelta = TimeDelta::hours(1);
 /// Mails of all kinds to one user in that time.
 const MAILS_TO_ONE: u32 = 5;
+/// Invitations of one tenant in that time.
+const INVITATIONS: u32 = 60;
 /// As many times as much from one address for all e-mail addresses, as its people are many.
 const FROM_ONE_ADDRESS: u32 = 5;
 /// As many times as much for one e-mail address from everywhere: it bounds a guess from many places, and a
@@ -50,6 +52,15 @@ impl People {
     /// Counts a mail that is asked for.
     pub(super) async fn mail_wanted(&self, user: UserId) -> Result<(), PeopleError> {
         let wanted = [(format!("user:{}", user.uuid()), MAILS_TO_ONE)];
+        self.take(AllowanceKind::Mail, MAILS, &wanted).await
+    }
+
+    /// Counts an invitation to somebody who is no user, by a tenant.
+    pub(super) async fn invitation_wanted(&self, seller: SellerId, email: &Email) -> Result<(), PeopleError> {
+        let wanted = [
+            (format!("invited:{}", hex(fingerprint(email.key()))), MAILS_TO_ONE),
+            (format!("inviting:{}", seller.uuid()), INVITATIONS),
+        ];
         self.take(AllowanceKind::Mail, MAILS, &wanted).await
     }
 

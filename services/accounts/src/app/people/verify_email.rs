@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{People, PeopleError, existing, fingerprint};
 use crate::{
-    app::audit::Change,
+    app::audit::{self, Change},
     store::{tokens, users},
 };
 
@@ -46,8 +46,8 @@ impl People {
         }
         users::verify_email(&mut transaction, id, now).await?;
         let user = existing(&mut transaction, id).await?;
-        let change = Change::new("user.email_verified", id).by(id).to(json!({"emailVerified": true}));
-        change.write(&mut transaction, user.place.seller_id(), now).await?;
+        let change = Change::new("user.email_verified", id).by(audit::actor(&user)).to(json!({"emailVerified": true}));
+        audit::TRAIL.write(&mut transaction, user.place.seller_id(), now, change).await?;
         self.commit(transaction, Vec::new()).await?;
         Ok(user)
     }

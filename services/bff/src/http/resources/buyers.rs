@@ -224,11 +224,7 @@ async fn create(
                 weekly_spending_limit: body.weekly_spending_limit.map(|limit| limit.to_proto()),
                 monthly_spending_limit: body.monthly_spending_limit.map(|limit| limit.to_proto()),
             };
-            api.services
-                .accounts()
-                .create_buyer(api.services.request_by(&me.user.user_id, tenant, message))
-                .await?
-                .into_inner()
+            api.services.accounts().create_buyer(api.services.request_by(&me.user, tenant, message)).await?.into_inner()
         }
         Some(email) => {
             let user_id: UserId = repeat.id(&me.user.user_id, "buyer's user");
@@ -240,11 +236,7 @@ async fn create(
                 monthly_spending_limit: body.monthly_spending_limit.map(|limit| limit.to_proto()),
                 ..Default::default()
             };
-            api.services
-                .accounts()
-                .update_buyer(api.services.request_by(&me.user.user_id, tenant, message))
-                .await?
-                .into_inner()
+            api.services.accounts().update_buyer(api.services.request_by(&me.user, tenant, message)).await?.into_inner()
         }
     };
     let buyer = view(&api, tenant, buyer).await?;
@@ -334,12 +326,8 @@ async fn change(
     message: &'static str,
 ) -> Result<Json<BuyerAnswer>, Problem> {
     let tenant = me.tenant()?;
-    let buyer = api
-        .services
-        .accounts()
-        .update_buyer(api.services.request_by(&me.user.user_id, tenant, change))
-        .await?
-        .into_inner();
+    let buyer =
+        api.services.accounts().update_buyer(api.services.request_by(&me.user, tenant, change)).await?.into_inner();
     Ok(Json(BuyerAnswer { message, buyer: view(api, tenant, buyer).await? }))
 }
 
@@ -383,7 +371,8 @@ async fn credit(
         description: reason.to_owned(),
     };
     let call = || {
-        let (mut billing, request) = (api.services.billing(), api.services.request(tenant, message.clone()));
+        let (mut billing, request) =
+            (api.services.billing(), api.services.request_by(&me.user, tenant, message.clone()));
         async move { billing.credit_wallet(request).await }
     };
     let credited = patiently(WALLET_ON_ITS_WAY, call).await?.into_inner();

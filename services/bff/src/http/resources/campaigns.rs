@@ -294,7 +294,8 @@ async fn create(
 async fn put(api: &Api, me: &Me, id: CampaignId, message: PutCampaignRequest) -> Result<CampaignView, Problem> {
     let tenant = me.tenant()?;
     let call = || {
-        let (mut distribution, request) = (api.services.distribution(), api.services.request(tenant, message.clone()));
+        let (mut distribution, request) =
+            (api.services.distribution(), api.services.request_by(&me.user, tenant, message.clone()));
         async move { distribution.put_campaign(request).await }
     };
     patiently(TENANT_ON_ITS_WAY, call).await?;

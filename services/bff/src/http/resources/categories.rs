@@ -195,13 +195,15 @@ async fn create(
         status: Status::Active.to_proto().into(),
         fields: body.fields.into_iter().map(Field::into_proto).collect(),
     };
-    let category = put(&api, me.tenant()?, message).await?;
+    let category = put(&api, &me, message).await?;
     Ok((CREATED, Json(CategoryAnswer { message: "Category created", category })))
 }
 
-async fn put(api: &Api, tenant: SellerId, message: PutCategoryRequest) -> Result<CategoryView, Problem> {
+async fn put(api: &Api, me: &Me, message: PutCategoryRequest) -> Result<CategoryView, Problem> {
+    let tenant = me.tenant()?;
     let call = || {
-        let (mut distribution, request) = (api.services.distribution(), api.services.request(tenant, message.clone()));
+        let (mut distribution, request) =
+            (api.services.distribution(), api.services.request_by(&me.user, tenant, message.clone()));
         async move { distribution.put_category(request).await }
     };
     Ok(CategoryView::of(patiently(TENANT_ON_ITS_WAY, call).await?.into_inner()))
@@ -228,7 +230,7 @@ async fn update(
         name: body.name.unwrap_or(known.name),
         fields: body.fields.map_or(known.fields, |fields| fields.into_iter().map(Field::into_proto).collect()),
     };
-    let category = put(&api, tenant, message).await?;
+    let category = put(&api, &me, message).await?;
     Ok(Json(CategoryAnswer { message: "Category updated", category }))
 }
 
@@ -245,6 +247,6 @@ async fn archive(
         name: known.name,
         fields: known.fields,
     };
-    let category = put(&api, tenant, message).await?;
+    let category = put(&api, &me, message).await?;
     Ok(Json(CategoryAnswer { message: "Category archived", category }))
 }

@@ -123,10 +123,7 @@ async fn rotate(
     me: Me,
     Body(body): Body<Rotation>,
 ) -> Result<(StatusCode, Json<InviteCodeView>), Problem> {
-    let message = RotateInviteCodeRequest {
-        expires_in_hours: body.expires_in_hours.unwrap_or(0),
-        actor_user_id: me.user.user_id.clone(),
-    };
-    let request = api.services.request(me.tenant()?, message);
+    let message = RotateInviteCodeRequest { expires_in_hours: body.expires_in_hours.unwrap_or(0) };
+    let request = api.services.request_by(&me.user, me.tenant()?, message);
     Ok((CREATED, view(api.services.people().rotate_invite_code(request).await?.into_inner())))
 }

@@ -166,12 +166,19 @@ enum LeadView {
     Received(ReceivedLead),
 }
 
+/// Where in a list by page number an answer is.
 #[derive(Serialize, ToSchema)]
-struct Pagination {
+pub(super) struct Pagination {
     page: u32,
     limit: u32,
     total: u64,
     pages: u64,
+}
+
+impl Pagination {
+    pub(super) fn of(page: u32, limit: u32, total: u64) -> Self {
+        Self { page, limit, total, pages: total.div_ceil(u64::from(limit)) }
+    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -303,8 +310,7 @@ async fn list(State(api): State<Api>, me: Me, Query(asked): Query<Asked>) -> Res
         let listed = api.services.catalogue().list_leads(api.services.request(tenant, message)).await?.into_inner();
         (listed.leads.into_iter().map(|lead| received(lead, me.role())).collect(), listed.total)
     };
-    let pages = total.div_ceil(u64::from(limit));
-    Ok(Json(Leads { leads, pagination: Pagination { page, limit, total, pages } }))
+    Ok(Json(Leads { leads, pagination: Pagination::of(page, limit, total) }))
 }
 
 /// When the newest of a buyer's deliveries arrived, by assignment; nothing while notifier is away.

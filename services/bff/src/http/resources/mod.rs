@@ -1,11 +1,14 @@
 //! One file a resource: its lines of the table, its handlers, and how it looks in JSON.
 
+pub(super) mod admin;
+pub(super) mod audit;
 pub(super) mod auth;
 pub(super) mod buyers;
 pub(super) mod campaigns;
 pub(super) mod categories;
 pub(super) mod events;
 pub(super) mod ingest;
+mod invitation;
 pub(super) mod invites;
 pub(super) mod leads;
 pub(super) mod password;
@@ -13,7 +16,9 @@ pub(super) mod preferences;
 pub(super) mod reports;
 pub(super) mod sessions;
 pub(super) mod subscriptions;
+pub(super) mod supplier_people;
 pub(super) mod suppliers;
+pub(super) mod team;
 mod user;
 pub(super) mod wallet;
 
@@ -30,6 +35,9 @@ const SELLERS: Who = Who::Only(&[Party::Seller(Right::Change)]);
 const SEEING_SELLERS: Who = Who::Only(&[Party::Seller(Right::See)]);
 /// The tenant: sellers and their buyers.
 const TENANT: Who = Who::Only(&[Party::Seller(Right::See), Party::Buyer]);
+/// Who owns the tenant.
+const OWNERS: Who = Who::Only(&[Party::Seller(Right::Own)]);
+const ADMINS: Who = Who::Only(&[Party::Admin]);
 const BUYERS: Who = Who::Only(&[Party::Buyer]);
 
 const OK: StatusCode = StatusCode::OK;

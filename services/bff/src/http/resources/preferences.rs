@@ -147,7 +147,7 @@ async fn update(State(api): State<Api>, me: Me, Body(body): Body<Change>) -> Res
                 secret: body.webhook_secret.unwrap_or_default(),
                 enabled,
             };
-            let request = api.services.request(me.tenant()?, message);
+            let request = api.services.request_by(&me.user, me.tenant()?, message);
             Some(api.services.notifier().put_endpoint(request).await?.into_inner())
         }
         None if body.webhook_enabled == Some(true) => return Err(invalid("webhookUrl", "is required for a webhook")),

@@ -122,7 +122,8 @@ async fn subscribe(
 async fn put(api: &Api, me: &Me, message: PutSubscriptionRequest) -> Result<SubscriptionView, Problem> {
     let tenant = me.tenant()?;
     let call = || {
-        let (mut distribution, request) = (api.services.distribution(), api.services.request(tenant, message.clone()));
+        let (mut distribution, request) =
+            (api.services.distribution(), api.services.request_by(&me.user, tenant, message.clone()));
         async move { distribution.put_subscription(request).await }
     };
     Ok(SubscriptionView::of(patiently(BUYER_ON_ITS_WAY, call).await?.into_inner()))

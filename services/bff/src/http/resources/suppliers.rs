@@ -210,9 +210,9 @@ async fn create(
         posts_per_second: body.posts_per_second.unwrap_or(0),
     };
     let mut accounts = api.services.accounts();
-    accounts.create_supplier(api.services.request_by(&me.user.user_id, tenant, message)).await?;
+    accounts.create_supplier(api.services.request_by(&me.user, tenant, message)).await?;
     let message = CreateApiKeyRequest { supplier_id: id.to_string(), key_id: key.to_string() };
-    let made = accounts.create_api_key(api.services.request_by(&me.user.user_id, tenant, message)).await?.into_inner();
+    let made = accounts.create_api_key(api.services.request_by(&me.user, tenant, message)).await?.into_inner();
     let supplier = view(&api, tenant, made.supplier.ok_or_else(away)?).await?;
     Ok((
         CREATED,
@@ -268,12 +268,8 @@ async fn change(
     message: &'static str,
 ) -> Result<Json<SupplierAnswer>, Problem> {
     let tenant = me.tenant()?;
-    let supplier = api
-        .services
-        .accounts()
-        .update_supplier(api.services.request_by(&me.user.user_id, tenant, change))
-        .await?
-        .into_inner();
+    let supplier =
+        api.services.accounts().update_supplier(api.services.request_by(&me.user, tenant, change)).await?.into_inner();
     Ok(Json(SupplierAnswer { message, supplier: view(api, tenant, supplier).await? }))
 }
 
@@ -299,12 +295,8 @@ async fn rotate(
         key_id: key.to_string(),
         overlap_seconds: body.overlap_seconds.unwrap_or(USUAL_OVERLAP_SECONDS),
     };
-    let made = api
-        .services
-        .accounts()
-        .rotate_api_key(api.services.request_by(&me.user.user_id, tenant, message))
-        .await?
-        .into_inner();
+    let made =
+        api.services.accounts().rotate_api_key(api.services.request_by(&me.user, tenant, message)).await?.into_inner();
     let supplier = view(&api, tenant, made.supplier.ok_or_else(away)?).await?;
     Ok(Json(WithKey { message: "New key; keep it, it is not shown again", supplier, api_key: made.api_key }))
 }

@@ -1,7 +1,7 @@
 //! People as they look in JSON.
 
 use leadflow_contracts::accounts::{Member as MemberProto, Role as RoleProto, User};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::http::values::Time;
@@ -15,12 +15,35 @@ pub(super) enum Role {
     Admin,
 }
 
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+/// In a seller's team.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
+#[schema(as = TeamRole)]
 pub(super) enum Member {
+    /// May do everything.
     Owner,
+    /// Everything but what concerns the team, and the audit.
     Manager,
+    /// Sees, changes nothing.
     Viewer,
+}
+
+impl Member {
+    pub(super) const fn of(member: MemberProto) -> Self {
+        match member {
+            MemberProto::Owner => Self::Owner,
+            MemberProto::Manager => Self::Manager,
+            MemberProto::Viewer | MemberProto::Unspecified => Self::Viewer,
+        }
+    }
+
+    pub(super) const fn to_proto(self) -> MemberProto {
+        match self {
+            Self::Owner => MemberProto::Owner,
+            Self::Manager => MemberProto::Manager,
+            Self::Viewer => MemberProto::Viewer,
+        }
+    }
 }
 
 /// Somebody who signs in.
@@ -64,12 +87,7 @@ impl UserView {
             RoleProto::Admin => Role::Admin,
             RoleProto::Buyer | RoleProto::Unspecified => Role::Buyer,
         };
-        let member = match user.member() {
-            _ if user.role() != RoleProto::Seller => None,
-            MemberProto::Owner => Some(Member::Owner),
-            MemberProto::Manager => Some(Member::Manager),
-            MemberProto::Viewer | MemberProto::Unspecified => Some(Member::Viewer),
-        };
+        let member = (user.role() == RoleProto::Seller).then(|| Member::of(user.member()));
         Self {
             id: user.user_id,
             email: user.email,
