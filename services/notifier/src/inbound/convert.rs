@@ -20,6 +20,8 @@ pub(super) fn mail(event_id: EventId, event: told::MailWanted) -> Result<NewMail
     let kind = match event.kind() {
         told::MailKind::ResetPassword => MailKind::ResetPassword,
         told::MailKind::VerifyEmail => MailKind::VerifyEmail,
+        told::MailKind::TeamInvitation => MailKind::TeamInvitation,
+        told::MailKind::SupplierInvitation => MailKind::SupplierInvitation,
         // Among the dead letters it waits for a release that knows it.
         _ => return Err(format!("no such kind of mail: {}", event.kind).into()),
     };

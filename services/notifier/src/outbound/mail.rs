@@ -55,7 +55,7 @@ impl Mails {
             SendError::Later("its contents cannot be opened with this SERVICE_TOKEN".to_owned())
         })?;
         let link = link(&self.pages, kind.page(), &contents.token);
-        let letter = compose(kind, &contents.name, &link);
+        let letter = compose(kind, &contents.name, &contents.company_name, &link);
         let id = job.event.to_string();
         let mail =
             Mail { id: &id, address: &contents.email, subject: letter.subject, text: &letter.text, html: &letter.html };

@@ -88,7 +88,12 @@ fn mails(mailer: Option<Mailer>) -> Mails {
 /// A mail as accounts asks for it.
 fn wanted(world: &World, kind: events::MailKind, seconds: i64) -> events::MailWanted {
     let id = MailId::new().to_string();
-    let contents = events::MailContents { email: ADDRESS.into(), name: "Sam".into(), token: SECRET.into() };
+    let contents = events::MailContents {
+        email: ADDRESS.into(),
+        name: "Sam".into(),
+        token: SECRET.into(),
+        company_name: "Acme".into(),
+    };
     let cipher = Aes256Gcm::new(&ServiceToken::new(TOKEN).derive_key("mail contents").into());
     let payload = Payload { msg: &contents.encode_to_vec(), aad: id.as_bytes() };
     let sealed = cipher.encrypt(Nonce::from_slice(&[7; 12]), payload).unwrap();
@@ -142,15 +147,20 @@ async fn what_is_asked_for_arrives_with_its_link_and_leaves_no_token_behind() {
     }
     world.publish(&wanted(&world, events::MailKind::ResetPassword, 3_600)).await;
     world.publish(&wanted(&world, events::MailKind::VerifyEmail, 3_600)).await;
-    wait::until("both mails are sent", PATIENCE, async || {
-        world.count("SELECT count(*) FROM notifier.mails WHERE status = 'SENT' AND sealed IS NULL").await == 2
+    // Who is invited is no user yet.
+    let invitation = wanted(&world, events::MailKind::TeamInvitation, 3_600);
+    world.publish(&events::MailWanted { user_id: String::new(), ..invitation }).await;
+    wait::until("all mails are sent", PATIENCE, async || {
+        world.count("SELECT count(*) FROM notifier.mails WHERE status = 'SENT' AND sealed IS NULL").await == 3
     })
     .await;
     let arrived = sandbox.arrived().await;
-    assert_eq!(arrived.len(), 2, "{arrived:?}");
-    for (page, subject) in
-        [("reset-password", "Choose a new password"), ("verify-email", "Confirm your e-mail address")]
-    {
+    assert_eq!(arrived.len(), 3, "{arrived:?}");
+    for (page, subject) in [
+        ("reset-password", "Choose a new password"),
+        ("verify-email", "Confirm your e-mail address"),
+        ("accept-invitation", "You are invited to a team on LeadFlow"),
+    ] {
         let mail = arrived.iter().find(|mail| mail["subject"] == subject).unwrap();
         let link = format!("https://app.example.com/{page}?token={SECRET}");
         assert_eq!((&mail["to"], &mail["links"]), (&json!([ADDRESS]), &json!([link])));

@@ -26,7 +26,7 @@ struct Page {
     done: &'static str,
 }
 
-const PAGES: [Page; 2] = [
+const PAGES: [Page; 3] = [
     Page {
         name: "reset-password",
         title: "Choose a new password",
@@ -42,6 +42,14 @@ const PAGES: [Page; 2] = [
         fields: &[],
         button: "This is my address",
         done: "Your address is confirmed.",
+    },
+    Page {
+        name: "accept-invitation",
+        title: "Accept the invitation",
+        route: "/api/team/invitations/accept",
+        fields: &[("name", "Your name", "text"), ("password", "Password", "password")],
+        button: "Accept",
+        done: "Welcome. You can sign in now.",
     },
 ];
 
