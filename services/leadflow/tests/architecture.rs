@@ -232,7 +232,7 @@ const BESIDE_TENANTS: &[(&str, &str, &[&str])] = &[
     (
         "billing",
         "holds and captures come in batches of many tenants' events, and are given back by a worker",
-        &["mod.rs", "place_holds.rs"],
+        &["capture_sales.rs", "mod.rs", "place_holds.rs"],
     ),
     (
         "distribution",
