@@ -21,9 +21,16 @@ const POLICY: HeaderValue =
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
-        Route::get("/api/openapi.json", Who::Public, "This API as an OpenAPI 3.1 document", openapi)
-            .answers_nothing(StatusCode::OK, "The document"),
-        Route::get("/api/docs", Who::Public, "This API as a page", page).answers_nothing(StatusCode::OK, "The page"),
+        Route::get("/api/openapi.json", Who::Public, "This API as an OpenAPI 3.1 document", openapi).answers_other(
+            StatusCode::OK,
+            "The document",
+            JSON,
+        ),
+        Route::get("/api/docs", Who::Public, "This API as a page", page).answers_other(
+            StatusCode::OK,
+            "The page",
+            "text/html",
+        ),
     ]
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     session::COOKIE,
-    table::{Answers, JSON, Route, Shape, Who},
+    table::{Answers, Content, JSON, Route, Shape, Who},
 };
 
 /// Answers that every route may give, by status.
@@ -112,7 +112,7 @@ fn extra_errors(route: &Route) -> Vec<(&'static str, &'static str)> {
     if matches!(route.who, Who::Only(_) | Who::ApiKey) || !route.method.is_safe() {
         errors.push(("403", "Not for this role, or sent by another site's page"));
     }
-    if route.path.contains('{') || !route.method.is_safe() {
+    if route.path.contains('{') || !route.method.is_safe() || route.who == Who::ApiKey {
         errors.push(("404", "Unknown, or another tenant's"));
         errors.push(("409", "In conflict with what is there"));
         errors.push(("422", "Well-formed but not valid; fields says what"));
@@ -150,8 +150,11 @@ fn query_parameters(query: &Shape) -> Vec<Value> {
 
 fn response(answer: &Answers, schemas: &mut Map<String, Value>) -> Value {
     let mut response = json!({ "description": answer.description });
-    if let Some(body) = &answer.body {
-        response["content"] = content(body, answer.media, schemas);
+    match &answer.content {
+        Content::Nothing => {}
+        Content::Record(shape) => response["content"] = content(shape, answer.media, schemas),
+        Content::Other => response["content"] = json!({ answer.media: { "schema": {} } }),
+        Content::Error => return error(answer.description),
     }
     response
 }
@@ -214,7 +217,11 @@ mod tests {
     fn one_name_is_one_schema() {
         let mut seen: HashMap<String, Value> = HashMap::new();
         for route in routes() {
-            let shapes = route.body.into_iter().chain(route.answers.into_iter().filter_map(|answer| answer.body));
+            let answered = route.answers.into_iter().filter_map(|answer| match answer.content {
+                Content::Record(shape) => Some(shape),
+                _ => None,
+            });
+            let shapes = route.body.into_iter().chain(answered);
             for shape in shapes {
                 let all = shape.refers_to.into_iter().chain([(shape.name, shape.schema)]);
                 for (name, schema) in all {

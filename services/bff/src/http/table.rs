@@ -117,12 +117,22 @@ pub(super) const JSON: &str = "application/json";
 /// The media type of a stream of events.
 pub(super) const EVENT_STREAM: &str = "text/event-stream";
 
+/// What is in an answer's body.
+pub(super) enum Content {
+    Nothing,
+    Record(Shape),
+    /// The common form of errors.
+    Error,
+    /// What no record describes.
+    Other,
+}
+
 /// One answer that is a success, or otherwise worth telling of.
 pub(super) struct Answers {
     pub(super) status: StatusCode,
     pub(super) description: &'static str,
     pub(super) media: &'static str,
-    pub(super) body: Option<Shape>,
+    pub(super) content: Content,
 }
 
 /// One line of the table.
@@ -217,20 +227,32 @@ impl Route {
         self
     }
 
-    pub(super) fn answers<T: ToSchema>(mut self, status: StatusCode, description: &'static str) -> Self {
-        self.answers.push(Answers { status, description, media: JSON, body: Some(Shape::of::<T>()) });
+    pub(super) fn answers<T: ToSchema>(self, status: StatusCode, description: &'static str) -> Self {
+        self.answer(status, description, JSON, Content::Record(Shape::of::<T>()))
+    }
+
+    fn answer(mut self, status: StatusCode, description: &'static str, media: &'static str, content: Content) -> Self {
+        self.answers.push(Answers { status, description, media, content });
         self
     }
 
     /// A stream of server-sent events, of which each is a `T`.
-    pub(super) fn streams<T: ToSchema>(mut self, status: StatusCode, description: &'static str) -> Self {
-        self.answers.push(Answers { status, description, media: EVENT_STREAM, body: Some(Shape::of::<T>()) });
-        self
+    pub(super) fn streams<T: ToSchema>(self, status: StatusCode, description: &'static str) -> Self {
+        self.answer(status, description, EVENT_STREAM, Content::Record(Shape::of::<T>()))
     }
 
-    pub(super) fn answers_nothing(mut self, status: StatusCode, description: &'static str) -> Self {
-        self.answers.push(Answers { status, description, media: JSON, body: None });
-        self
+    pub(super) fn answers_nothing(self, status: StatusCode, description: &'static str) -> Self {
+        self.answer(status, description, JSON, Content::Nothing)
+    }
+
+    /// Something of this media type that no record describes.
+    pub(super) fn answers_other(self, status: StatusCode, description: &'static str, media: &'static str) -> Self {
+        self.answer(status, description, media, Content::Other)
+    }
+
+    /// Beyond the refusals that every route of its kind may give.
+    pub(super) fn refuses(self, status: StatusCode, description: &'static str) -> Self {
+        self.answer(status, description, JSON, Content::Error)
     }
 
     /// Whether handlers read a JSON body.

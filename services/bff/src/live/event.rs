@@ -7,7 +7,7 @@ use crate::http::{Dollars, Time};
 
 /// Something that happened. The same may be told twice, with the same `id:`.
 #[derive(Debug, Serialize, ToSchema)]
-#[serde(tag = "type", rename_all_fields = "camelCase")]
+#[serde(tag = "type")]
 pub(crate) enum Happening {
     /// Listening has begun: what is loaded from now on is kept up to date by what follows.
     #[serde(rename = "ready")]
@@ -16,7 +16,7 @@ pub(crate) enum Happening {
     #[serde(rename = "reload")]
     Reload {},
     /// A lead was posted. For the seller and its supplier.
-    #[serde(rename = "lead.received")]
+    #[serde(rename = "lead.received", rename_all = "camelCase")]
     LeadReceived {
         lead_id: String,
         campaign_id: String,
@@ -30,7 +30,7 @@ pub(crate) enum Happening {
         at: Option<Time>,
     },
     /// What became of a lead. For the seller and its supplier.
-    #[serde(rename = "lead.decided")]
+    #[serde(rename = "lead.decided", rename_all = "camelCase")]
     LeadDecided {
         lead_id: String,
         campaign_id: String,
@@ -46,7 +46,7 @@ pub(crate) enum Happening {
         at: Option<Time>,
     },
     /// A buyer got a lead. For the seller and that buyer.
-    #[serde(rename = "lead.assigned")]
+    #[serde(rename = "lead.assigned", rename_all = "camelCase")]
     LeadAssigned {
         lead_id: String,
         campaign_id: String,
@@ -59,7 +59,7 @@ pub(crate) enum Happening {
         at: Option<Time>,
     },
     /// A buyer's system took a lead. For the seller and that buyer.
-    #[serde(rename = "delivery.succeeded")]
+    #[serde(rename = "delivery.succeeded", rename_all = "camelCase")]
     DeliverySucceeded {
         delivery_id: String,
         assignment_id: String,
@@ -69,7 +69,7 @@ pub(crate) enum Happening {
         at: Option<Time>,
     },
     /// A buyer's system did not take a lead, and it will not be tried again. For the seller and that buyer.
-    #[serde(rename = "delivery.failed")]
+    #[serde(rename = "delivery.failed", rename_all = "camelCase")]
     DeliveryFailed {
         delivery_id: String,
         assignment_id: String,
@@ -81,32 +81,32 @@ pub(crate) enum Happening {
         at: Option<Time>,
     },
     /// A buyer's webhook was switched off, having failed for days. For the seller and that buyer.
-    #[serde(rename = "webhook.disabled")]
+    #[serde(rename = "webhook.disabled", rename_all = "camelCase")]
     WebhookDisabled {
         buyer_id: String,
         /// In words.
         reason: String,
     },
     /// Money was added to a buyer's wallet. For the seller and that buyer.
-    #[serde(rename = "wallet.credited")]
+    #[serde(rename = "wallet.credited", rename_all = "camelCase")]
     WalletCredited { buyer_id: String, amount: Dollars, available: Dollars },
     /// A buyer's wallet fell below its threshold. For the seller and that buyer.
-    #[serde(rename = "wallet.low_balance")]
+    #[serde(rename = "wallet.low_balance", rename_all = "camelCase")]
     WalletLowBalance { buyer_id: String, available: Dollars, threshold: Dollars },
     /// A category was made or changed. For the seller and all buyers.
-    #[serde(rename = "category.changed")]
+    #[serde(rename = "category.changed", rename_all = "camelCase")]
     CategoryChanged { category_id: String },
     /// A campaign was made or changed. For the seller and all buyers.
-    #[serde(rename = "campaign.changed")]
+    #[serde(rename = "campaign.changed", rename_all = "camelCase")]
     CampaignChanged { campaign_id: String, category_id: String },
     /// A subscription was made or changed. For the seller and its buyer.
-    #[serde(rename = "subscription.changed")]
+    #[serde(rename = "subscription.changed", rename_all = "camelCase")]
     SubscriptionChanged { subscription_id: String, campaign_id: String, buyer_id: String },
     /// A buyer was made or changed. For the seller and that buyer.
-    #[serde(rename = "buyer.changed")]
+    #[serde(rename = "buyer.changed", rename_all = "camelCase")]
     BuyerChanged { buyer_id: String },
     /// A supplier was made or changed. For the seller and that supplier.
-    #[serde(rename = "supplier.changed")]
+    #[serde(rename = "supplier.changed", rename_all = "camelCase")]
     SupplierChanged { supplier_id: String },
 }
 

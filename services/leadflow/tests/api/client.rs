@@ -1,6 +1,6 @@
-//! A front end's HTTP client.
+//! A front end's HTTP client. Every answer of the API is held against its own OpenAPI document.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -10,6 +10,9 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use serde_json::Value;
+use tokio::sync::OnceCell;
+
+use crate::contract::Contract;
 
 /// Longer than any answer takes on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(45);
@@ -19,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(45);
 pub struct Client {
     pub http: Hyper<HttpConnector, Full<Bytes>>,
     pub base: String,
+    /// Of the API: its document, from the first request on.
+    contract: Option<Arc<OnceCell<Contract>>>,
 }
 
 /// A whole answer.
@@ -49,12 +54,41 @@ impl Answer {
 }
 
 impl Client {
+    /// Of the API.
     pub fn new(base: &str) -> Self {
-        Self { http: Hyper::builder(TokioExecutor::new()).build_http(), base: base.to_owned() }
+        Self { contract: Some(Arc::default()), ..Self::without_document(base) }
+    }
+
+    /// Of something else.
+    pub fn without_document(base: &str) -> Self {
+        Self { http: Hyper::builder(TokioExecutor::new()).build_http(), base: base.to_owned(), contract: None }
+    }
+
+    /// The document that is served here.
+    pub async fn contract(&self) -> Option<&Contract> {
+        let load = async || {
+            let answer = self.exchange(Method::GET, "/api/openapi.json", &[], None).await;
+            assert_eq!(answer.status, 200, "{}", answer.text);
+            Contract::new(answer.body)
+        };
+        Some(self.contract.as_ref()?.get_or_init(load).await)
     }
 
     /// Sends with these headers.
     pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Option<Bytes>) -> Answer {
+        let contract = self.contract().await;
+        let answer = self.exchange(method.clone(), path, headers, body).await;
+        // Asking what is allowed is no operation of the document.
+        if let Some(contract) = contract.filter(|_| method != Method::OPTIONS) {
+            let fault = contract.fault(&method, path, answer.status.as_u16(), &answer.headers, &answer.text);
+            if let Err(fault) = fault {
+                panic!("{method} {path} answered {} outside the document: {fault}\n{}", answer.status, answer.text);
+            }
+        }
+        answer
+    }
+
+    async fn exchange(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Option<Bytes>) -> Answer {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
         for (name, value) in headers {
             request = request.header(*name, *value);

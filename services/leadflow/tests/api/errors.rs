@@ -93,6 +93,9 @@ async fn whatever_is_sent_is_answered_with_what_is_wrong_with_it() {
     ] {
         client.get(path, token).await.refused(status);
     }
+    // Leads are listed once they are decided.
+    let pending = client.get("/api/leads?status=PENDING", seller).await.ok(200);
+    assert_eq!((&pending["leads"], &pending["pagination"]["total"]), (&json!([]), &json!(0)));
     let refused =
         client.put("/api/notifications/preferences", buyer, &json!({ "webhookUrl": "http://10.0.0.1/" })).await;
     assert!(refused.body["fields"]["webhookUrl"].is_string(), "{}", refused.text);

@@ -20,6 +20,7 @@ pub struct Told {
 
 /// An open stream.
 pub struct Feed {
+    client: Client,
     body: Incoming,
     text: String,
     /// Everything that was read, as it came.
@@ -49,7 +50,7 @@ impl Feed {
         {
             assert_eq!(answer.headers()[name], value);
         }
-        Ok(Self { body: answer.into_body(), text: String::new(), all: String::new() })
+        Ok(Self { client: client.clone(), body: answer.into_body(), text: String::new(), all: String::new() })
     }
 
     /// The next event; `None` when the stream has ended.
@@ -58,8 +59,10 @@ impl Feed {
             while let Some((block, rest)) = self.text.split_once("\n\n") {
                 let told = read(block);
                 self.text = rest.to_owned();
-                if told.is_some() {
-                    return told;
+                if let Some(told) = told {
+                    let contract = self.client.contract().await.unwrap();
+                    contract.event(&told.data).unwrap_or_else(|fault| panic!("{told:?}: {fault}"));
+                    return Some(told);
                 }
             }
             if !self.more(PATIENCE).await {

@@ -14,7 +14,7 @@ struct Mailbox(Client);
 
 impl Mailbox {
     fn of(world: &World) -> Self {
-        Self(Client::new(&world.cluster.http_urls("sandbox")[0]))
+        Self(Client::without_document(&world.cluster.http_urls("sandbox")[0]))
     }
 
     /// All mails to this address with this subject, the newest first.

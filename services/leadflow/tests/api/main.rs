@@ -5,6 +5,7 @@ mod admin;
 mod audit;
 mod auth;
 mod client;
+mod contract;
 mod errors;
 mod feed;
 mod live;

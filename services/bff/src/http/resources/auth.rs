@@ -40,7 +40,7 @@ pub(in crate::http) fn routes() -> Vec<Route> {
             .sign_in()
             .body::<Credentials>()
             .answers::<SignedIn>(OK, "Signed in; the session's cookie is set as well")
-            .answers_nothing(StatusCode::UNAUTHORIZED, "Wrong e-mail or password"),
+            .refuses(StatusCode::UNAUTHORIZED, "Wrong e-mail or password"),
         Route::post("/api/auth/logout", Who::SignedIn, "Sign out", log_out)
             .answers_nothing(StatusCode::NO_CONTENT, "Signed out"),
         Route::get("/api/auth/session", Who::SignedIn, "Who is signed in", session)

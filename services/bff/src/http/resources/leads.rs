@@ -294,6 +294,9 @@ async fn list(State(api): State<Api>, me: Me, Query(asked): Query<Asked>) -> Res
         let listed = listed?.into_inner();
         let leads = listed.purchases.into_iter().map(|purchase| bought(purchase, &delivered)).collect();
         (leads, listed.total)
+    } else if asked.status == Some(LeadStatus::Pending) {
+        // A lead is listed once it is decided.
+        (Vec::new(), 0)
     } else {
         let supplier_id = if me.role() == Role::Supplier { me.supplier()?.to_string() } else { String::new() };
         let outcomes = asked.status.map(|status| status.to_proto().into()).into_iter().collect();
