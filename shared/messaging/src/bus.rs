@@ -30,8 +30,9 @@ pub struct BusSettings {
     pub connect_within: Duration,
 }
 
-/// The oldest server whose behaviour this code relies on (atomic batch publishing).
-const OLDEST: (u64, u64) = (2, 12);
+/// The oldest server whose behaviour this code relies on: older ones may lose messages of a stream when its files are compacted after
+/// a removal (mended in 2.12.3).
+const OLDEST: (u64, u64, u64) = (2, 12, 3);
 /// How long a publish waits for the stream's acknowledgement.
 const ACK_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -51,7 +52,7 @@ pub enum BusError {
     #[error("cannot reach NATS (setting NATS_URL) within {0:?}")]
     Unreachable(Duration, #[source] async_nats::ConnectError),
     /// The server ignores options of newer versions without an error, so it is refused.
-    #[error("nats-server {found} is too old: 2.12 or newer is needed")]
+    #[error("nats-server {found} is too old: 2.12.3 or newer is needed")]
     TooOld {
         /// What the server says it is.
         found: String,
@@ -235,7 +236,8 @@ fn unpublished(subject: &str, error: impl std::error::Error + Send + Sync + 'sta
 
 fn new_enough(version: &str) -> bool {
     let mut numbers = version.split(['.', '-']).map(|part| part.parse::<u64>().unwrap_or(0));
-    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= OLDEST
+    let mut next = || numbers.next().unwrap_or(0);
+    (next(), next(), next()) >= OLDEST
 }
 
 #[cfg(test)]
@@ -243,11 +245,13 @@ mod tests {
     use super::new_enough;
 
     #[test]
-    fn servers_older_than_2_12_are_refused() {
+    fn servers_older_than_2_12_3_are_refused() {
         for (version, accepted) in [
             ("2.9.10", false),
             ("2.11.9", false),
-            ("2.12.0", true),
+            ("2.12.2", false),
+            ("2.12.3", true),
+            ("2.13.0", true),
             ("2.15.1-RC.1", true),
             ("3.0.0", true),
             ("", false),

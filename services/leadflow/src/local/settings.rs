@@ -34,7 +34,7 @@ impl LocalSettings {
         for (name, help) in [
             ("LEADFLOW_HOME", "folder of data, logs and tools; none: `.leadflow` here or above"),
             ("LEADFLOW_PG_BIN", "folder of PostgreSQL's programs, 15 or newer; none: they are looked for"),
-            ("LEADFLOW_NATS_SERVER", "path of nats-server, 2.12 or newer; none: it is looked for"),
+            ("LEADFLOW_NATS_SERVER", "path of nats-server, 2.12.3 or newer; none: it is looked for"),
         ] {
             let _: Option<String> = env.optional(name, help);
         }

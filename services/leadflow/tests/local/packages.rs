@@ -162,7 +162,7 @@ fn without_nats_server_up_says_so_and_starts_nothing() {
     let machine = Machine::new();
     let up = machine.run_with(&["up"], &[("LEADFLOW_NATS_SERVER", ""), ("PATH", "/nowhere")]);
     up.failed_with_one_sentence(&[
-        "nats-server 2.12 or newer was not found",
+        "nats-server 2.12.3 or newer was not found",
         "scripts/tools.sh",
         "LEADFLOW_NATS_SERVER",
     ]);

@@ -17,8 +17,11 @@ pub struct Found {
     pub version: String,
 }
 
-const POSTGRES_MINIMUM: (u32, u32) = (15, 0);
-const NATS_MINIMUM: (u32, u32) = (2, 12);
+/// Major, minor, patch.
+type Version = (u32, u32, u32);
+
+const POSTGRES_MINIMUM: Version = (15, 0, 0);
+const NATS_MINIMUM: Version = (2, 12, 3);
 
 /// The folder for tools, data and logs: `LEADFLOW_HOME`; else `.leadflow` in the current folder or
 /// the nearest one above that has it; else `.leadflow` where this program was built.
@@ -71,7 +74,7 @@ pub fn postgres_bin() -> Result<Found, ServerError> {
     )
 }
 
-/// nats-server, version 2.12 or newer: `LEADFLOW_NATS_SERVER`, the fetched one, `PATH`.
+/// nats-server, version 2.12.3 or newer: `LEADFLOW_NATS_SERVER`, the fetched one, `PATH`.
 ///
 /// # Errors
 /// [`ServerError::NotFound`], with what was passed over.
@@ -82,7 +85,7 @@ pub fn nats_server() -> Result<Found, ServerError> {
     places.extend(on_path("nats-server"));
     pick(
         "nats-server",
-        "2.12",
+        "2.12.3",
         "LEADFLOW_NATS_SERVER to its path",
         NATS_MINIMUM,
         places.into_iter().filter(|path| path.is_file()),
@@ -94,7 +97,7 @@ fn pick(
     what: &'static str,
     minimum: &'static str,
     setting: &'static str,
-    least: (u32, u32),
+    least: Version,
     places: impl Iterator<Item = PathBuf>,
     program: impl Fn(&Path) -> PathBuf,
 ) -> Result<Found, ServerError> {
@@ -119,7 +122,7 @@ fn on_path(program: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(program)).find(|path| path.is_file())
 }
 
-fn version(program: &Path) -> Option<((u32, u32), String)> {
+fn version(program: &Path) -> Option<(Version, String)> {
     let output = Command::new(program)
         .arg("--version")
         .stdin(Stdio::null())
@@ -130,15 +133,15 @@ fn version(program: &Path) -> Option<((u32, u32), String)> {
 }
 
 /// From `postgres (PostgreSQL) 15.18 (Debian …)` or `nats-server: v2.15.1`.
-fn parse_version(text: &str) -> Option<((u32, u32), String)> {
+fn parse_version(text: &str) -> Option<(Version, String)> {
     let start = text.find(|c: char| c.is_ascii_digit())?;
     let rest = &text[start..];
     let end = rest.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(rest.len());
     let number = rest[..end].trim_end_matches('.');
     let mut parts = number.split('.').map(str::parse::<u32>);
     let major = parts.next()?.ok()?;
-    let minor = parts.next().and_then(Result::ok).unwrap_or(0);
-    Some(((major, minor), number.to_owned()))
+    let mut next = || parts.next().and_then(Result::ok).unwrap_or(0);
+    Some(((major, next(), next()), number.to_owned()))
 }
 
 #[cfg(test)]
@@ -147,13 +150,13 @@ mod tests {
 
     #[test]
     fn versions_as_the_programs_print_them() {
-        for (text, major_minor, number) in [
-            ("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n", (15, 18), "15.18"),
-            ("postgres (PostgreSQL) 18.6\n", (18, 6), "18.6"),
-            ("postgres (PostgreSQL) 19beta1\n", (19, 0), "19"),
-            ("nats-server: v2.15.1\n", (2, 15), "2.15.1"),
+        for (text, version, number) in [
+            ("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n", (15, 18, 0), "15.18"),
+            ("postgres (PostgreSQL) 18.6\n", (18, 6, 0), "18.6"),
+            ("postgres (PostgreSQL) 19beta1\n", (19, 0, 0), "19"),
+            ("nats-server: v2.15.1\n", (2, 15, 1), "2.15.1"),
         ] {
-            assert_eq!(parse_version(text), Some((major_minor, number.to_owned())), "{text}");
+            assert_eq!(parse_version(text), Some((version, number.to_owned())), "{text}");
         }
         assert_eq!(parse_version("no idea"), None);
     }
