@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What a new user does, on ports of its own so that it disturbs nobody: `make up` from a clone, the printed
-# curl line, `make up` again, `make demo`, `make down`. Prints how long it took until everything was ready.
+# curl line, README's quick start, `make up` again, `make demo`, `make down`. Prints how long it took until everything was ready.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -31,6 +31,14 @@ grep '^curl ' "$home/up.txt" >"$home/curl.sh" || true
 answer=$(bash "$home/curl.sh")
 printf '%s\n' "$answer"
 grep -q '"distributed":true' <<<"$answer" || fail "the printed curl line sold no lead"
+
+# The commands of README's quick start, as they stand there.
+sed -n '/^```sh quick-start$/,/^```$/{/^```/d;p}' README.md >"$home/quick.sh"
+[ -s "$home/quick.sh" ] || fail "README has no quick start"
+sold=$(API=http://localhost:$BFF_HTTP_PORT bash -euo pipefail "$home/quick.sh")
+printf '%s\n' "$sold"
+grep -q '"distributed":true' <<<"$sold" || fail "README's quick start sold no lead"
+grep -q '"balance":75' <<<"$sold" || fail "README's quick start charged nobody"
 
 start=$SECONDS
 make up >"$home/again.txt"
