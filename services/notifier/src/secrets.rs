@@ -66,6 +66,17 @@ impl SecretKeys {
         Ok(keys)
     }
 
+    /// The fingerprint of the key that encrypts; empty without keys.
+    #[must_use]
+    pub fn first(&self) -> &str {
+        &self.first
+    }
+
+    /// The fingerprints of the keys that only decrypt.
+    pub fn older(&self) -> impl Iterator<Item = &str> {
+        self.ciphers.keys().map(String::as_str).filter(|id| *id != self.first)
+    }
+
     /// Whether what was encrypted with this key can be decrypted.
     #[must_use]
     pub fn knows(&self, key_id: &str) -> bool {

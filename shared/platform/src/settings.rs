@@ -22,11 +22,16 @@ pub fn nats_url(env: &mut Env) -> String {
 
 /// The secret that services show each other.
 pub fn service_token(env: &mut Env) -> ServiceToken {
-    let text = env.required_secret("SERVICE_TOKEN", "shared secret of the services, at least 16 characters");
-    if !text.is_empty() && text.len() < 16 {
+    let text = env.required_secret(
+        "SERVICE_TOKEN",
+        "shared secret of the services, at least 16 characters; several, comma-separated, while one replaces another: \
+         the first is shown, all are accepted",
+    );
+    let token = ServiceToken::new(&text);
+    if !text.is_empty() && token.shortest() < 16 {
         env.problem("SERVICE_TOKEN is too short: at least 16 characters");
     }
-    ServiceToken::new(text)
+    token
 }
 
 /// Whole milliseconds from a setting, as a duration.

@@ -17,9 +17,9 @@ use rand::{TryRng as _, rngs::SysRng};
 const PURPOSE: &str = "mail contents";
 const NONCE: usize = 12;
 
-/// Seals and opens mails with a key that every service has.
+/// Seals and opens mails with keys that every service has: seals with the first, opens with any.
 #[derive(Clone)]
-pub struct Sealer(Aes256Gcm);
+pub struct Sealer(Vec<Aes256Gcm>);
 
 /// A mail cannot be sealed or opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -27,10 +27,10 @@ pub struct Sealer(Aes256Gcm);
 pub struct SealError;
 
 impl Sealer {
-    /// With the services' key.
+    /// With the services' keys.
     #[must_use]
     pub fn new(token: &ServiceToken) -> Self {
-        Self(Aes256Gcm::new(&token.derive_key(PURPOSE).into()))
+        Self(token.derive_keys(PURPOSE).iter().map(|key| Aes256Gcm::new(key.into())).collect())
     }
 
     /// The event that asks for a mail with a link that works until `expires_at`.
@@ -84,7 +84,8 @@ impl Sealer {
         let mut nonce = [0_u8; NONCE];
         SysRng.try_fill_bytes(&mut nonce).map_err(|_| SealError)?;
         let payload = Payload { msg: &contents.encode_to_vec(), aad: mail_id.as_bytes() };
-        let ciphertext = self.0.encrypt(Nonce::from_slice(&nonce), payload).map_err(|_| SealError)?;
+        let cipher = self.0.first().ok_or(SealError)?;
+        let ciphertext = cipher.encrypt(Nonce::from_slice(&nonce), payload).map_err(|_| SealError)?;
         Ok(events::MailWanted {
             mail_id,
             kind: match kind {
@@ -107,8 +108,53 @@ impl Sealer {
     /// [`SealError`] when it was sealed with another key, or changed.
     pub fn open(&self, mail: &events::MailWanted) -> Result<events::MailContents, SealError> {
         let (nonce, ciphertext) = mail.sealed.split_at_checked(NONCE).ok_or(SealError)?;
-        let payload = Payload { msg: ciphertext, aad: mail.mail_id.as_bytes() };
-        let contents = self.0.decrypt(Nonce::from_slice(nonce), payload).map_err(|_| SealError)?;
+        let open = |cipher: &Aes256Gcm| {
+            let payload = Payload { msg: ciphertext, aad: mail.mail_id.as_bytes() };
+            cipher.decrypt(Nonce::from_slice(nonce), payload).ok()
+        };
+        let contents = self.0.iter().find_map(open).ok_or(SealError)?;
         events::MailContents::decode(&contents[..]).map_err(|_| SealError)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use leadflow_accounts_domain::{Email, Name, Place};
+    use leadflow_kernel::UserId;
+
+    use super::*;
+
+    fn user() -> User {
+        User {
+            id: UserId::new(),
+            email: Email::parse("email", "ann@example.com").unwrap(),
+            name: Name::parse("name", "Ann").unwrap(),
+            phone: None,
+            place: Place::Admin,
+            email_verified: false,
+            created_at: chrono::DateTime::UNIX_EPOCH,
+            company_name: String::new(),
+            may_sign_in: true,
+        }
+    }
+
+    #[test]
+    fn a_mail_sealed_before_the_token_was_replaced_opens_while_both_are_set() {
+        let (old, new) = ("the token of yesterday", "the token of tomorrow");
+        let sealer = |tokens: &[&str]| Sealer::new(&ServiceToken::new(tokens.join(",")));
+        let token = TokenText::from_random([7; 32]);
+        let mail = |sealer: &Sealer| {
+            sealer.mail_wanted(MailKind::ResetPassword, &user(), &token, chrono::DateTime::UNIX_EPOCH).unwrap()
+        };
+        let before = mail(&sealer(&[old]));
+        assert_eq!(sealer(&[new, old]).open(&before).unwrap().token, token.reveal());
+        assert_eq!(sealer(&[new]).open(&before).unwrap_err(), SealError);
+        // What is sealed meanwhile needs the new one only.
+        let after = mail(&sealer(&[new, old]));
+        assert_eq!(sealer(&[new]).open(&after).unwrap().email, "ann@example.com");
+        assert_eq!(sealer(&[old]).open(&after).unwrap_err(), SealError);
+        // And it is bound to its mail.
+        let moved = events::MailWanted { mail_id: MailId::new().to_string(), ..after };
+        assert_eq!(sealer(&[new]).open(&moved).unwrap_err(), SealError);
     }
 }

@@ -9,6 +9,7 @@ mod down;
 mod events;
 mod logs;
 mod migrate;
+mod secrets;
 mod serve;
 mod settings;
 mod up;
@@ -48,6 +49,9 @@ enum Command {
     /// People who run the platform
     #[command(subcommand)]
     Admin(admin::Command),
+    /// The key that webhook secrets are stored with
+    #[command(subcommand)]
+    Secrets(secrets::Command),
     /// Measure the whole beside what this machine can do at all
     Bench(crate::bench::Args),
     /// Print every setting with its meaning and default
@@ -71,6 +75,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Events(command) => events::run(command).await,
         Command::Dlq(command) => dlq::run(command).await,
         Command::Admin(command) => admin::run(command).await,
+        Command::Secrets(command) => secrets::run(command).await,
         Command::Bench(args) => crate::bench::run(args).await,
         Command::Settings => Ok(settings::run()),
         Command::Serve(args) => serve::run(args).await,

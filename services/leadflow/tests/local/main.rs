@@ -7,6 +7,7 @@ mod doctor;
 mod machine;
 mod migrate;
 mod packages;
+mod secrets;
 mod tenants;
 
 #[path = "../system/client.rs"]

@@ -7,6 +7,7 @@ mod learn_buyers;
 mod list_deliveries;
 mod put_endpoint;
 mod record_results;
+mod rotate_secrets;
 mod send_mails;
 mod send_sample;
 mod take_due;
@@ -25,6 +26,7 @@ pub use accept_leads::Sale;
 pub use get_endpoint::EndpointView;
 pub use list_deliveries::{DeliveryView, MAX_PAGE};
 pub use put_endpoint::PutEndpoint;
+pub use rotate_secrets::{RotatedPart, Rotation};
 
 /// How long a mail belongs to whoever took it, unless told otherwise.
 const MAIL_LEASE: Duration = Duration::from_mins(3);

@@ -23,14 +23,16 @@ pub struct Mails {
     mailer: Option<Mailer>,
     /// The front end's pages are below it.
     pages: Url,
-    cipher: Aes256Gcm,
+    /// Of each service token: what was sealed before one was replaced opens, too.
+    ciphers: Vec<Aes256Gcm>,
 }
 
 impl Mails {
     /// Sends through `mailer`, if there is one.
     #[must_use]
     pub fn new(mailer: Option<Mailer>, pages: Url, token: &ServiceToken) -> Self {
-        Self { mailer, pages, cipher: Aes256Gcm::new(&token.derive_key(PURPOSE).into()) }
+        let ciphers = token.derive_keys(PURPOSE).iter().map(|key| Aes256Gcm::new(key.into())).collect();
+        Self { mailer, pages, ciphers }
     }
 
     /// Whether mails can be sent at all.
@@ -65,8 +67,10 @@ impl Mails {
     fn open(&self, job: &MailJob) -> Option<MailContents> {
         let (nonce, ciphertext) = job.sealed.split_at_checked(NONCE)?;
         let id = job.id.to_string();
-        let payload = Payload { msg: ciphertext, aad: id.as_bytes() };
-        let plain = self.cipher.decrypt(Nonce::from_slice(nonce), payload).ok()?;
+        let plain = self.ciphers.iter().find_map(|cipher| {
+            let payload = Payload { msg: ciphertext, aad: id.as_bytes() };
+            cipher.decrypt(Nonce::from_slice(nonce), payload).ok()
+        })?;
         MailContents::decode(plain.as_slice()).ok()
     }
 }

@@ -102,6 +102,74 @@ pub async fn update(tx: &mut TenantTx, endpoint: &Endpoint, now: DateTime<Utc>) 
     .map(drop)
 }
 
+/// How many secrets are encrypted with which key.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn keys_in_use(connection: &mut PgConnection) -> Result<Vec<(String, i64)>, sqlx::Error> {
+    sqlx::query_as("SELECT secret_key_id, count(*) FROM notifier.endpoints GROUP BY 1 ORDER BY 1")
+        .fetch_all(connection)
+        .await
+}
+
+/// Up to `limit` secrets that are encrypted with one of these keys, of endpoints after `after` in the order of ids.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn sealed_with(
+    connection: &mut PgConnection,
+    keys: &[&str],
+    after: Option<EndpointId>,
+    limit: u32,
+) -> Result<Vec<(EndpointId, Sealed)>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT endpoint_id, secret_key_id, secret FROM notifier.endpoints \
+         WHERE secret_key_id = ANY($1) AND ($2::uuid IS NULL OR endpoint_id > $2) ORDER BY endpoint_id LIMIT $3",
+    )
+    .bind(keys)
+    .bind(after.map(EndpointId::uuid))
+    .bind(i64::from(limit))
+    .fetch_all(connection)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            let sealed = Sealed { key_id: row.try_get("secret_key_id")?, bytes: row.try_get("secret")? };
+            Ok((EndpointId::from_uuid(row.try_get("endpoint_id")?), sealed))
+        })
+        .collect()
+}
+
+/// A secret as it was read, and the same under another key.
+#[derive(Debug, Clone)]
+pub struct Resealed {
+    /// Whose.
+    pub endpoint: EndpointId,
+    /// As it was read.
+    pub before: Sealed,
+    /// Under the other key.
+    pub after: Sealed,
+}
+
+/// Replaces secrets by the same under another key, those that are still as they were read; how many that were. The others
+/// have been set anew by their owners meanwhile.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn reseal(connection: &mut PgConnection, resealed: &[Resealed]) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query(
+        "UPDATE notifier.endpoints e SET secret = t.secret, secret_key_id = t.key_id \
+         FROM unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::text[]) AS t(endpoint_id, before, secret, key_id) \
+         WHERE e.endpoint_id = ANY($1) AND e.endpoint_id = t.endpoint_id AND e.secret = t.before",
+    )
+    .bind(resealed.iter().map(|one| one.endpoint.uuid()).collect::<Vec<Uuid>>())
+    .bind(resealed.iter().map(|one| one.before.bytes.as_slice()).collect::<Vec<_>>())
+    .bind(resealed.iter().map(|one| one.after.bytes.as_slice()).collect::<Vec<_>>())
+    .bind(resealed.iter().map(|one| one.after.key_id.as_str()).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
+}
+
 /// An endpoint whose health a result bears on.
 #[derive(Debug, Clone)]
 pub struct Ailing {

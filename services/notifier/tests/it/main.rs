@@ -6,6 +6,7 @@ mod failing;
 mod mails;
 mod receiver;
 mod replicas;
+mod rotation;
 mod statements;
 mod tenancy;
 mod world;

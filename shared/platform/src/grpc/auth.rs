@@ -2,7 +2,7 @@
 
 use leadflow_kernel::SellerId;
 use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq as _;
+use subtle::{Choice, ConstantTimeEq as _};
 use tonic::{
     Code, Request, Status,
     metadata::{Ascii, MetadataValue},
@@ -19,32 +19,51 @@ pub const ACTOR: &str = "x-leadflow-actor";
 pub const ACTOR_ROLE: &str = "x-leadflow-actor-role";
 pub(super) const TRACEPARENT: &str = "traceparent";
 
-/// The secret that services show each other. Never printed.
+/// The secret that services show each other; several while one replaces another: the first is shown, all are accepted.
+/// Never printed.
 #[derive(Clone, Default)]
-pub struct ServiceToken(String);
+pub struct ServiceToken(Vec<String>);
 
 impl ServiceToken {
-    /// Wraps the secret.
+    /// Wraps the secret, or several, comma-separated.
     #[must_use]
-    pub fn new(secret: impl Into<String>) -> Self {
-        Self(secret.into())
+    pub fn new(secrets: impl AsRef<str>) -> Self {
+        Self(secrets.as_ref().split(',').map(str::trim).filter(|one| !one.is_empty()).map(str::to_owned).collect())
     }
 
-    /// A key for `purpose` and nothing else, which says nothing about the secret.
+    /// A key for `purpose` and nothing else, which says nothing about the secret: what seals or signs.
     #[must_use]
     pub fn derive_key(&self, purpose: &str) -> [u8; 32] {
-        Sha256::new().chain_update(purpose).chain_update([0]).chain_update(&self.0).finalize().into()
+        derive(self.first(), purpose)
+    }
+
+    /// The keys for `purpose` of all the secrets, the one that seals first: what opens or verifies.
+    #[must_use]
+    pub fn derive_keys(&self, purpose: &str) -> Vec<[u8; 32]> {
+        self.0.iter().map(|secret| derive(secret, purpose)).collect()
+    }
+
+    /// The shortest of the secrets has so many bytes.
+    pub(crate) fn shortest(&self) -> usize {
+        self.0.iter().map(String::len).min().unwrap_or(0)
+    }
+
+    fn first(&self) -> &str {
+        self.0.first().map_or("", String::as_str)
     }
 
     pub(super) fn header(&self) -> String {
-        format!("Bearer {}", self.0)
+        format!("Bearer {}", self.first())
     }
 
     pub(super) fn check<T>(&self, request: &Request<T>) -> Result<(), Status> {
         let shown =
             request.metadata().get(AUTHORIZATION).map(tonic::metadata::MetadataValue::as_bytes).unwrap_or_default();
-        // Closed by default: an empty secret lets nobody in.
-        if !self.0.is_empty() && bool::from(shown.ct_eq(self.header().as_bytes())) {
+        // Closed by default: without a secret nobody is let in. All are compared, whichever is right.
+        let good = self.0.iter().fold(Choice::from(0), |good, secret| {
+            good | shown.ct_eq([b"Bearer ", secret.as_bytes()].concat().as_slice())
+        });
+        if bool::from(good) {
             Ok(())
         } else {
             Err(status(
@@ -54,6 +73,10 @@ impl ServiceToken {
             ))
         }
     }
+}
+
+fn derive(secret: &str, purpose: &str) -> [u8; 32] {
+    Sha256::new().chain_update(purpose).chain_update([0]).chain_update(secret).finalize().into()
 }
 
 impl std::fmt::Debug for ServiceToken {

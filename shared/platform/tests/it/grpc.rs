@@ -158,3 +158,23 @@ fn who_acts_is_named_beside_the_message_or_not_at_all() {
     request.metadata_mut().insert(grpc::ACTOR, "somebody".parse().unwrap());
     assert_eq!(grpc::actor(&request).unwrap_err().code(), Code::InvalidArgument);
 }
+
+#[tokio::test]
+async fn a_token_can_be_replaced_while_services_call_each_other() {
+    let (url, _shutdown) = serve("the-newer-token-2, the-older-token-1").await;
+    let mut client = AccountsClient::new(grpc::channel(&url, "ACCOUNTS_GRPC_URL").unwrap());
+    let call = |tokens: &str| {
+        caller(tokens).request(api::CreateSellerRequest::default(), SellerId::new(), Duration::from_secs(5))
+    };
+    for right in ["the-newer-token-2", "the-older-token-1", "the-older-token-1,the-newer-token-2"] {
+        assert!(client.create_seller(call(right)).await.is_ok(), "{right}");
+    }
+    // The first is shown.
+    for wrong in ["another-token-3,the-newer-token-2", "the-newer-token-2 the-older-token-1", ","] {
+        assert_eq!(client.create_seller(call(wrong)).await.unwrap_err().code(), Code::Unauthenticated, "{wrong}");
+    }
+    // And no token at all lets nobody in, whatever is shown.
+    let (url, _shutdown) = serve(" , ").await;
+    let mut client = AccountsClient::new(grpc::channel(&url, "ACCOUNTS_GRPC_URL").unwrap());
+    assert_eq!(client.create_seller(call("")).await.unwrap_err().code(), Code::Unauthenticated);
+}

@@ -114,13 +114,27 @@ async fn secrets(known: &Known, notifier: &Schema) -> Option<Check> {
     };
     // A schema that is not there, or a database that is away, has been told already.
     let used = tokio::time::timeout(PATIENCE, keys_in_use(&notifier.database.url)).await.ok()?.ok()?;
-    let unknown: i64 = used.iter().filter(|(id, _)| !keys.knows(id)).map(|(_, count)| count).sum();
-    Some(if unknown == 0 {
-        Check::good(what, "opens every stored secret")
+    let unknown: Vec<_> = used.iter().filter(|(id, _)| !keys.knows(id)).collect();
+    let older: i64 = used.iter().filter(|(id, _)| keys.knows(id) && id != keys.first()).map(|(_, count)| count).sum();
+    Some(if unknown.is_empty() {
+        let found = "opens every stored secret";
+        Check::good(
+            what,
+            if older == 0 {
+                found.to_owned()
+            } else {
+                format!("{found}; {older} of them only with a key that is not the first: leadflow secrets rotate")
+            },
+        )
     } else {
+        let secrets: i64 = unknown.iter().map(|(_, count)| count).sum();
+        let ids: Vec<_> = unknown.iter().map(|(id, _)| id.as_str()).collect();
         Check::bad(
             what,
-            format!("{unknown} webhook secrets were encrypted with another key, so they cannot be signed with"),
+            format!(
+                "{secrets} webhook secrets were encrypted with another key ({}), so they cannot be signed with",
+                ids.join(", ")
+            ),
             "set SECRETS_KEY to the key they were encrypted with, after the new one and a comma if there is a new one",
         )
     })
