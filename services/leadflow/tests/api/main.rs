@@ -12,6 +12,7 @@ mod live;
 mod mails;
 mod matrix;
 mod people;
+mod races;
 mod story;
 mod suppliers;
 mod team;

@@ -59,8 +59,16 @@ impl World {
 
     /// And so many replicas of the API.
     pub async fn replicated(replicas: usize, settings: &[(&str, &str)]) -> Self {
+        Self::of(&[("bff", replicas)], settings).await
+    }
+
+    /// With so many replicas of these roles, one of the others; the API is there if it is named.
+    pub async fn of(replicas: &[(&'static str, usize)], settings: &[(&str, &str)]) -> Self {
         let mut options = ClusterOptions::new(env!("CARGO_BIN_EXE_leadflow"));
-        options.roles.push(("bff", replicas));
+        for (role, count) in replicas {
+            options.roles.retain(|(known, _)| known != role);
+            options.roles.push((*role, *count));
+        }
         options.env = [
             ("INGEST_DECISION_WAIT_MS", "20000"),
             ("INGEST_ACK_TIMEOUT_MS", "20000"),

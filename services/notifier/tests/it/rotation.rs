@@ -106,7 +106,7 @@ async fn services_work_and_owners_change_secrets_while_it_goes_on() {
     // Up to twenty of them were moved by their owners.
     assert!(parts > 6, "{parts}");
     all_are_as_they_were(&world, &made).await;
-    let sold = i64::try_from(parts.min(40)).unwrap();
+    let sold = i64::from(parts.min(40));
     world.all_delivered(sold).await;
     // What the replica with the old key first wrote behind the rotation's back is left for another pass.
     let mut again = Rotation::new(world.db.pool().clone(), keys(&[NEW, OLD]));
