@@ -172,6 +172,24 @@ async fn what_is_asked_for_arrives_with_its_link_and_leaves_no_token_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_sealed_before_the_token_was_replaced_is_sent_while_both_are_set() {
+    let sandbox = Sandbox::start().await;
+    let mut world = World::empty().await;
+    world
+        .replica(|config| {
+            config.smtp = Some(sandbox.smtp.clone());
+            config.token = ServiceToken::new(format!("a newer token of the tests,{TOKEN}"));
+        })
+        .await;
+    world.publish(&wanted(&world, events::MailKind::ResetPassword, 3_600)).await;
+    wait::until("the mail is sent", PATIENCE, async || {
+        world.count("SELECT count(*) FROM notifier.mails WHERE status = 'SENT'").await == 1
+    })
+    .await;
+    assert_eq!(sandbox.arrived().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_mail_told_twice_and_sent_by_two_at_once_is_one() {
     let (sandbox, world) = (Sandbox::start().await, World::empty().await);
     let ((one, handler), (other, other_handler)) = (bare(&world), bare(&world));
