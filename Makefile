@@ -11,7 +11,7 @@ CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 LEADFLOW := $(TARGET_DIR)/debug/leadflow
 
-.PHONY: help up down logs demo test bench chaos lint doctor clean tools build
+.PHONY: help up down logs demo test fuzz-api bench chaos lint doctor clean tools build
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,11 @@ demo: up ## Sell 2,000 leads of a made-up tenant, explain them, check the books
 
 test: tools ## Every test, on private PostgreSQL and nats-server
 	$(CARGO) test --workspace --locked --no-fail-fast
+
+# EXAMPLES=… makes more requests, SEED=… others.
+fuzz-api: tools build ## Thousands of made-up requests to the API: no answer may be a 5xx or outside the document
+	@scripts/tools.sh fuzz
+	@scripts/fuzz-api.sh $(LEADFLOW)
 
 bench: tools ## Speed, as ratios to this machine's own limits (release build)
 	$(CARGO) build --release --locked -p leadflow

@@ -4,18 +4,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-port=${FIRST_PORT:-27100}
-for name in LEADFLOW_PG_PORT LEADFLOW_NATS_PORT ACCOUNTS_HTTP_PORT ACCOUNTS_GRPC_PORT BFF_HTTP_PORT BILLING_HTTP_PORT BILLING_GRPC_PORT \
-  DISTRIBUTION_HTTP_PORT DISTRIBUTION_GRPC_PORT NOTIFIER_HTTP_PORT NOTIFIER_GRPC_PORT INGEST_HTTP_PORT SANDBOX_HTTP_PORT SANDBOX_SMTP_PORT; do
-  export "$name=$port"
-  port=$((port + 1))
-done
-# Apart from whatever this user runs here already.
-home=$(mktemp -d)
-# PostgreSQL runs as another user when root starts it.
-chmod 755 "$home"
-export LEADFLOW_HOME=$home
-trap 'make down >/dev/null 2>&1 || true; rm -rf "$home"' EXIT
+. scripts/private.sh
+private "${FIRST_PORT:-27100}" "make down"
 
 fail() {
   printf 'new user: %s\n' "$1" >&2
