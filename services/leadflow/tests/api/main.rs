@@ -13,6 +13,7 @@ mod mails;
 mod matrix;
 mod people;
 mod races;
+mod rows;
 mod story;
 mod suppliers;
 mod team;
