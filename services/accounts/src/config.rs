@@ -3,8 +3,9 @@
 use chrono::TimeDelta;
 use leadflow_accounts_domain::SessionRules;
 use leadflow_platform::{Env, db::DbSettings, grpc::ServiceToken, settings};
+use url::Url;
 
-use crate::app::people::PeopleRules;
+use crate::{app::people::PeopleRules, outbound::google::GoogleSettings};
 
 /// What accounts needs to know.
 #[derive(Clone)]
@@ -15,6 +16,8 @@ pub struct Config {
     pub token: ServiceToken,
     /// How people are let in.
     pub people: PeopleRules,
+    /// How this installation is known to Google, if it is.
+    pub google: Option<GoogleSettings>,
 }
 
 impl Config {
@@ -24,6 +27,7 @@ impl Config {
             database: settings::database(env, "ACCOUNTS_DATABASE_URL", crate::ROLE, "leadflow-accounts"),
             token: settings::service_token(env),
             people: people(env),
+            google: google(env),
         }
     }
 }
@@ -54,6 +58,37 @@ fn people(env: &mut Env) -> PeopleRules {
             default.passwords_tried,
             "passwords tried for one e-mail address from one place; 5 times as many from one place, 10 times for one e-mail address",
         ),
+    }
+}
+
+fn google(env: &mut Env) -> Option<GoogleSettings> {
+    let client_id: Option<String> =
+        env.optional("GOOGLE_CLIENT_ID", "this installation's client id at Google; none: nobody signs in by Google");
+    let client_secret = env.optional_secret("GOOGLE_CLIENT_SECRET", "and its client secret");
+    let issuer = env.or(
+        "GOOGLE_ISSUER",
+        "https://accounts.google.com".to_owned(),
+        "who signs the id tokens: Google, or another OpenID provider, exactly as it calls itself",
+    );
+    let allow_loopback = env.or(
+        "GOOGLE_ALLOW_LOOPBACK",
+        false,
+        "true lets the issuer be on this machine, without TLS; for development only",
+    );
+    let url = Url::parse(&issuer).ok();
+    let scheme = url.as_ref().map(Url::scheme);
+    if !(scheme == Some("https") || (allow_loopback && scheme == Some("http"))) {
+        env.problem("GOOGLE_ISSUER must be an https URL");
+    }
+    match (client_id, client_secret) {
+        (Some(client_id), Some(client_secret)) => {
+            Some(GoogleSettings { client_id, client_secret, issuer, allow_loopback })
+        }
+        (None, None) => None,
+        _ => {
+            env.problem("GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET belong together: set both or none");
+            None
+        }
     }
 }
 

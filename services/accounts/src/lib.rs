@@ -26,6 +26,8 @@ use tokio::net::TcpListener;
 
 pub use config::Config;
 
+use crate::outbound::google::Google;
+
 /// The service's schema.
 pub const SCHEMA: &str = "accounts";
 /// The role that the service takes on its connections.
@@ -75,6 +77,7 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
         clock: Arc::clone(&deps.clock),
         hasher: hashing::Hasher::new(cores).context("the hasher of passwords")?,
         sealer: outbound::mail::Sealer::new(&config.token),
+        google: config.google.map(Google::new).transpose().context("the HTTP client for Google")?,
     };
     if config.people.passwords == PasswordRules::Demo {
         tracing::warn!("PASSWORD_RULES=demo: passwords that are guessed first are taken");

@@ -212,6 +212,11 @@ const BESIDE_TENANTS: &[(&str, &str, &[&str])] = &[
     ),
     (
         "accounts",
+        "who comes by Google is found by his Google account or his address; where he is new, his tenant's transaction",
+        &["people/begin_google.rs", "people/finish_google.rs"],
+    ),
+    (
+        "accounts",
         "addresses and ids of people are one for the whole platform; a code says whose it is",
         &[
             "people/register.rs",

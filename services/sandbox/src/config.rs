@@ -17,6 +17,12 @@ pub struct Config {
     pub max_mail_bytes: usize,
     /// The API that the pages which mails link to are in front of.
     pub api_url: String,
+    /// Where browsers and clients find the sandbox; `None`: on this machine, at the port that it listens on.
+    pub public_url: Option<String>,
+    /// The one client that the stand-in for Google knows.
+    pub client_id: String,
+    /// Its secret, which protects nothing.
+    pub client_secret: String,
 }
 
 impl Default for Config {
@@ -28,6 +34,9 @@ impl Default for Config {
             max_mails: 1_000,
             max_mail_bytes: 16 << 20,
             api_url: "http://127.0.0.1:3000".to_owned(),
+            public_url: None,
+            client_id: "leadflow-sandbox".to_owned(),
+            client_secret: "leadflow-sandbox-secret".to_owned(),
         }
     }
 }
@@ -45,6 +54,20 @@ impl Config {
                 .unwrap_or_default()
                 .trim()
                 .to_owned(),
+            public_url: env.optional(
+                "SANDBOX_PUBLIC_URL",
+                "where the sandbox is found, e.g. http://127.0.0.1:8090; none: there, with the port it listens on",
+            ),
+            client_id: env.or(
+                "SANDBOX_CLIENT_ID",
+                default.client_id.clone(),
+                "the client that the stand-in for Google knows",
+            ),
+            client_secret: env.or(
+                "SANDBOX_CLIENT_SECRET",
+                default.client_secret.clone(),
+                "and its secret, which protects nothing",
+            ),
             ..default
         }
     }

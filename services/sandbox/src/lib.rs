@@ -1,8 +1,9 @@
-//! Local stand-ins for what is outside: a webhook receiver, a mail server, and the front end's pages that
-//! mails link to. For development, the demo and
+//! Local stand-ins for what is outside: a webhook receiver, a mail server, the front end's pages that mails link
+//! to, and Google as an OpenID provider. For development, the demo and
 //! tests; never part of a production deployment.
 
 mod config;
+mod google;
 mod hooks;
 mod inbound;
 mod mail;
@@ -18,6 +19,7 @@ pub use config::Config;
 pub use hooks::{Behaviour, Counters, IdCounts, Mode, Received, Verdict};
 pub use mail::{Mail, MailBehaviour};
 
+use google::Issuer;
 use hooks::Hooks;
 use leadflow_outbound_http::{Client, Options};
 use mail::Mails;
@@ -30,6 +32,7 @@ struct Sandbox {
     /// Calls the API that the pages are in front of.
     client: Client,
     api_url: Arc<str>,
+    google: Arc<Mutex<Issuer>>,
     clock: Arc<dyn Clock>,
     shutdown: Shutdown,
 }
@@ -42,18 +45,43 @@ pub struct Listeners {
     pub smtp: TcpListener,
 }
 
+/// The issuer that the stand-in for Google is, for a sandbox that is found at this address.
+#[must_use]
+pub fn google_issuer(address: &str) -> String {
+    format!("{}{}", address.trim_end_matches('/'), google::PATH)
+}
+
 /// Serves on `listeners` until `shutdown`. Hanging requests are let go then.
 ///
 /// # Errors
 /// When a listener fails for good.
 pub async fn run(config: Config, listeners: Listeners, shutdown: Shutdown) -> anyhow::Result<()> {
+    run_at(config, listeners, Arc::new(SystemClock), shutdown).await
+}
+
+/// [`run`] with another clock.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_at(
+    config: Config,
+    listeners: Listeners,
+    clock: Arc<dyn Clock>,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
     let client = Client::new(Options { allow_loopback: true, ..Options::default() })?;
+    let address = match &config.public_url {
+        Some(url) => url.clone(),
+        None => format!("http://127.0.0.1:{}", listeners.http.local_addr().context("the sandbox's port")?.port()),
+    };
+    let google = Issuer::new(&config, &address)?;
     let sandbox = Sandbox {
         mails: Arc::new(Mutex::new(Mails::new(config.max_mails, config.max_mail_bytes))),
+        google: Arc::new(Mutex::new(google)),
         client,
         api_url: config.api_url.trim_end_matches('/').into(),
         hooks: Arc::new(Mutex::new(Hooks::new(config))),
-        clock: Arc::new(SystemClock),
+        clock,
         shutdown: shutdown.clone(),
     };
     let mailing = tokio::spawn(mail::run(sandbox.clone(), listeners.smtp, shutdown.clone()));

@@ -8,6 +8,7 @@ mod api_key;
 mod buyer;
 mod email;
 mod error;
+mod google;
 mod invitation;
 mod invite;
 mod password;
@@ -25,6 +26,7 @@ pub use api_key::{ApiKey, KeyText, MAX_LIVE_KEYS, MAX_OVERLAP_SECONDS, RANDOM_BY
 pub use buyer::{Buyer, BuyerChange, LimitChange, NewBuyer};
 pub use email::Email;
 pub use error::{Invalid, Reason, Refusal};
+pub use google::{Attempt, Entry, Expected, GooglePerson, IdToken, Namesake, TokenRefusal, Wish};
 pub use invitation::{Invitation, Invited};
 pub use invite::{INVITE_BYTES, Invite, InviteText};
 pub use password::{Password, PasswordRules};

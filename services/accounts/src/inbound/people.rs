@@ -2,20 +2,21 @@
 
 use leadflow_accounts_domain::Password;
 use leadflow_contracts::accounts::{
-    AcceptInvitationRequest, Admission, AdmitRequest, ChangeMemberRequest, ChangePasswordRequest, CheckSessionsRequest,
-    CheckSessionsResponse, CreateAdminRequest, ForgotPasswordRequest, ForgotPasswordResponse, GetInviteCodeRequest,
-    GetInviteRequest, Invitation, Invite, InviteCode, InviteUserRequest, ListInvitationsRequest,
-    ListInvitationsResponse, ListSessionsRequest, ListSessionsResponse, ListUsersRequest, ListUsersResponse,
-    LogInRequest, LogOutRequest, LogOutResponse, RegisterBuyerRequest, RegisterResponse, RegisterSellerRequest,
-    RemoveUserRequest, RemoveUserResponse, ResetPasswordRequest, RevokeInvitationRequest, RevokeInvitationResponse,
-    RevokeSessionsRequest, RevokeSessionsResponse, RotateInviteCodeRequest, SendVerificationRequest,
-    SendVerificationResponse, Session, UpdateProfileRequest, User, VerifyEmailRequest, people_server,
+    AcceptInvitationRequest, Admission, AdmitRequest, BeginGoogleRequest, ChangeMemberRequest, ChangePasswordRequest,
+    CheckSessionsRequest, CheckSessionsResponse, CreateAdminRequest, FinishGoogleRequest, ForgotPasswordRequest,
+    ForgotPasswordResponse, GetInviteCodeRequest, GetInviteRequest, GoogleAttempt, GoogleSignIn, Invitation, Invite,
+    InviteCode, InviteUserRequest, ListInvitationsRequest, ListInvitationsResponse, ListSessionsRequest,
+    ListSessionsResponse, ListUsersRequest, ListUsersResponse, LogInRequest, LogOutRequest, LogOutResponse,
+    RegisterBuyerRequest, RegisterResponse, RegisterSellerRequest, RemoveUserRequest, RemoveUserResponse,
+    ResetPasswordRequest, RevokeInvitationRequest, RevokeInvitationResponse, RevokeSessionsRequest,
+    RevokeSessionsResponse, RotateInviteCodeRequest, SendVerificationRequest, SendVerificationResponse, Session,
+    UpdateProfileRequest, User, VerifyEmailRequest, people_server,
 };
 use leadflow_platform::grpc::{actor, tenant};
 use tonic::{Request, Response, Status};
 
 use super::people_convert::{self as convert, optional, read, refused, several};
-use crate::app::people::People;
+use crate::app::people::{People, Returned};
 
 /// The most records whose users are asked for at once.
 const RECORDS: usize = 500;
@@ -61,10 +62,28 @@ impl people_server::People for Service {
             .log_in(&email, Password::shown(password), &address, &user_agent)
             .await
             .map_err(|e| refused(&e))?;
-        Ok(Response::new(Session {
-            token: signed_in.token.reveal().to_owned(),
-            user: Some(convert::user(&signed_in.user)),
-            ..convert::session(&signed_in.session)
+        Ok(Response::new(convert::signed_in(&signed_in)))
+    }
+
+    async fn begin_google(&self, request: Request<BeginGoogleRequest>) -> Result<Response<GoogleAttempt>, Status> {
+        let attempt = convert::attempt(request.get_ref())?;
+        let begun = self.people.begin_google(&attempt).await.map_err(|e| refused(&e))?;
+        Ok(Response::new(GoogleAttempt {
+            authorization_url: begun.url,
+            browser_token: begun.browser.reveal().to_owned(),
+            expires_in_seconds: u32::try_from(begun.life.num_seconds()).unwrap_or(0),
+        }))
+    }
+
+    async fn finish_google(&self, request: Request<FinishGoogleRequest>) -> Result<Response<GoogleSignIn>, Status> {
+        let FinishGoogleRequest { state, code, error, browser_token, address, user_agent } = request.into_inner();
+        let address = convert::address(&address);
+        let returned = Returned { state, code, error, browser: browser_token, address, user_agent };
+        let entered = self.people.finish_google(&returned).await.map_err(|e| refused(&e))?;
+        Ok(Response::new(GoogleSignIn {
+            session: Some(convert::signed_in(&entered.sign_in)),
+            return_to: entered.return_to,
+            registered: entered.registered,
         }))
     }
 

@@ -1,8 +1,8 @@
 //! Between the messages of `People` and the domain's values.
 
 use leadflow_accounts_domain::{
-    AllowanceKind, Email, Invitation, Invite, Invited, Member, Name, NewBuyer, NewSeller, Password, Phone, Priority,
-    Role, Session, TeamRefusal, User,
+    AllowanceKind, Attempt, Email, Invitation, Invite, InviteText, Invited, Member, Name, NewBuyer, NewSeller,
+    Password, Phone, Priority, Role, Session, TeamRefusal, TimeZone, TokenRefusal, User, Wish,
 };
 use leadflow_contracts::{accounts as proto, id, time_to_ms};
 use leadflow_kernel::{Id, Kind};
@@ -10,7 +10,10 @@ use leadflow_platform::grpc::status;
 use tonic::{Code, Status, metadata::MetadataValue};
 
 use super::convert::{database, internal, invalid, unreadable};
-use crate::app::people::{AcceptInvitation, Admission, PeopleError, RegisterBuyer, RegisterSeller, Registered};
+use crate::{
+    app::people::{AcceptInvitation, Admission, PeopleError, RegisterBuyer, RegisterSeller, Registered, SignIn},
+    outbound::google::GoogleError,
+};
 
 /// How long a throttled caller is to wait.
 const RETRY_AFTER: &str = "retry-after-seconds";
@@ -38,8 +41,36 @@ pub(super) fn refused(error: &PeopleError) -> Status {
         PeopleError::Suspended => status(Code::FailedPrecondition, "account_suspended", error),
         PeopleError::Throttled { seconds } => later(status(Code::ResourceExhausted, "throttled", error), *seconds),
         PeopleError::Busy => later(status(Code::ResourceExhausted, "busy", error), 1),
+        PeopleError::NoGoogle => status(Code::NotFound, "google_not_configured", error),
+        PeopleError::StateUnknown => status(Code::Unauthenticated, "google_state_unknown", error),
+        PeopleError::GoogleDenied => status(Code::PermissionDenied, "google_denied", error),
+        PeopleError::GoogleFailed => status(Code::Unauthenticated, "google_refused", error),
+        PeopleError::GoogleUnknown => status(Code::NotFound, "google_account_unknown", error),
+        PeopleError::GoogleUnlinked => status(Code::AlreadyExists, "google_account_unlinked", error),
+        PeopleError::Google(error) => google(error),
         PeopleError::Database(cause) => database(cause),
         PeopleError::Internal(_) => internal(error),
+    }
+}
+
+/// What the caller is told says nothing of what is in tokens; what may be an attack or our own settings is logged.
+fn google(error: &GoogleError) -> Status {
+    match error {
+        GoogleError::Away(_) => {
+            tracing::warn!(%error, "signing in by Google failed");
+            status(Code::Unavailable, "google_unavailable", "Google cannot be asked at the moment; try again")
+        }
+        GoogleError::Code(_) => {
+            status(Code::Unauthenticated, "google_refused", "Google could not sign you in; try again")
+        }
+        GoogleError::Claims(TokenRefusal::EmailUnverified) => {
+            let sentence = "Google has not verified the e-mail address of this account";
+            status(Code::PermissionDenied, "google_email_unverified", sentence)
+        }
+        GoogleError::Token(_) | GoogleError::Claims(_) => {
+            tracing::warn!(%error, "signing in by Google failed");
+            status(Code::Unauthenticated, "google_token_invalid", "what Google said cannot be trusted; try again")
+        }
     }
 }
 
@@ -118,6 +149,34 @@ pub(super) fn register_buyer(request: proto::RegisterBuyerRequest) -> Result<Reg
         },
         invite_code: request.invite_code,
     })
+}
+
+pub(super) fn attempt(request: &proto::BeginGoogleRequest) -> Result<Attempt, Status> {
+    let company = || Name::parse("company_name", &request.company_name).map_err(|e| invalid(&e));
+    let wish = match request.role() {
+        proto::Role::Unspecified => Wish::SignIn,
+        proto::Role::Seller => Wish::Sell {
+            company_name: company()?,
+            time_zone: TimeZone::parse("time_zone", &request.time_zone).map_err(|e| invalid(&e))?,
+        },
+        proto::Role::Buyer => Wish::Buy {
+            company_name: if request.company_name.trim().is_empty() { None } else { Some(company()?) },
+            invite: InviteText::parse(&request.invite_code).ok_or_else(|| refused(&PeopleError::InviteUnknown))?,
+        },
+        proto::Role::Supplier | proto::Role::Admin => {
+            return Err(status(Code::InvalidArgument, "invalid_field", "role must be ROLE_SELLER or ROLE_BUYER"));
+        }
+    };
+    let (redirect_uri, return_to) = (request.redirect_uri.clone(), request.return_to.clone());
+    Ok(Attempt { redirect_uri, return_to, wish })
+}
+
+pub(super) fn signed_in(sign_in: &SignIn) -> proto::Session {
+    proto::Session {
+        token: sign_in.token.reveal().to_owned(),
+        user: Some(user(&sign_in.user)),
+        ..session(&sign_in.session)
+    }
 }
 
 pub(super) fn allowance(number: i32) -> Result<AllowanceKind, Status> {

@@ -6,7 +6,7 @@ use sqlx::PgPool;
 /// Rows of each table that one step deletes at most.
 const AT_ONCE: i64 = 5_000;
 
-/// Deletes sessions, mailed tokens, invitations and allowances that have ended; returns how many.
+/// Deletes sessions, mailed tokens, invitations, begun sign-ins and allowances that have ended; returns how many.
 ///
 /// # Errors
 /// Those of PostgreSQL.
@@ -19,6 +19,8 @@ pub async fn step(pool: &PgPool, now: DateTime<Utc>) -> Result<u64, sqlx::Error>
            SELECT sha256 FROM accounts.one_time_tokens WHERE expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
         "DELETE FROM accounts.invitations WHERE invitation_id IN ( \
            SELECT invitation_id FROM accounts.invitations WHERE expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
+        "DELETE FROM accounts.google_attempts WHERE state_sha256 IN ( \
+           SELECT state_sha256 FROM accounts.google_attempts WHERE expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
         // One that is used again meanwhile is skipped or made anew: all its permits are back either way.
         "DELETE FROM accounts.allowances WHERE ctid IN ( \
            SELECT ctid FROM accounts.allowances WHERE full_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",

@@ -8,8 +8,7 @@ use sqlx::{PgConnection, Row, postgres::PgRow};
 
 use super::columns;
 
-/// Whose code this is, with the seller's name, if it works at `now` and the seller is in use. The code cannot
-/// be replaced, nor the seller changed, before the transaction ends.
+/// Whose code this is, with the seller's name, if it works at `now` and the seller is in use.
 ///
 /// # Errors
 /// Those of PostgreSQL.

@@ -9,21 +9,23 @@ use uuid::Uuid;
 
 use super::columns;
 
-/// Stores a new user; false when his id or his address is taken.
+/// Stores a new user, with the hash of his password if he has one, and whether his address is known to be his; false
+/// when his id or his address is taken.
 ///
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn insert(
     connection: &mut PgConnection,
     user: &NewUser,
-    password_hash: &str,
+    password_hash: Option<&str>,
+    email_verified: bool,
     created_with: [u8; 32],
     now: DateTime<Utc>,
 ) -> Result<bool, sqlx::Error> {
     let done = sqlx::query(
         "INSERT INTO accounts.users (user_id, role, member, seller_id, buyer_id, supplier_id, email, email_key, name, \
-           phone, password_hash, created_with, created_at, updated_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13) ON CONFLICT DO NOTHING",
+           phone, password_hash, email_verified_at, created_with, created_at, updated_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14) ON CONFLICT DO NOTHING",
     )
     .bind(user.id.uuid())
     .bind(user.place.role().code())
@@ -36,6 +38,7 @@ pub async fn insert(
     .bind(user.name.as_str())
     .bind(user.phone.as_ref().map(Phone::as_str))
     .bind(password_hash)
+    .bind(email_verified.then_some(now))
     .bind(created_with.as_slice())
     .bind(now)
     .execute(connection)
@@ -47,8 +50,8 @@ pub async fn insert(
 pub struct WithHash {
     /// He.
     pub user: User,
-    /// In the PHC string format.
-    pub password_hash: String,
+    /// In the PHC string format; `None` when he has no password.
+    pub password_hash: Option<String>,
 }
 
 /// The user, if he was created with this content.

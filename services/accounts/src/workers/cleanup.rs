@@ -1,4 +1,4 @@
-//! Forgetting sessions, mailed tokens, invitations and allowances that have ended.
+//! Forgetting sessions, mailed tokens, invitations, begun sign-ins and allowances that have ended.
 
 use std::{sync::Arc, time::Duration};
 

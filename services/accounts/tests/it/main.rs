@@ -4,7 +4,11 @@
 mod admission;
 mod api_keys;
 mod audit;
+mod browser;
 mod events;
+mod google;
+mod google_accounts;
+mod google_races;
 mod invites;
 mod isolation;
 mod outages;

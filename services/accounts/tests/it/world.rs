@@ -6,7 +6,11 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use leadflow_accounts::{Config, Deps, Listeners, app::people::PeopleRules, outbound::mail::Sealer};
+use leadflow_accounts::{
+    Config, Deps, Listeners,
+    app::people::PeopleRules,
+    outbound::{google::GoogleSettings, mail::Sealer},
+};
 use leadflow_contracts::{
     Event,
     accounts::{
@@ -39,6 +43,7 @@ pub(crate) struct World {
     people: PeopleClient<Channel>,
     audit: AuditClient<Channel>,
     rules: PeopleRules,
+    google: Option<GoogleSettings>,
     shutdown: Shutdown,
     service: Option<JoinHandle<anyhow::Result<()>>>,
 }
@@ -77,6 +82,16 @@ impl World {
 
     /// With other rules for people than the usual ones.
     pub(crate) async fn with_rules(rules: PeopleRules) -> Self {
+        let clock = ManualClock::at(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
+        Self::with(rules, None, clock).await
+    }
+
+    /// Known to this provider, whose time is `clock`'s.
+    pub(crate) async fn with_google(google: GoogleSettings, clock: ManualClock) -> Self {
+        Self::with(PeopleRules::default(), Some(google), clock).await
+    }
+
+    async fn with(rules: PeopleRules, google: Option<GoogleSettings>, clock: ManualClock) -> Self {
         let db = TestDb::create(&[&leadflow_accounts::MIGRATOR]).await.unwrap();
         let nats = TestNats::start().await.unwrap();
         let bus = Bus::connect(&BusSettings {
@@ -87,9 +102,9 @@ impl World {
         .await
         .unwrap();
         topology::ensure(&bus, topology::TopologySettings::default()).await.unwrap();
-        let clock = ManualClock::at(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
-        let Served { client, people, audit, shutdown, service } = serve(&db, &bus, &clock, &rules).await;
-        Self { db, nats, bus, clock, client, people, audit, rules, shutdown, service: Some(service) }
+        let Served { client, people, audit, shutdown, service } =
+            serve(&db, &bus, &clock, &rules, google.clone()).await;
+        Self { db, nats, bus, clock, client, people, audit, rules, google, shutdown, service: Some(service) }
     }
 
     /// Stops the service and waits until it has drained.
@@ -103,19 +118,19 @@ impl World {
     /// Starts it again after [`World::stop`].
     pub(crate) async fn start_again(&mut self) {
         let Served { client, people, audit, shutdown, service } =
-            serve(&self.db, &self.bus, &self.clock, &self.rules).await;
+            serve(&self.db, &self.bus, &self.clock, &self.rules, self.google.clone()).await;
         (self.client, self.people, self.audit) = (client, people, audit);
         (self.shutdown, self.service) = (shutdown, Some(service));
     }
 
     /// A second replica on the same database; it ends with the test.
     pub(crate) async fn replica(&self) -> AccountsClient<Channel> {
-        serve(&self.db, &self.bus, &self.clock, &self.rules).await.client
+        serve(&self.db, &self.bus, &self.clock, &self.rules, self.google.clone()).await.client
     }
 
     /// The people of a second replica on the same database; it ends with the test.
     pub(crate) async fn people_of_a_replica(&self) -> PeopleClient<Channel> {
-        serve(&self.db, &self.bus, &self.clock, &self.rules).await.people
+        serve(&self.db, &self.bus, &self.clock, &self.rules, self.google.clone()).await.people
     }
 
     pub(crate) fn audit(&self) -> AuditClient<Channel> {
@@ -224,11 +239,18 @@ struct Served {
     service: JoinHandle<anyhow::Result<()>>,
 }
 
-async fn serve(db: &TestDb, bus: &Bus, clock: &ManualClock, rules: &PeopleRules) -> Served {
+async fn serve(
+    db: &TestDb,
+    bus: &Bus,
+    clock: &ManualClock,
+    rules: &PeopleRules,
+    google: Option<GoogleSettings>,
+) -> Served {
     let config = Config {
         database: DbSettings { url: db.url(), role: None, application: "accounts-test", max_connections: 8 },
         token: ServiceToken::new(TOKEN),
         people: rules.clone(),
+        google,
     };
     let listeners = Listeners {
         grpc: TcpListener::bind("127.0.0.1:0").await.unwrap(),

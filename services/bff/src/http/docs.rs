@@ -26,7 +26,7 @@ pub(super) fn routes() -> Vec<Route> {
             "The document",
             JSON,
         ),
-        Route::get("/api/docs", Who::Public, "This API as a page", page).answers_other(
+        Route::get("/api/docs", Who::Public, "This API as a page", whole).answers_other(
             StatusCode::OK,
             "The page",
             "text/html",
@@ -38,12 +38,24 @@ async fn openapi(State(api): State<Api>) -> Json<Value> {
     Json(api.document.clone())
 }
 
-async fn page(State(api): State<Api>) -> Response {
+async fn whole(State(api): State<Api>) -> Response {
+    as_page(html(&api.document))
+}
+
+fn as_page(html: String) -> Response {
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
         (header::CONTENT_SECURITY_POLICY, POLICY),
     ];
-    (headers, html(&api.document)).into_response()
+    (headers, html).into_response()
+}
+
+/// A page with this in it, which is markup.
+pub(super) fn page(body: &str) -> Response {
+    as_page(format!(
+        "<!doctype html><html lang=en><meta charset=utf-8><title>LeadFlow</title>\
+         <meta name=viewport content='width=device-width'><style>{STYLE}</style>{body}"
+    ))
 }
 
 fn html(document: &Value) -> String {
@@ -152,7 +164,7 @@ fn kind(schema: &Value) -> String {
     }
 }
 
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\'', "&#39;").replace('"', "&quot;")
 }
 

@@ -49,6 +49,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Whose pages may send.
     pub origins: Arc<[String]>,
+    /// Where front ends find it, without a slash at the end.
+    pub public_url: String,
     /// Whether front ends come over TLS.
     pub https: bool,
     /// Own proxies in front.
@@ -79,6 +81,7 @@ impl Api {
             live,
             clock,
             origins: config.origins().into(),
+            public_url: config.public_url.trim_end_matches('/').to_owned(),
             https: config.is_https(),
             trusted_proxies: config.trusted_proxies,
             max_body_bytes: config.max_body_bytes,

@@ -84,6 +84,11 @@ fn operation(route: &Route, schemas: &mut Map<String, Value>) -> Value {
     for (status, description) in usual {
         responses.entry(status).or_insert_with(|| error(description));
     }
+    if route.pages {
+        for (_, refused) in responses.iter_mut().filter(|(status, _)| status.as_str() >= "400") {
+            refused["content"]["text/html"] = json!({ "schema": {} });
+        }
+    }
     let security = match route.who {
         Who::Public => json!([]),
         Who::ApiKey => json!([{ "apiKey": [] }]),

@@ -42,12 +42,7 @@ impl Shown {
         if let Some(token) = bearer.filter(|token| is_token(token)) {
             return Self::Bearer(token.to_owned());
         }
-        let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-        cookies
-            .flat_map(|line| line.split(';'))
-            .filter_map(|pair| pair.trim().split_once('='))
-            .find(|(name, token)| *name == COOKIE && is_token(token))
-            .map_or(Self::Nothing, |(_, token)| Self::Cookie(token.to_owned()))
+        cookie_value(headers, COOKIE).map_or(Self::Nothing, |token| Self::Cookie(token.to_owned()))
     }
 
     /// The token; empty when none was shown.
@@ -58,6 +53,16 @@ impl Shown {
             Self::Bearer(token) | Self::Cookie(token) => token,
         }
     }
+}
+
+/// The token in a cookie of this name.
+pub fn cookie_value<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    cookies
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(name, token)| *name == wanted && is_token(token))
+        .map(|(_, token)| token)
 }
 
 fn is_token(text: &str) -> bool {

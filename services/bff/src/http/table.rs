@@ -150,6 +150,7 @@ pub struct Route {
     pub(super) query: Option<Shape>,
     pub(super) body: Option<Shape>,
     pub(super) answers: Vec<Answers>,
+    pub(super) pages: bool,
     pub(super) handler: MethodRouter<Api>,
 }
 
@@ -172,7 +173,18 @@ impl Route {
             (_, false) => Some(Allowance::Write),
         };
         let handler = on(filter, handler);
-        Self { method, path, who, summary, allowance, query: None, body: None, answers: Vec::new(), handler }
+        Self {
+            method,
+            path,
+            who,
+            summary,
+            allowance,
+            query: None,
+            body: None,
+            answers: Vec::new(),
+            pages: false,
+            handler,
+        }
     }
 
     pub(super) fn get<H: Handler<T, Api>, T: 'static>(
@@ -255,6 +267,12 @@ impl Route {
         self.answer(status, description, JSON, Content::Error)
     }
 
+    /// Browsers are sent here by themselves: what is refused is a page for them.
+    pub(super) fn shows_pages(mut self) -> Self {
+        self.pages = true;
+        self
+    }
+
     /// Whether handlers read a JSON body.
     #[must_use]
     pub const fn takes_body(&self) -> bool {
@@ -268,6 +286,7 @@ pub fn routes() -> Vec<Route> {
     use super::resources as r;
     [
         r::auth::routes(),
+        r::google::routes(),
         r::password::routes(),
         r::sessions::routes(),
         r::invites::routes(),

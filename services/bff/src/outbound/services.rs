@@ -21,6 +21,8 @@ use crate::Config;
 
 /// How long a record that was just made may take to be known in other services.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// As many times as long as among ourselves may a call take for which somebody outside is asked.
+const OUTSIDE: u32 = 4;
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -118,6 +120,11 @@ impl Services {
             request.metadata_mut().insert(grpc::ACTOR_ROLE, MetadataValue::from_static(role.code()));
         }
         request
+    }
+
+    /// A request about no tenant for which somebody outside is asked.
+    pub fn unhurried<T>(&self, message: T) -> Request<T> {
+        self.caller.unbound(message, self.deadline * OUTSIDE)
     }
 
     /// A request about no tenant.

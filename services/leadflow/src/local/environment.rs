@@ -92,6 +92,16 @@ pub fn compose(layout: &Layout, settings: &LocalSettings, own: &Variables) -> an
         }
         set("FRONTEND_URL", format!("http://127.0.0.1:{http}/app"));
     }
+    // Whoever is known to the real Google says all of it himself.
+    if !own.contains_key("GOOGLE_CLIENT_ID")
+        && let Some((_, ports)) = settings.roles.iter().find(|(role, _)| *role == Role::Sandbox)
+    {
+        let sandbox = leadflow_sandbox::Config::default();
+        set("GOOGLE_ISSUER", leadflow_sandbox::google_issuer(&format!("http://127.0.0.1:{}", ports.http)));
+        set("GOOGLE_CLIENT_ID", sandbox.client_id);
+        set("GOOGLE_CLIENT_SECRET", sandbox.client_secret);
+        set("GOOGLE_ALLOW_LOOPBACK", "true".to_owned());
+    }
     for (name, value) in Role::LOCAL_DEFAULTS {
         set(name, (*value).to_owned());
     }

@@ -8,6 +8,7 @@ mod client;
 mod contract;
 mod errors;
 mod feed;
+mod google;
 mod live;
 mod mails;
 mod matrix;

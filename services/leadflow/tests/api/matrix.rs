@@ -57,6 +57,9 @@ fn example(method: &Method, path: &str, own: &Own<'_>) -> Option<Example> {
             with(path, body, 201)
         }
         ("POST", "/api/auth/login") => with(path, json!({ "email": t.seller.email, "password": PASSWORD }), 200),
+        ("GET", "/api/auth/google") => plain(path, 302),
+        // Only a browser that has been at Google has what it takes.
+        ("GET", "/api/auth/callback/google") => plain(path, 401),
         ("POST", "/api/auth/forgot-password") => with(path, json!({ "email": "nobody@example.com" }), 202),
         // Only somebody with the mail has the token.
         ("POST", "/api/auth/reset-password") => with(path, json!({ "token": "no", "password": PASSWORD }), 404),

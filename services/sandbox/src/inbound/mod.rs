@@ -1,7 +1,8 @@
-//! HTTP: the receiver, the pages for people and the API for tests.
+//! HTTP: the receiver, the stand-in for Google, the pages for people and the API for tests.
 
 mod api;
 mod front;
+mod google;
 mod html;
 mod mails;
 mod page;
@@ -19,6 +20,7 @@ use leadflow_platform::ApiError;
 
 use crate::{
     Sandbox,
+    google::Issuer,
     hooks::{Hooks, Refusal},
     mail::Mails,
 };
@@ -39,6 +41,12 @@ pub(crate) fn router(sandbox: Sandbox) -> Router {
         .route("/api/mails", get(mails::list).delete(mails::clear))
         .route("/api/mails/behaviour", put(mails::behave))
         .route("/app/{page}", get(front::show).post(front::send))
+        .route("/google/.well-known/openid-configuration", get(google::description))
+        .route("/google/keys", get(google::keys))
+        .route("/google/authorize", get(google::ask).post(google::answer))
+        .route("/google/token", post(google::token))
+        .route("/api/google/behaviour", put(google::misbehave))
+        .route("/api/google/keys", post(google::replace_key))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(sandbox)
 }
@@ -50,6 +58,10 @@ impl Sandbox {
 
     pub(crate) fn mails(&self) -> MutexGuard<'_, Mails> {
         self.mails.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn google(&self) -> MutexGuard<'_, Issuer> {
+        self.google.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -149,6 +149,15 @@ impl Cluster {
                 ("FRONTEND_URL", format!("{}/app", sandbox.http_url())),
             ];
             env.extend(mail.map(|(name, value)| (name.to_owned(), value)));
+            // Its stand-in for Google, and the one client that this knows.
+            for (name, value) in [
+                ("GOOGLE_ISSUER", format!("{}/google", sandbox.http_url())),
+                ("GOOGLE_CLIENT_ID", "leadflow-sandbox".to_owned()),
+                ("GOOGLE_CLIENT_SECRET", "leadflow-sandbox-secret".to_owned()),
+                ("GOOGLE_ALLOW_LOOPBACK", "true".to_owned()),
+            ] {
+                env.push((name.to_owned(), value));
+            }
         }
         env.extend(options.env.iter().cloned());
         migrate(&options.binary, &env, &postgres.url(), &logs).await?;

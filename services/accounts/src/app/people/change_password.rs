@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl People {
-    /// Sets a new password for somebody who knows the old one, and ends every session of his but `keep`.
+    /// Sets a new password for somebody who knows the old one (who has none is sent one by mail), and ends every session of his but `keep`.
     ///
     /// # Errors
     /// [`PeopleError::WrongPassword`], [`PeopleError::Throttled`], [`PeopleError::Invalid`], [`PeopleError::NotFound`].
@@ -25,7 +25,7 @@ impl People {
         let mut connection = self.pool.acquire().await?;
         let known = users::with_hash(&mut connection, id).await?.ok_or(PeopleError::NotFound("user"))?;
         drop(connection);
-        if !self.hasher.verify(old, Some(known.password_hash.clone())).await? {
+        if !self.hasher.verify(old, known.password_hash.clone()).await? {
             return Err(PeopleError::WrongPassword);
         }
         let hash = self.chosen("new_password", new, &own_words(&known.user)).await?;

@@ -3,7 +3,7 @@
 use leadflow_accounts_domain::{Email, Name, NewUser, Password, Place, User};
 use leadflow_kernel::UserId;
 
-use super::{People, PeopleError};
+use super::{People, PeopleError, register::Opens};
 use crate::app::content_hash;
 
 impl People {
@@ -22,9 +22,10 @@ impl People {
         let new = NewUser { id, email, name, phone: None, place: Place::Admin };
         let created_with = content_hash(&new.content());
         let mut transaction = self.pool.begin().await?;
-        if let Some((user, mail)) = self.add_user(&mut transaction, &new, &hash, created_with, self.clock.now()).await?
-        {
-            self.commit(transaction, vec![mail]).await?;
+        let opens = Opens::Password(&hash);
+        let added = self.add_user(&mut transaction, &new, opens, created_with, self.clock.now()).await?;
+        if let Some((user, mail)) = added {
+            self.commit(transaction, mail.into_iter().collect()).await?;
             return Ok(user);
         }
         transaction.rollback().await?;

@@ -153,8 +153,7 @@ impl People {
         // The seller first, as everybody who changes a team.
         open_seller(&mut transaction, invitation.seller_id).await?;
         let taken = invitations::take(&mut transaction, shown, now).await?;
-        if taken && users::insert(&mut transaction, &new, &hash, created_with, now).await? {
-            users::verify_email(&mut transaction, user_id, now).await?;
+        if taken && users::insert(&mut transaction, &new, Some(&hash), true, created_with, now).await? {
             let user = super::existing(&mut transaction, user_id).await?;
             let change = Change::new("user.joined", user_id)
                 .by(audit::actor(&user))

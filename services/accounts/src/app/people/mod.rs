@@ -1,8 +1,10 @@
 //! What people do with their accounts, one file per use case.
 
 mod admit;
+mod begin_google;
 mod change_password;
 mod create_admin;
+mod finish_google;
 mod invitations;
 mod invites;
 mod log_in;
@@ -36,13 +38,22 @@ use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use tokio_util::task::TaskTracker;
 
 pub use self::{
-    admit::Admission, invitations::AcceptInvitation, log_in::SignIn, register::Registered,
-    register_buyer::RegisterBuyer, register_seller::RegisterSeller,
+    admit::Admission,
+    begin_google::Begun,
+    finish_google::{GoogleSignIn, Returned},
+    invitations::AcceptInvitation,
+    log_in::SignIn,
+    register::Registered,
+    register_buyer::RegisterBuyer,
+    register_seller::RegisterSeller,
 };
 use super::AppError;
 use crate::{
     hashing::{Hasher, HashingError},
-    outbound::mail::Sealer,
+    outbound::{
+        google::{Google, GoogleError},
+        mail::Sealer,
+    },
     store::users,
 };
 
@@ -88,6 +99,7 @@ pub struct People {
     clock: Arc<dyn Clock>,
     hasher: Hasher,
     sealer: Sealer,
+    google: Option<Google>,
     rules: Arc<PeopleRules>,
     background: TaskTracker,
 }
@@ -140,6 +152,30 @@ pub enum PeopleError {
         /// Until one is let through.
         seconds: u32,
     },
+    /// Nobody can sign in by Google here.
+    #[error("signing in by Google is not set up here")]
+    NoGoogle,
+    /// The sign-in was not begun by this browser, or is over.
+    #[error("this sign-in is over, or was begun in another browser; begin again")]
+    StateUnknown,
+    /// Somebody changed his mind.
+    #[error("Google was not allowed to say who you are")]
+    GoogleDenied,
+    /// Google sent no code.
+    #[error("Google could not sign you in; try again")]
+    GoogleFailed,
+    /// Nobody has this Google account, and registering was not asked for.
+    #[error("nobody is registered with this Google account; register as a seller, or with a seller's invite code")]
+    GoogleUnknown,
+    /// Somebody is registered with its address.
+    #[error(
+        "an account with this e-mail address is there already and is not opened by this Google account; sign in with \
+         its password, or have a link to set a new one sent to you"
+    )]
+    GoogleUnlinked,
+    /// Google did not tell who it is.
+    #[error(transparent)]
+    Google(#[from] GoogleError),
     /// As many passwords are being hashed as can be.
     #[error("too many people are signing in; try again in a moment")]
     Busy,
@@ -185,26 +221,19 @@ pub struct Tools {
     pub hasher: Hasher,
     /// Seals mails.
     pub sealer: Sealer,
+    /// Knows people, if this installation is known to it.
+    pub google: Option<Google>,
 }
 
 impl People {
     /// Lets people in by `rules`.
     #[must_use]
     pub fn new(tools: Tools, rules: PeopleRules) -> Self {
-        let Tools { pool, relay, clock, hasher, sealer } = tools;
+        let Tools { pool, relay, clock, hasher, sealer, google } = tools;
         let outbox = Outbox::new(crate::SCHEMA);
+        let (rules, background) = (Arc::new(rules), TaskTracker::new());
         let tenants = Tenants::new(pool.clone(), crate::TENANT_ROLE);
-        Self {
-            pool,
-            tenants,
-            outbox,
-            relay,
-            clock,
-            hasher,
-            sealer,
-            rules: Arc::new(rules),
-            background: TaskTracker::new(),
-        }
+        Self { pool, tenants, outbox, relay, clock, hasher, sealer, google, rules, background }
     }
 
     /// Waits for what was begun after its caller had been answered.
@@ -246,6 +275,15 @@ fn own_words(user: &User) -> [&str; 4] {
 
 async fn existing(connection: &mut PgConnection, id: UserId) -> Result<User, PeopleError> {
     users::find(connection, id).await?.ok_or(PeopleError::NotFound("user"))
+}
+
+fn hex(bytes: [u8; 32]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// What is stored of a token.

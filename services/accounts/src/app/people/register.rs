@@ -21,24 +21,49 @@ pub struct Registered {
     pub invite_code: Option<String>,
 }
 
+/// Somebody who is registered when the transaction commits, together with what is to be told then.
+pub(super) struct Added {
+    pub(super) registered: Registered,
+    pub(super) events: Vec<Envelope>,
+}
+
+/// What opens a new account.
+#[derive(Clone, Copy)]
+pub(super) enum Opens<'a> {
+    /// The password with this hash.
+    Password(&'a str),
+    /// A Google account.
+    Google {
+        /// Whether its address is known to be its owner's.
+        owns_email: bool,
+    },
+}
+
 impl People {
-    /// Stores a new user in the open transaction, with his audit entry and a mail by which his address is verified.
-    /// `None` when his id or his address is taken.
+    /// Stores a new user in the open transaction, with his audit entry and, unless his address is known to be his, a mail
+    /// by which it is verified. `None` when his id or his address is taken.
     pub(super) async fn add_user(
         &self,
         connection: &mut PgConnection,
         new: &NewUser,
-        password_hash: &str,
+        opens: Opens<'_>,
         created_with: [u8; 32],
         now: DateTime<Utc>,
-    ) -> Result<Option<(User, Envelope)>, PeopleError> {
-        if !users::insert(connection, new, password_hash, created_with, now).await? {
+    ) -> Result<Option<(User, Option<Envelope>)>, PeopleError> {
+        let (password_hash, verified) = match opens {
+            Opens::Password(hash) => (Some(hash), false),
+            Opens::Google { owns_email } => (None, owns_email),
+        };
+        if !users::insert(connection, new, password_hash, verified, created_with, now).await? {
             return Ok(None);
         }
         let user = super::existing(connection, new.id).await?;
         let change = Change::new("user.registered", user.id).by(audit::actor(&user)).to(audit::user(&user));
         audit::TRAIL.write(connection, user.place.seller_id(), now, change).await?;
-        let mail = self.mail(connection, MailKind::VerifyEmail, &user, now).await?;
+        let mail = match verified {
+            true => None,
+            false => Some(self.mail(connection, MailKind::VerifyEmail, &user, now).await?),
+        };
         Ok(Some((user, mail)))
     }
 
@@ -56,7 +81,7 @@ impl People {
         let Some(known) = known else {
             return Ok(None);
         };
-        let same = self.hasher.verify(password, Some(known.password_hash)).await?;
+        let same = self.hasher.verify(password, known.password_hash).await?;
         Ok(same.then_some(known.user))
     }
 

@@ -1,10 +1,15 @@
 //! A new buyer of the seller who gave away his invite code.
 
+use chrono::{DateTime, Utc};
 use leadflow_accounts_domain::{Email, InviteText, Name, NewBuyer, NewUser, Password, Phone, Place};
 use leadflow_kernel::{EventId, SellerId, UserId};
 use leadflow_messaging::Envelope;
+use leadflow_platform::db::TenantTx;
 
-use super::{People, PeopleError, Registered};
+use super::{
+    People, PeopleError, Registered,
+    register::{Added, Opens},
+};
 use crate::{
     app::{
         audit::{self, Change},
@@ -58,32 +63,22 @@ impl People {
             content_hash(&[person(SellerId::from_uuid(user_id.uuid())).content(), buyer.content(), parts].concat());
 
         let now = self.clock.now();
-        // Whose code it is, is asked of all tenants; that it is still so, of the one.
-        let invited = invites::find_open(&mut *self.pool.acquire().await?, &code, now).await?;
-        let refusal = match invited {
-            None => Some(PeopleError::InviteUnknown),
-            Some((seller_id, _)) => {
+        let refusal = match self.inviting(&code, now).await {
+            Ok(seller_id) => {
                 let mut tx = self.tenants.begin(seller_id).await?;
-                let seller = open_seller(&mut tx, seller_id).await?;
-                let record = buyer.clone().into_buyer(seller_id, seller.currency)?;
-                let record_hash = content_hash(&buyer.content());
-                if invites::find_open(&mut tx, &code, now).await?.is_none() {
-                    Some(PeopleError::InviteUnknown)
-                } else if !buyers::insert(&mut tx, &record, record_hash, now).await? {
-                    Some(PeopleError::AlreadyExists("buyer"))
-                } else if let Some((user, mail)) =
-                    self.add_user(&mut tx, &person(seller_id), &hash, created_with, now).await?
-                {
-                    let change =
-                        Change::new("buyer.created", record.id).by(audit::actor(&user)).to(audit::buyer(&record));
-                    audit::TRAIL.write(&mut tx, Some(seller_id), now, change).await?;
-                    let changed = Envelope::new(EventId::new(), &events::buyer_changed(&record), now);
-                    self.commit_tenant(tx, vec![changed, mail]).await?;
-                    return Ok(Registered { user, invite_code: None });
-                } else {
-                    None
+                let (person, opens) = (person(seller_id), Opens::Password(&hash));
+                match self.add_buyer(&mut tx, &buyer, &code, &person, opens, created_with, now).await {
+                    Ok(Some(Added { registered, events })) => {
+                        self.commit_tenant(tx, events).await?;
+                        return Ok(registered);
+                    }
+                    Ok(None) => None,
+                    Err(refusal @ (PeopleError::InviteUnknown | PeopleError::AlreadyExists(_))) => Some(refusal),
+                    Err(error) => return Err(error),
                 }
             }
+            Err(PeopleError::InviteUnknown) => Some(PeopleError::InviteUnknown),
+            Err(error) => return Err(error),
         };
         if let Some(user) = self.registered_before(user_id, created_with, password).await? {
             return Ok(Registered { user, invite_code: None });
@@ -92,5 +87,44 @@ impl People {
             Some(refusal) => Err(refusal),
             None => Err(self.taken(user_id).await),
         }
+    }
+    /// Whose code it is: that is asked of all tenants.
+    pub(super) async fn inviting(&self, code: &InviteText, now: DateTime<Utc>) -> Result<SellerId, PeopleError> {
+        let mut connection = self.pool.acquire().await?;
+        let open = invites::find_open(&mut connection, code, now).await?;
+        open.map(|(seller_id, _)| seller_id).ok_or(PeopleError::InviteUnknown)
+    }
+
+    /// Makes a buyer and his user in the open transaction of the seller whose code it was a moment ago. `None` when the
+    /// user's id or address is taken.
+    ///
+    /// # Errors
+    /// [`PeopleError::InviteUnknown`], [`PeopleError::AlreadyExists`] for the buyer's id.
+    #[expect(clippy::too_many_arguments, reason = "all that registering is, in one transaction")]
+    pub(super) async fn add_buyer(
+        &self,
+        tx: &mut TenantTx,
+        buyer: &NewBuyer,
+        code: &InviteText,
+        person: &NewUser,
+        opens: Opens<'_>,
+        created_with: [u8; 32],
+        now: DateTime<Utc>,
+    ) -> Result<Option<Added>, PeopleError> {
+        let open = invites::find_open(tx, code, now).await?;
+        let (seller_id, _) = open.ok_or(PeopleError::InviteUnknown)?;
+        let seller = open_seller(tx, seller_id).await?;
+        let record = buyer.clone().into_buyer(seller_id, seller.currency)?;
+        if !buyers::insert(tx, &record, content_hash(&buyer.content()), now).await? {
+            return Err(PeopleError::AlreadyExists("buyer"));
+        }
+        let Some((user, mail)) = self.add_user(tx, person, opens, created_with, now).await? else {
+            return Ok(None);
+        };
+        let change = Change::new("buyer.created", record.id).by(audit::actor(&user)).to(audit::buyer(&record));
+        audit::TRAIL.write(tx, Some(seller_id), now, change).await?;
+        let changed = Envelope::new(EventId::new(), &events::buyer_changed(&record), now);
+        let events = std::iter::once(changed).chain(mail).collect();
+        Ok(Some(Added { registered: Registered { user, invite_code: None }, events }))
     }
 }

@@ -1,10 +1,15 @@
 //! A new tenant with its owner.
 
+use chrono::{DateTime, Utc};
 use leadflow_accounts_domain::{Email, Invite, Member, Name, NewSeller, NewUser, Password, Place};
 use leadflow_kernel::{EventId, UserId};
 use leadflow_messaging::Envelope;
+use leadflow_platform::db::TenantTx;
 
-use super::{People, PeopleError, Registered};
+use super::{
+    People, PeopleError, Registered,
+    register::{Added, Opens},
+};
 use crate::{
     app::{
         audit::{self, Change},
@@ -36,7 +41,6 @@ impl People {
     /// [`PeopleError::Invalid`], [`PeopleError::EmailInUse`], [`PeopleError::AlreadyExists`] for an id in use.
     pub async fn register_seller(&self, request: RegisterSeller) -> Result<Registered, PeopleError> {
         let RegisterSeller { user_id, email, password, name, seller } = request;
-        let seller_hash = content_hash(&seller.content());
         let place = Place::Seller(seller.id, Member::Owner);
         let own = [
             email.as_str().to_owned(),
@@ -50,28 +54,51 @@ impl People {
         let hash = self.chosen("password", password.clone(), &own).await?;
 
         let now = self.clock.now();
-        let seller = seller.into_seller();
-        let mut transaction = self.tenants.begin(seller.id).await?;
-        if sellers::insert(&mut transaction, &seller, seller_hash, now).await?
-            && let Some((user, mail)) = self.add_user(&mut transaction, &new, &hash, created_with, now).await?
-        {
-            let change = Change::new("seller.created", seller.id).by(audit::actor(&user)).to(audit::seller(&seller));
-            audit::TRAIL.write(&mut transaction, Some(seller.id), now, change).await?;
-            let invite = Invite::new(super::new_invite()?, 0, now);
-            if !invites::insert(&mut transaction, seller.id, &invite).await? {
-                return Err(PeopleError::Internal("an invite code was drawn twice".to_owned()));
-            }
-            let changed = Envelope::new(EventId::new(), &events::seller_changed(&seller), now);
-            self.commit_tenant(transaction, vec![changed, mail]).await?;
-            return Ok(Registered { user, invite_code: Some(invite.text.as_str().to_owned()) });
+        let seller_id = seller.id;
+        let mut transaction = self.tenants.begin(seller_id).await?;
+        let opens = Opens::Password(&hash);
+        let added = self.add_seller(&mut transaction, seller, &new, opens, created_with, now).await?;
+        if let Some(Added { registered, events }) = added {
+            self.commit_tenant(transaction, events).await?;
+            return Ok(registered);
         }
         transaction.rollback().await?;
         let Some(user) = self.registered_before(user_id, created_with, password).await? else {
             return Err(self.seller_taken(&new).await);
         };
-        let mut tx = self.tenants.begin(seller.id).await?;
-        let invite = invites::current(&mut tx, seller.id).await?;
+        let mut tx = self.tenants.begin(seller_id).await?;
+        let invite = invites::current(&mut tx, seller_id).await?;
         Ok(Registered { user, invite_code: invite.map(|invite| invite.text.as_str().to_owned()) })
+    }
+
+    /// Makes a seller, its owner and its first invite code in the open transaction. `None` when one of the ids or the
+    /// address is taken.
+    pub(super) async fn add_seller(
+        &self,
+        tx: &mut TenantTx,
+        seller: NewSeller,
+        owner: &NewUser,
+        opens: Opens<'_>,
+        created_with: [u8; 32],
+        now: DateTime<Utc>,
+    ) -> Result<Option<Added>, PeopleError> {
+        let seller_hash = content_hash(&seller.content());
+        let seller = seller.into_seller();
+        if !sellers::insert(tx, &seller, seller_hash, now).await? {
+            return Ok(None);
+        }
+        let Some((user, mail)) = self.add_user(tx, owner, opens, created_with, now).await? else {
+            return Ok(None);
+        };
+        let change = Change::new("seller.created", seller.id).by(audit::actor(&user)).to(audit::seller(&seller));
+        audit::TRAIL.write(tx, Some(seller.id), now, change).await?;
+        let invite = Invite::new(super::new_invite()?, 0, now);
+        if !invites::insert(tx, seller.id, &invite).await? {
+            return Err(PeopleError::Internal("an invite code was drawn twice".to_owned()));
+        }
+        let changed = Envelope::new(EventId::new(), &events::seller_changed(&seller), now);
+        let registered = Registered { user, invite_code: Some(invite.text.as_str().to_owned()) };
+        Ok(Some(Added { registered, events: std::iter::once(changed).chain(mail).collect() }))
     }
 
     async fn seller_taken(&self, new: &NewUser) -> PeopleError {

@@ -5,7 +5,7 @@ use leadflow_accounts_domain::{Email, MailKind, Password, User};
 use super::{People, PeopleError, fingerprint, own_words};
 use crate::{
     app::audit::{self, Change},
-    store::{sessions, tokens, users},
+    store::{google, sessions, tokens, users},
 };
 
 impl People {
@@ -41,7 +41,8 @@ impl People {
         self.commit(transaction, vec![mail]).await
     }
 
-    /// Sets a new password with a token that was mailed, and ends every session of the user.
+    /// Sets a new password with a token that was mailed, and shuts out whoever else may have been in: every session of the
+    /// user ends, and his Google account is not his any more until he comes by it again.
     ///
     /// # Errors
     /// [`PeopleError::TokenUnknown`]; [`PeopleError::Invalid`], after which the token still works.
@@ -64,6 +65,7 @@ impl People {
         // Who reads mail that was sent to an address has shown that it is his.
         users::verify_email(&mut transaction, user.id, now).await?;
         sessions::end_of_user(&mut transaction, user.id, None, None).await?;
+        google::unlink(&mut transaction, user.id).await?;
         let change = Change::new("user.password_reset", user.id).by(audit::actor(&user));
         audit::TRAIL.write(&mut transaction, user.place.seller_id(), now, change).await?;
         let user = super::existing(&mut transaction, user.id).await?;

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use leadflow_accounts_domain::{AllowanceKind, Email};
 use leadflow_kernel::{SellerId, UserId};
 
-use super::{People, PeopleError, fingerprint};
+use super::{People, PeopleError, fingerprint, hex};
 use crate::store::allowances;
 
 /// In which passwords are counted.
@@ -72,13 +72,4 @@ impl People {
             None => Ok(()),
         }
     }
-}
-
-fn hex(bytes: [u8; 32]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

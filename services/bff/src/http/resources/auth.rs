@@ -53,7 +53,7 @@ pub(in crate::http) fn routes() -> Vec<Route> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
-enum RegistrationRole {
+pub(super) enum RegistrationRole {
     Seller,
     Buyer,
 }
@@ -141,13 +141,7 @@ async fn log_in(
     headers: HeaderMap,
     Body(body): Body<Credentials>,
 ) -> Result<Response, Problem> {
-    let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let message = LogInRequest {
-        email: body.email,
-        password: body.password,
-        address,
-        user_agent: agent.chars().take(MAX_AGENT).collect(),
-    };
+    let message = LogInRequest { email: body.email, password: body.password, address, user_agent: agent(&headers) };
     let session = api.services.people().log_in(api.services.unbound(message)).await?.into_inner();
     let set_cookie = cookie(&session.token, session.expires_at_ms, api.https);
     let answer = SignedIn {
@@ -158,6 +152,12 @@ async fn log_in(
     let mut response = Json(answer).into_response();
     response.headers_mut().extend(set_cookie.map(|value| (header::SET_COOKIE, value)));
     Ok(response)
+}
+
+/// What the browser calls itself.
+pub(super) fn agent(headers: &HeaderMap) -> String {
+    let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    agent.chars().take(MAX_AGENT).collect()
 }
 
 async fn log_out(State(api): State<Api>, me: Me) -> Result<Response, Problem> {

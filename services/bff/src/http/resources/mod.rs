@@ -7,6 +7,7 @@ pub(super) mod buyers;
 pub(super) mod campaigns;
 pub(super) mod categories;
 pub(super) mod events;
+pub(super) mod google;
 pub(super) mod ingest;
 mod invitation;
 pub(super) mod invites;
