@@ -306,3 +306,17 @@ fn stores_of_one_tenant_take_its_transaction() {
         }
     }
 }
+
+/// What compares a secret that somebody shows takes the same time whatever was shown. (Keys, sessions and links are not compared:
+/// they are looked up by their SHA-256.)
+#[test]
+fn secrets_are_compared_in_constant_time() {
+    for (file, comparison) in [
+        ("shared/platform/src/grpc/auth.rs", "shown.ct_eq("),
+        ("services/ingest/src/app/receipt.rs", ".verify_truncated_left("),
+        ("services/accounts/src/hashing.rs", ".verify_password("),
+    ] {
+        let text = fs::read_to_string(root().join(file)).unwrap();
+        assert!(text.contains(comparison), "{file} compares in another way");
+    }
+}

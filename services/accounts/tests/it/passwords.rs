@@ -183,3 +183,44 @@ async fn name_and_number_are_changed_one_by_one() {
         assert_eq!(code(people.update_profile(update(name, phone)).await), "invalid_field");
     }
 }
+
+/// Whoever reads the tables, the outbox included, can neither sign in nor use a link.
+#[tokio::test]
+async fn of_tokens_only_hashes_are_kept() {
+    use sha2::{Digest as _, Sha256};
+
+    let world = World::start().await;
+    let (_, mut mails) = somebody(&world).await;
+    let session = world.session("sam@example.com").await.token;
+    forgot(&world, "sam@example.com").await;
+    let (_, contents) = mails.next_to("sam@example.com").await;
+    let tables: Vec<String> = sqlx::query_scalar(
+        "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname = 'accounts' ORDER BY 1",
+    )
+    .fetch_all(world.db.pool())
+    .await
+    .unwrap();
+    assert!(tables.len() > 8, "{tables:?}");
+    for token in [&session, &contents.token] {
+        let hex: String = token.bytes().map(|byte| format!("{byte:02x}")).collect();
+        for table in &tables {
+            let sql =
+                format!("SELECT count(*) FROM {table} t WHERE strpos(t::text, $1) > 0 OR strpos(t::text, $2) > 0");
+            let found: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
+                .bind(token)
+                .bind(&hex)
+                .fetch_one(world.db.pool())
+                .await
+                .unwrap();
+            assert_eq!(found, 0, "a token is in {table}");
+        }
+    }
+    for (sql, token) in [
+        ("SELECT count(*) FROM accounts.sessions WHERE sha256 = $1", &session),
+        ("SELECT count(*) FROM accounts.one_time_tokens WHERE sha256 = $1", &contents.token),
+    ] {
+        let known: i64 =
+            sqlx::query_scalar(sql).bind(Sha256::digest(token).to_vec()).fetch_one(world.db.pool()).await.unwrap();
+        assert_eq!(known, 1, "{sql}");
+    }
+}

@@ -81,6 +81,8 @@ async fn every_answer_has_the_same_form_and_tells_browsers_what_they_may_do() {
         for (name, value) in [
             ("x-content-type-options", "nosniff"),
             ("x-frame-options", "DENY"),
+            ("referrer-policy", "no-referrer"),
+            ("cross-origin-resource-policy", "same-origin"),
             ("cache-control", "no-store"),
             ("strict-transport-security", "max-age=31536000"),
             ("x-request-id", "mine-1"),
