@@ -15,8 +15,8 @@ const CALLBACK: &str = "/api/auth/callback/google";
 /// The cookie of this name that an answer sets.
 fn cookie(answer: &Answer, name: &str) -> String {
     let set = answer.headers.get_all("set-cookie").iter().map(|value| value.to_str().unwrap());
-    let pairs = set.map(|cookie| cookie.split(';').next().unwrap());
-    pairs.filter(|pair| pair.starts_with(&format!("{name}="))).next_back().expect("a cookie").to_owned()
+    let mut pairs = set.map(|cookie| cookie.split(';').next().unwrap());
+    pairs.rfind(|pair| pair.starts_with(&format!("{name}="))).expect("a cookie").to_owned()
 }
 
 fn location(answer: &Answer) -> &str {
