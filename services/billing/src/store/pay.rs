@@ -24,8 +24,8 @@ sold AS MATERIALIZED ( \
   SELECT * FROM unnest($7::uuid[], $8::uuid[], $9::uuid[], $10::numeric[], $11::uuid[]) \
     AS t(hold_id, buyer_id, seller_id, amount, posting_id)), \
 standing AS MATERIALIZED ( \
-  SELECT h.hold_id, h.state, h.buyer_id, h.seller_id, h.amount FROM (SELECT count(*) FROM locked) AS first, billing.holds h \
-  WHERE h.hold_id = ANY($7) ORDER BY h.hold_id FOR UPDATE OF h), \
+  SELECT h.hold_id, h.state, h.buyer_id, h.seller_id, h.amount FROM (SELECT count(*) AS n FROM locked) AS first, billing.holds h \
+  WHERE first.n = cardinality($1) AND h.hold_id = ANY($7) ORDER BY h.hold_id FOR UPDATE OF h), \
 all_stand AS MATERIALIZED ( \
   SELECT (SELECT count(*) FROM locked) = cardinality($1) AND cardinality($7) = \
     (SELECT count(*) FROM sold t JOIN standing h USING (hold_id, buyer_id, seller_id, amount) WHERE h.state = 'held') AS yes), \

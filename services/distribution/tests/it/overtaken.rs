@@ -53,6 +53,20 @@ async fn a_change_of_the_campaign_is_obeyed_and_the_hold_for_the_old_decision_gi
     world.check_books().await;
 }
 
+#[tokio::test]
+async fn a_hold_for_a_lead_that_stays_for_sale_is_left_to_billing_since_a_look_at_unsold_leads_may_sell_on_it() {
+    let world = World::new().await;
+    let (app, tenant, campaign, buyers) = market(&world, 1).await;
+    let leave = "WITH left_now AS (UPDATE distribution.subscriptions SET status = 'paused') \
+                 UPDATE distribution.campaign_routing SET version = version + 1";
+    *world.purse.after_grant.lock().unwrap() = Some((world.pool().clone(), leave));
+    let posted = world.post(tenant, campaign);
+    app.decide_batch(std::slice::from_ref(&posted)).await.unwrap();
+    assert_eq!(outcome(&app, &posted).await.0, Outcome::Unsold);
+    assert_eq!(world.bought(&buyers).await, [1]);
+    assert_eq!(world.purse.held_for(buyers[0]), 2, "the hold of what was sold, and that of the lead for sale");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lead_that_another_replica_decides_meanwhile_keeps_its_hold_and_both_answer_the_same() {
     let world = World::new().await;

@@ -158,7 +158,7 @@ async fn a_key_is_rotated_while_its_supplier_posts() {
     let campaign = world.campaign(&seller, &category).await;
     let body = json!({ "name": "Clicks Inc", "categories": [category], "postsPerSecond": 1_000 });
     let made = world.client.post("/api/suppliers", &seller.token, &body).await.ok(201);
-    let gateways = world.cluster.http_urls("ingest").iter().map(|url| Client::new(url)).collect();
+    let gateways = world.cluster.http_urls("ingest").iter().map(|url| Client::without_document(url)).collect();
     let supplier = Supplier { id: id(&made, "supplier"), gateways, campaign, posted: AtomicU32::new(0) };
     let mut old = made["apiKey"].as_str().unwrap().to_owned();
     let rotate = async |seconds: u32| {
