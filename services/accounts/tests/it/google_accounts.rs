@@ -2,7 +2,8 @@
 
 use leadflow_contracts::{
     accounts::{
-        CreateAdminRequest, ForgotPasswordRequest, ResetPasswordRequest, UpdateBuyerRequest, User, VerifyEmailRequest,
+        CreateAdminRequest, ForgotPasswordRequest, Member, RemoveUserRequest, ResetPasswordRequest, UpdateBuyerRequest,
+        User, VerifyEmailRequest,
     },
     common::Status,
 };
@@ -12,7 +13,7 @@ use serde_json::json;
 use crate::{
     browser::{Google, JANE, Jane, as_buyer, as_seller, plain},
     someone::{ADDRESS, PASSWORD, tenant},
-    world::{Mails, as_tenant, code, unbound},
+    world::{Mails, as_tenant, by, code, unbound},
 };
 
 const STALE: Jane = Jane { hosted: false, ..JANE };
@@ -130,4 +131,19 @@ async fn a_buyer_who_is_out_of_use_stays_out() {
     assert_eq!(google.refused(plain(), &JANE).await, "account_suspended");
     assert_eq!(google.world.whose(&entered.token).await, None);
     assert_eq!(google.world.count("SELECT count(*) FROM accounts.sessions").await, 1);
+}
+
+#[tokio::test]
+async fn whoever_is_removed_from_a_team_does_not_come_back_by_google() {
+    let google = Google::start().await;
+    let owner = google.world.registered_seller("sam@example.com").await.user.unwrap();
+    // Whoever accepts an invitation has shown that the address is his.
+    let member = google.world.member(&owner, JANE.email, Member::Manager).await;
+    let session = google.sign_in(plain(), &JANE).await.session.unwrap();
+    assert_eq!(session.user.unwrap().user_id, member.user_id);
+    let remove = RemoveUserRequest { user_id: member.user_id, supplier_id: String::new() };
+    google.world.people().remove_user(by(&owner, "OWNER", tenant(&owner), remove)).await.unwrap();
+    assert_eq!(google.world.whose(&session.token).await, None);
+    assert_eq!(google.world.count(IDENTITIES).await, 0);
+    assert_eq!(google.refused(plain(), &JANE).await, "google_account_unknown");
 }
