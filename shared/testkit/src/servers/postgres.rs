@@ -137,8 +137,9 @@ impl Postgres {
         self.kill9();
         for _ in 0..RESTART_TRIES {
             match self.run().await {
-                // Its killed processes have not all gone yet.
-                Err(ServerError::Refused { detail, .. }) if detail.contains("pre-existing shared memory block") => {
+                // Most likely "pre-existing shared memory block is still in use": its killed processes have not all
+                // gone yet. It says so only where it has a log.
+                Err(ServerError::Refused { .. }) => {
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
                 outcome => return outcome,
