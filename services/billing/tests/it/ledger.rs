@@ -81,7 +81,17 @@ async fn there_is_no_table_that_nothing_uses() {
             .fetch_all(world.pool())
             .await
             .unwrap();
-    let used =
-        ["_sqlx_migrations", "accounts", "credits", "entries", "holds", "outbox", "postings", "sellers", "wallets"];
+    let used = [
+        "_sqlx_migrations",
+        "accounts",
+        "audit_entries",
+        "credits",
+        "entries",
+        "holds",
+        "outbox",
+        "postings",
+        "sellers",
+        "wallets",
+    ];
     assert_eq!(tables, used);
 }
