@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use leadflow_contracts::common::{Decision, Outcome};
+use leadflow_contracts::common::Decision;
 use leadflow_distribution_domain::LeadResult;
 use leadflow_kernel::{CampaignId, LeadId};
 use leadflow_messaging::outbox::{self, Pending};
@@ -123,10 +123,11 @@ impl App {
             .collect();
         let seen = Seen::load(&mut transaction, posted, &prints).await?;
         let plans = plan(posted, &prints, known, &current, seen, now);
-        let mut draft = self.draft(posted, plans, &prints, &current, now).await?;
-        draft.surplus.extend(draft.not_sold(granted));
+        let draft = self.draft(posted, plans, &prints, &current, now).await?;
         save::save(&mut *transaction, &draft.writes.rows, now).await?;
         retry::mark(&mut transaction, &draft.writes.retry, now).await?;
+        // Before the commit: as soon as the lock is free, a look at unsold leads may sell one on the same hold.
+        self.release(&draft.not_sold(granted)).await;
         transaction.commit().await?;
         self.tell(posted, draft).await;
         Ok(())
@@ -189,14 +190,12 @@ impl Draft<'_> {
         sold.chain(self.surplus.iter().copied()).collect()
     }
 
-    /// Of holds from an attempt before, those that nobody needs once this is written: of leads that are decided by it for good, and
-    /// not sold for them. A lead that somebody else decided meanwhile may have been sold for the very same hold, and one that
-    /// stays for sale may be at any moment: billing asks about their holds after a minute.
+    /// Of holds from an attempt before, those that nobody needs once this is written: of leads that are decided by it, and
+    /// not sold for them. A lead that somebody else decided meanwhile may have been sold for the very same hold.
     fn not_sold(&self, granted: Vec<Granted>) -> Vec<Granted> {
         let needed: HashSet<_> = self.granted().into_iter().map(|hold| hold.id).collect();
-        let ended = self.writes.rows.leads.iter().filter(|lead| lead.outcome != Outcome::Unsold);
-        let ended: HashSet<LeadId> = ended.map(|lead| lead.id).collect();
-        granted.into_iter().filter(|hold| ended.contains(&hold.lead) && !needed.contains(&hold.id)).collect()
+        let decided: HashSet<LeadId> = self.writes.rows.leads.iter().map(|lead| lead.id).collect();
+        granted.into_iter().filter(|hold| decided.contains(&hold.lead) && !needed.contains(&hold.id)).collect()
     }
 }
 
