@@ -2,7 +2,11 @@
 
 use prost::Message;
 
-use crate::{common::Outcome, events, subjects};
+use crate::{
+    common::Outcome,
+    events::{self, PaymentNews},
+    subjects,
+};
 
 /// A message that is published to a stream.
 pub trait Event: Message + Default + 'static {
@@ -51,3 +55,18 @@ event!(DeliveryEnded, |this| {
 });
 event!(EndpointDisabled, |_this| subjects::NOTIFICATION_ENDPOINT_DISABLED.to_owned());
 event!(MailWanted, |_this| subjects::NOTIFICATION_MAIL_WANTED.to_owned());
+event!(LeadReturned, |_this| subjects::LEAD_RETURNED.to_owned());
+event!(PaymentChanged, |this| {
+    match this.news() {
+        PaymentNews::Succeeded => subjects::PAYMENT_SUCCEEDED,
+        PaymentNews::ActionNeeded => subjects::PAYMENT_ACTION_NEEDED,
+        PaymentNews::Declined | PaymentNews::Unspecified => subjects::PAYMENT_DECLINED,
+    }
+    .to_owned()
+});
+event!(RechargeTurnedOff, |_this| subjects::PAYMENT_RECHARGE_TURNED_OFF.to_owned());
+event!(PaymentRefunded, |_this| subjects::PAYMENT_REFUNDED.to_owned());
+event!(DisputeChanged, |this| {
+    if this.closed { subjects::PAYMENT_DISPUTE_CLOSED } else { subjects::PAYMENT_DISPUTE_OPENED }.to_owned()
+});
+event!(UsageRecorded, |_this| subjects::USAGE_RECORDED.to_owned());

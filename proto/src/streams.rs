@@ -13,12 +13,16 @@ pub const DLQ: &str = "DLQ";
 
 /// LEADS: distribution decides `lead.received`.
 pub const LEADS_DISTRIBUTION: &str = "distribution";
-/// LEADS: billing captures `lead.assigned`.
+/// LEADS: billing captures `lead.assigned` and pays back `lead.returned`.
 pub const LEADS_BILLING: &str = "billing";
 /// LEADS: notifier delivers `lead.assigned`.
 pub const LEADS_NOTIFIER: &str = "notifier";
 /// BILLING: distribution looks again at leads that wait for a buyer.
 pub const BILLING_DISTRIBUTION: &str = "distribution";
+/// BILLING: billing recharges wallets that `wallet.low_balance` told of.
+pub const BILLING_BILLING: &str = "billing";
+/// NOTIFY: billing counts `usage.recorded`.
+pub const NOTIFY_BILLING: &str = "billing";
 /// NOTIFY: notifier sends `notification.mail_wanted`.
 pub const NOTIFY_NOTIFIER: &str = "notifier";
 /// DIRECTORY: distribution's copy of sellers and buyers.

@@ -10,6 +10,8 @@ pub const LEAD_UNSOLD: &str = "lead.unsold";
 pub const LEAD_REJECTED: &str = "lead.rejected";
 /// distribution: the lead was for sale until its time ran out.
 pub const LEAD_EXPIRED: &str = "lead.expired";
+/// distribution: a sale was undone.
+pub const LEAD_RETURNED: &str = "lead.returned";
 /// billing: money was added to a wallet.
 pub const WALLET_CREDITED: &str = "wallet.credited";
 /// billing: available money fell below the threshold.
@@ -18,6 +20,22 @@ pub const WALLET_LOW_BALANCE: &str = "wallet.low_balance";
 pub const WALLET_RELEASED: &str = "wallet.released";
 /// billing: spending limits or the wallet's status changed.
 pub const WALLET_LIMITS_CHANGED: &str = "wallet.limits_changed";
+/// billing: a card was charged.
+pub const PAYMENT_SUCCEEDED: &str = "payment.succeeded";
+/// billing: a card's charge was declined.
+pub const PAYMENT_DECLINED: &str = "payment.declined";
+/// billing: the buyer has to confirm a charge.
+pub const PAYMENT_ACTION_NEEDED: &str = "payment.action_needed";
+/// billing: automatic recharging was turned off by the program.
+pub const PAYMENT_RECHARGE_TURNED_OFF: &str = "payment.recharge_turned_off";
+/// billing: money went back to a card.
+pub const PAYMENT_REFUNDED: &str = "payment.refunded";
+/// billing: a card's owner disputes a charge.
+pub const PAYMENT_DISPUTE_OPENED: &str = "payment.dispute_opened";
+/// billing: a dispute was decided.
+pub const PAYMENT_DISPUTE_CLOSED: &str = "payment.dispute_closed";
+/// notifier: a message was sent, which somebody pays for.
+pub const USAGE_RECORDED: &str = "usage.recorded";
 /// notifier: a delivery arrived.
 pub const NOTIFICATION_DELIVERED: &str = "notification.delivered";
 /// notifier: a delivery was given up.

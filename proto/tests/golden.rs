@@ -283,6 +283,77 @@ fn every_event_ever_published_reads_as_it_was_meant() {
         },
         &mut seen,
     );
+    sample(
+        "LeadReturned",
+        &events::LeadReturned {
+            return_id: "return_01h455vb4pex5vsknk084sn02q".into(),
+            assignment_id: "asg_01h455vb4pex5vsknk084sn02q".into(),
+            lead_id: LEAD.into(),
+            buyer_id: BUYER.into(),
+            seller_id: SELLER.into(),
+            campaign_id: "camp_01h455vb4pex5vsknk084sn02q".into(),
+            campaign_name: "Solar, Austin".into(),
+            price: money("25.00"),
+            reason: "wrong_number".into(),
+            decided_at_ms: AT,
+        },
+        &mut seen,
+    );
+    sample(
+        "PaymentChanged",
+        &events::PaymentChanged {
+            payment_id: "pay_01h455vb4pex5vsknk084sn02q".into(),
+            buyer_id: BUYER.into(),
+            seller_id: SELLER.into(),
+            news: events::PaymentNews::Declined.into(),
+            recharge: true,
+            amount: money("100.00"),
+            decline_code: "insufficient_funds".into(),
+            decline_message: "The card has not enough money.".into(),
+            next_attempt_at_ms: AT,
+        },
+        &mut seen,
+    );
+    sample(
+        "RechargeTurnedOff",
+        &events::RechargeTurnedOff { buyer_id: BUYER.into(), seller_id: SELLER.into(), because: "no card".into() },
+        &mut seen,
+    );
+    sample(
+        "PaymentRefunded",
+        &events::PaymentRefunded {
+            payment_id: "pay_01h455vb4pex5vsknk084sn02q".into(),
+            buyer_id: BUYER.into(),
+            seller_id: SELLER.into(),
+            amount: money("40.00"),
+        },
+        &mut seen,
+    );
+    sample(
+        "DisputeChanged",
+        &events::DisputeChanged {
+            dispute_id: "dp_1".into(),
+            payment_id: "pay_01h455vb4pex5vsknk084sn02q".into(),
+            buyer_id: BUYER.into(),
+            seller_id: SELLER.into(),
+            amount: money("100.00"),
+            closed: true,
+            won: true,
+        },
+        &mut seen,
+    );
+    sample(
+        "UsageRecorded",
+        &events::UsageRecorded {
+            message_id: "dlv_01h455vb4pex5vsknk084sn02q/1".into(),
+            seller_id: SELLER.into(),
+            buyer_id: BUYER.into(),
+            kind: events::UsageKind::Webhook.into(),
+            units: 1,
+            at_ms: AT,
+        },
+        &mut seen,
+    );
     let pool = DescriptorPool::decode(leadflow_contracts::DESCRIPTOR_SET).unwrap();
     // Parts of events, and answers over core NATS that are never stored.
     let parts = ["Assignment", "ApiKey", "Decisions", "MailContents"];

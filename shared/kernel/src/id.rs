@@ -213,6 +213,14 @@ kinds! {
     Assignment AssignmentId "asg";
     /// One balanced movement of money.
     Posting PostingId "post";
+    /// One charge of a card.
+    Payment PaymentId "pay";
+    /// Money that goes back to a card.
+    Refund RefundId "refund";
+    /// A card that a buyer stored.
+    Card CardId "card";
+    /// A buyer's wish to undo a sale.
+    Return ReturnId "return";
     /// One message to one endpoint.
     Delivery DeliveryId "dlv";
     /// A buyer's webhook address.

@@ -1,7 +1,7 @@
 //! Double entry: a posting is one movement, its entries sum to zero.
 
 use chrono::{DateTime, Utc};
-use leadflow_kernel::{AssignmentId, BuyerId, Id, Kind, PostingId, SellerId};
+use leadflow_kernel::{AssignmentId, BuyerId, Id, Kind, PaymentId, PostingId, SellerId};
 use rust_decimal::Decimal;
 
 /// The kind of an account's id.
@@ -22,8 +22,16 @@ pub enum AccountKind {
     SellerEarnings,
     /// What the platform kept of a seller's sales.
     PlatformFees,
-    /// Where a tenant's money comes from: cards, transfers. Its balance is minus all credits.
+    /// Where a tenant's money comes from by hand: transfers, gifts. Its balance is minus all credits.
     ExternalFunding,
+    /// What is (or was) with the card provider: minus what cards paid, plus what went back to them.
+    CardClearing,
+    /// Card money that is disputed: taken from its wallet until the dispute is decided.
+    Disputed,
+    /// What a buyer owes because his card took money back that he had spent: minus that.
+    BuyerDebt,
+    /// What a seller pays for messages that were sent for him.
+    PlatformUsage,
 }
 
 impl AccountKind {
@@ -35,6 +43,10 @@ impl AccountKind {
             Self::SellerEarnings => "seller_earnings",
             Self::PlatformFees => "platform_fees",
             Self::ExternalFunding => "external_funding",
+            Self::CardClearing => "card_clearing",
+            Self::Disputed => "disputed",
+            Self::BuyerDebt => "buyer_debt",
+            Self::PlatformUsage => "platform_usage",
         }
     }
 }
@@ -78,8 +90,24 @@ impl Account {
 pub enum PostingKind {
     /// A buyer bought a lead.
     LeadPurchase(AssignmentId),
-    /// Money was added to a wallet.
+    /// A sale was undone: its price is in the wallet again, and its shares are taken back.
+    LeadReturn(AssignmentId),
+    /// Money was added to a wallet by hand.
     Credit,
+    /// A buyer charged his card.
+    TopUp(PaymentId),
+    /// His card was charged for him.
+    Recharge(PaymentId),
+    /// Unspent money went back to the card it came from.
+    CardRefund(PaymentId),
+    /// It did not arrive there, and is in the wallet again.
+    CardRefundFailed(PaymentId),
+    /// The card's owner disputes a charge: its money is set aside.
+    Dispute(PaymentId),
+    /// A dispute was decided: the money is in the wallet again, or gone.
+    DisputeClosed(PaymentId),
+    /// A seller's messages of a month. Moves no wallet's money.
+    Usage,
 }
 
 impl PostingKind {
@@ -88,22 +116,44 @@ impl PostingKind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::LeadPurchase(_) => "lead_purchase",
+            Self::LeadReturn(_) => "lead_return",
             Self::Credit => "credit",
+            Self::TopUp(_) => "top_up",
+            Self::Recharge(_) => "recharge",
+            Self::CardRefund(_) => "card_refund",
+            Self::CardRefundFailed(_) => "card_refund_failed",
+            Self::Dispute(_) => "dispute",
+            Self::DisputeClosed(_) => "dispute_closed",
+            Self::Usage => "usage",
         }
     }
 
-    /// The assignment that was paid, for a purchase.
+    /// The assignment that was paid or paid back.
     #[must_use]
     pub const fn assignment(self) -> Option<AssignmentId> {
         match self {
-            Self::LeadPurchase(assignment) => Some(assignment),
-            Self::Credit => None,
+            Self::LeadPurchase(assignment) | Self::LeadReturn(assignment) => Some(assignment),
+            _ => None,
+        }
+    }
+
+    /// The payment whose card money it moves.
+    #[must_use]
+    pub const fn payment(self) -> Option<PaymentId> {
+        match self {
+            Self::TopUp(payment)
+            | Self::Recharge(payment)
+            | Self::CardRefund(payment)
+            | Self::CardRefundFailed(payment)
+            | Self::Dispute(payment)
+            | Self::DisputeClosed(payment) => Some(payment),
+            Self::LeadPurchase(_) | Self::LeadReturn(_) | Self::Credit | Self::Usage => None,
         }
     }
 }
 
-/// One balanced movement. It has exactly one wallet line, even for a free lead (of zero then), so a
-/// statement shows every purchase; other lines are left out when they are zero.
+/// One balanced movement. It has exactly one wallet line (but for [`PostingKind::Usage`], which has none), even for a free
+/// lead (of zero then), so a statement shows every purchase; other lines are left out when they are zero.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Posting {
     /// Its id.

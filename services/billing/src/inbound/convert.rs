@@ -1,6 +1,7 @@
 //! Between the contract's messages and the domain's values.
 
-use leadflow_billing_domain::{HoldOutcome, HoldRequest, Price, Wallet};
+use chrono::{DateTime, Utc};
+use leadflow_billing_domain::{HoldOutcome, HoldRequest, Period, Price, Wallet};
 use leadflow_contracts::{ConvertError, billing as proto, common, id, money, money_to_proto, time_to_ms};
 use leadflow_kernel::{BuyerId, Id, Kind, Money, SellerId};
 use leadflow_platform::grpc::status;
@@ -113,7 +114,8 @@ pub(super) fn threshold(request: &proto::SetLowBalanceThresholdRequest) -> Resul
     Ok((read_id(&request.buyer_id, "buyer_id")?, read_price(request.threshold.as_ref(), "threshold")?))
 }
 
-pub(super) fn wallet_to_proto(wallet: &Wallet) -> proto::Wallet {
+pub(super) fn wallet_to_proto(wallet: &Wallet, now: DateTime<Utc>) -> proto::Wallet {
+    let current = Period::at(now, wallet.terms.time_zone);
     proto::Wallet {
         buyer_id: wallet.buyer.to_string(),
         seller_id: wallet.seller.to_string(),
@@ -121,6 +123,11 @@ pub(super) fn wallet_to_proto(wallet: &Wallet) -> proto::Wallet {
         held: Some(amount(wallet, wallet.held)),
         available: Some(amount(wallet, wallet.available())),
         low_balance_threshold: Some(amount(wallet, wallet.low_balance_threshold)),
+        weekly_limit: wallet.weekly_limit.map(|limit| amount(wallet, limit)),
+        monthly_limit: wallet.monthly_limit.map(|limit| amount(wallet, limit)),
+        spent_this_week: Some(amount(wallet, wallet.week.in_window(current.week_start))),
+        spent_this_month: Some(amount(wallet, wallet.month.in_window(current.month_start))),
+        suspended: false,
     }
 }
 
@@ -143,6 +150,7 @@ pub(super) fn page_to_proto(page: &Page) -> Result<proto::ListTransactionsRespon
                 balance_after: money(line.balance_after)?,
                 description: line.description.clone(),
                 assignment_id: line.assignment.map(|id| id.to_string()).unwrap_or_default(),
+                payment_intent_id: String::new(),
                 created_at_ms: time_to_ms(line.at),
             })
         })

@@ -75,7 +75,7 @@ impl billing_server::Billing for Service {
         let new = convert::new_credit(tenant, request.into_inner())?;
         let credited = self.billing.credit_wallet(actor, new).await.map_err(|error| refused(&error))?;
         Ok(Response::new(CreditWalletResponse {
-            wallet: Some(convert::wallet_to_proto(&credited.wallet)),
+            wallet: Some(convert::wallet_to_proto(&credited.wallet, self.billing.clock().now())),
             credited_now: credited.now,
         }))
     }
@@ -91,14 +91,14 @@ impl billing_server::Billing for Service {
             .set_low_balance_threshold(actor, tenant, buyer, threshold)
             .await
             .map_err(|error| refused(&error))?;
-        Ok(Response::new(convert::wallet_to_proto(&wallet)))
+        Ok(Response::new(convert::wallet_to_proto(&wallet, self.billing.clock().now())))
     }
 
     async fn get_wallet(&self, request: Request<GetWalletRequest>) -> Result<Response<Wallet>, Status> {
         let tenant = tenant(&request)?;
         let buyer = read_id(&request.get_ref().buyer_id, "buyer_id")?;
         let wallet = self.billing.wallet(tenant, buyer).await.map_err(|error| refused(&error))?;
-        Ok(Response::new(convert::wallet_to_proto(&wallet)))
+        Ok(Response::new(convert::wallet_to_proto(&wallet, self.billing.clock().now())))
     }
 
     async fn list_transactions(

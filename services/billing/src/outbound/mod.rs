@@ -2,3 +2,4 @@
 
 pub mod assignments;
 pub mod events;
+pub mod provider;

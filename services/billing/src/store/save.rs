@@ -34,10 +34,10 @@ WHERE w.buyer_id = ANY($23) AND w.buyer_id = t.buyer_id";
 /// All lines of a posting in one statement: the table checks that they sum to zero.
 const SAVE_POSTINGS: &str = "\
 WITH postings AS ( \
-  INSERT INTO billing.postings (posting_id, kind, seller_id, assignment_id, at, description) \
-  SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::timestamptz[], $6::text[])) \
+  INSERT INTO billing.postings (posting_id, kind, seller_id, assignment_id, at, description, payment_id) \
+  SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::timestamptz[], $6::text[], $7::uuid[])) \
 INSERT INTO billing.entries (posting_id, line, account_id, amount, number, balance_after) \
-SELECT * FROM unnest($7::uuid[], $8::smallint[], $9::uuid[], $10::numeric[], $11::bigint[], $12::numeric[])";
+SELECT * FROM unnest($8::uuid[], $9::smallint[], $10::uuid[], $11::numeric[], $12::bigint[], $13::numeric[])";
 
 /// Saves everything in the open transaction, under the wallets' locks.
 pub async fn save(connection: &mut PgConnection, changes: &Changes) -> Result<(), sqlx::Error> {
@@ -134,6 +134,7 @@ async fn save_postings(connection: &mut PgConnection, postings: &[Posting]) -> R
         .bind(heads.assignments)
         .bind(heads.times)
         .bind(heads.descriptions)
+        .bind(postings.iter().map(|posting| posting.kind.payment().map(Uuid::from)).collect::<Vec<Option<Uuid>>>())
         .bind(entries.postings)
         .bind(entries.lines)
         .bind(entries.accounts)
