@@ -53,6 +53,7 @@ fn people(env: &mut Env) -> PeopleRules {
         reads: env.or("READS_PER_MINUTE", default.reads, "front ends' requests that read, for each user (address before sign-in)"),
         writes: env.or("WRITES_PER_MINUTE", default.writes, "front ends' requests that change something, for each user (address before sign-in)"),
         sign_ins: env.or("SIGN_INS_PER_MINUTE", default.sign_ins, "requests to sign in, register and the like, for each address"),
+        provider_events: env.or("PROVIDER_EVENTS_PER_MINUTE", default.provider_events, "webhooks of a payment provider, for each address"),
         passwords_tried: env.or(
             "PASSWORDS_PER_QUARTER_HOUR",
             default.passwords_tried,

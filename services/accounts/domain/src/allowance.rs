@@ -11,6 +11,8 @@ pub enum AllowanceKind {
     Write,
     /// Signing in, registering, asking for or using codes and tokens.
     SignIn,
+    /// What a payment provider tells.
+    ProviderEvent,
     /// Passwords tried.
     Password,
     /// Mails asked for.
@@ -25,6 +27,7 @@ impl AllowanceKind {
             Self::Read => "READ",
             Self::Write => "WRITE",
             Self::SignIn => "SIGN_IN",
+            Self::ProviderEvent => "PROVIDER_EVENT",
             Self::Password => "PASSWORD",
             Self::Mail => "MAIL",
         }

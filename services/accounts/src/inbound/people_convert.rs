@@ -184,10 +184,11 @@ pub(super) fn allowance(number: i32) -> Result<AllowanceKind, Status> {
         Ok(proto::Allowance::Read) => Ok(AllowanceKind::Read),
         Ok(proto::Allowance::Write) => Ok(AllowanceKind::Write),
         Ok(proto::Allowance::SignIn) => Ok(AllowanceKind::SignIn),
+        Ok(proto::Allowance::ProviderEvent) => Ok(AllowanceKind::ProviderEvent),
         Ok(proto::Allowance::Unspecified) | Err(_) => Err(status(
             Code::InvalidArgument,
             "invalid_field",
-            "allowance must be ALLOWANCE_READ, ALLOWANCE_WRITE or ALLOWANCE_SIGN_IN",
+            "allowance must be ALLOWANCE_READ, ALLOWANCE_WRITE, ALLOWANCE_SIGN_IN or ALLOWANCE_PROVIDER_EVENT",
         )),
     }
 }

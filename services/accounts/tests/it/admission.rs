@@ -41,6 +41,19 @@ async fn permits_are_counted_by_user_or_else_by_address() {
 }
 
 #[tokio::test]
+async fn a_payment_providers_webhooks_have_an_allowance_of_their_own() {
+    let world = World::with_rules(PeopleRules { writes: 1, provider_events: 2, ..PeopleRules::default() }).await;
+    assert!(admit(&world, "", "192.0.2.1", Allowance::Write).await.allowed);
+    assert!(!admit(&world, "", "192.0.2.1", Allowance::Write).await.allowed);
+    for remaining in [1, 0] {
+        let admission = admit(&world, "", "192.0.2.1", Allowance::ProviderEvent).await;
+        assert_eq!((admission.allowed, admission.limit, admission.remaining), (true, 2, remaining));
+    }
+    assert!(!admit(&world, "", "192.0.2.1", Allowance::ProviderEvent).await.allowed);
+    assert!(admit(&world, "", "192.0.2.2", Allowance::ProviderEvent).await.allowed);
+}
+
+#[tokio::test]
 async fn a_use_is_noted_now_and_then() {
     let world = World::start().await;
     world.registered_seller("sam@example.com").await;

@@ -24,6 +24,7 @@ impl People {
         let permits = match kind {
             AllowanceKind::Read => self.rules.reads,
             AllowanceKind::Write => self.rules.writes,
+            AllowanceKind::ProviderEvent => self.rules.provider_events,
             AllowanceKind::SignIn | AllowanceKind::Password | AllowanceKind::Mail => self.rules.sign_ins,
         };
         let allowance = Allowance::new(permits, TimeDelta::minutes(1));

@@ -70,6 +70,8 @@ pub struct PeopleRules {
     pub writes: u32,
     /// Requests a minute to sign in, register and the like, for each address.
     pub sign_ins: u32,
+    /// Webhooks a minute of a payment provider, for each address.
+    pub provider_events: u32,
     /// Passwords tried in a quarter of an hour, for each e-mail address from one place.
     pub passwords_tried: u32,
 }
@@ -82,6 +84,7 @@ impl Default for PeopleRules {
             reads: 600,
             writes: 240,
             sign_ins: 30,
+            provider_events: 3_000,
             passwords_tried: 10,
         }
     }
