@@ -5,6 +5,7 @@ mod apply_directory;
 mod capture_sales;
 mod credit_wallet;
 mod known_wallets;
+pub mod payments;
 mod place_holds;
 mod release_holds;
 mod set_threshold;
@@ -30,7 +31,10 @@ pub use release_holds::SeenHold;
 pub use statement::Page;
 
 use self::known_wallets::KnownWallets;
-use crate::{outbound::events, store};
+use crate::{
+    outbound::{events, provider::ProviderError},
+    store,
+};
 
 /// The user who gave a command, as far as is known.
 pub type Actor = Option<leadflow_platform::audit::Actor>;
@@ -70,6 +74,9 @@ pub enum AppError {
     /// PostgreSQL.
     #[error("database")]
     Database(#[from] sqlx::Error),
+    /// The provider of card payments did not do what was asked, or did not answer.
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
 }
 
 impl Billing {

@@ -9,7 +9,7 @@ use tonic::{Code, Status};
 
 use crate::{
     app::{AppError, NewCredit, Page},
-    outbound::events::amount,
+    outbound::{events::amount, provider::ProviderError},
 };
 
 /// The most a single credit may add, either way of reading it: a slip of the keyboard stops here.
@@ -40,6 +40,17 @@ pub(super) fn refused(error: &AppError) -> Status {
         AppError::NoSuchWallet => status(Code::NotFound, "wallet_not_found", error),
         AppError::CreditExists => status(Code::AlreadyExists, "credit_exists", error),
         AppError::Credit(_) | AppError::Currency | AppError::NoSuchLine => invalid(error),
+        AppError::Provider(ProviderError::NotConfigured) => {
+            status(Code::FailedPrecondition, "payments_not_configured", "card payments are not configured")
+        }
+        AppError::Provider(ProviderError::Refused { code, .. }) => {
+            tracing::warn!(%error, "the payment provider refused");
+            status(Code::FailedPrecondition, "payment_refused", format_args!("the payment provider refused: {code}"))
+        }
+        AppError::Provider(ProviderError::Busy(_) | ProviderError::Unknown(_)) => {
+            tracing::warn!(%error, "the payment provider does not answer");
+            status(Code::Unavailable, "provider_unavailable", "the payment provider does not answer; try again")
+        }
         AppError::Database(cause) if is_passing(cause) => {
             tracing::warn!(error = %cause, "database not available");
             status(Code::Unavailable, "database_unavailable", "the database cannot be reached; try again")
