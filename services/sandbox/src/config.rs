@@ -23,6 +23,14 @@ pub struct Config {
     pub client_id: String,
     /// Its secret, which protects nothing.
     pub client_secret: String,
+    /// Where the stand-in for Stripe keeps what it knows; `None`: in memory only.
+    pub stripe_file: Option<String>,
+    /// Where it sends its events; `None`: nowhere.
+    pub stripe_webhook_url: Option<String>,
+    /// What it signs them with; more than one while a secret is being replaced.
+    pub stripe_webhook_secrets: Vec<String>,
+    /// Objects of a kind that it keeps; more are refused.
+    pub stripe_max_objects: usize,
 }
 
 impl Default for Config {
@@ -37,6 +45,10 @@ impl Default for Config {
             public_url: None,
             client_id: "leadflow-sandbox".to_owned(),
             client_secret: "leadflow-sandbox-secret".to_owned(),
+            stripe_file: None,
+            stripe_webhook_url: None,
+            stripe_webhook_secrets: Vec::new(),
+            stripe_max_objects: 50_000,
         }
     }
 }
@@ -68,6 +80,18 @@ impl Config {
                 default.client_secret.clone(),
                 "and its secret, which protects nothing",
             ),
+            stripe_file: env.optional(
+                "SANDBOX_STRIPE_FILE",
+                "where the stand-in for Stripe keeps its customers and charges; none: a restart forgets them",
+            ),
+            stripe_webhook_url: env
+                .optional("SANDBOX_STRIPE_WEBHOOK_URL", "where the stand-in for Stripe sends events; none: nowhere"),
+            stripe_webhook_secrets: env
+                .optional_secret("SANDBOX_STRIPE_WEBHOOK_SECRETS", "what it signs them with, comma-separated")
+                .into_iter()
+                .flat_map(|secrets| secrets.split(',').map(|secret| secret.trim().to_owned()).collect::<Vec<_>>())
+                .filter(|secret| !secret.is_empty())
+                .collect(),
             ..default
         }
     }

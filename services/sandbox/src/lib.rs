@@ -1,5 +1,5 @@
 //! Local stand-ins for what is outside: a webhook receiver, a mail server, the front end's pages that mails link
-//! to, and Google as an OpenID provider. For development, the demo and
+//! to, Google as an OpenID provider, and Stripe. For development, the demo and
 //! tests; never part of a production deployment.
 
 mod config;
@@ -7,6 +7,8 @@ mod google;
 mod hooks;
 mod inbound;
 mod mail;
+mod payments;
+pub mod stripe;
 
 use std::sync::{Arc, Mutex};
 
@@ -23,6 +25,7 @@ use google::Issuer;
 use hooks::Hooks;
 use leadflow_outbound_http::{Client, Options};
 use mail::Mails;
+use payments::Payments;
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -33,6 +36,7 @@ struct Sandbox {
     client: Client,
     api_url: Arc<str>,
     google: Arc<Mutex<Issuer>>,
+    payments: Payments,
     clock: Arc<dyn Clock>,
     shutdown: Shutdown,
 }
@@ -49,6 +53,13 @@ pub struct Listeners {
 #[must_use]
 pub fn google_issuer(address: &str) -> String {
     format!("{}{}", address.trim_end_matches('/'), google::PATH)
+}
+
+/// Where clients of Stripe's find the stand-in for it, in a sandbox that is found at this address. The slash at the end
+/// matters: `async-stripe` puts `v1/…` right behind it.
+#[must_use]
+pub fn stripe_api(address: &str) -> String {
+    format!("{}{}/", address.trim_end_matches('/'), payments::PATH)
 }
 
 /// Serves on `listeners` until `shutdown`. Hanging requests are let go then.
@@ -75,20 +86,24 @@ pub async fn run_at(
         None => format!("http://127.0.0.1:{}", listeners.http.local_addr().context("the sandbox's port")?.port()),
     };
     let google = Issuer::new(&config, &address)?;
+    let payments = Payments::open(&config, &address, clock.clone())?;
     let sandbox = Sandbox {
+        payments: payments.clone(),
         mails: Arc::new(Mutex::new(Mails::new(config.max_mails, config.max_mail_bytes))),
         google: Arc::new(Mutex::new(google)),
-        client,
+        client: client.clone(),
         api_url: config.api_url.trim_end_matches('/').into(),
         hooks: Arc::new(Mutex::new(Hooks::new(config))),
         clock,
         shutdown: shutdown.clone(),
     };
+    let sending = tokio::spawn(payments::send_events(payments, client, shutdown.clone()));
     let mailing = tokio::spawn(mail::run(sandbox.clone(), listeners.smtp, shutdown.clone()));
     let router = inbound::router(sandbox).merge(Health::new("sandbox").router());
     let served = http::serve(listeners.http, http::request_id(router), shutdown.clone()).await;
     // A listener that failed stops the other, too.
     shutdown.cancel();
+    sending.await.context("sending the events of the stand-in for Stripe ended badly")?;
     mailing.await.context("the mail server of the sandbox ended badly")?;
     served.context("HTTP server of the sandbox")
 }

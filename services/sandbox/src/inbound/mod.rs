@@ -6,6 +6,7 @@ mod google;
 mod html;
 mod mails;
 mod page;
+mod payments;
 mod receive;
 
 use std::sync::{MutexGuard, PoisonError};
@@ -47,6 +48,7 @@ pub(crate) fn router(sandbox: Sandbox) -> Router {
         .route("/google/token", post(google::token))
         .route("/api/google/behaviour", put(google::misbehave))
         .route("/api/google/keys", post(google::replace_key))
+        .merge(payments::router())
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(sandbox)
 }
