@@ -86,10 +86,8 @@ impl Payments {
             Some(path) => Some(Journal::open(PathBuf::from(path), &mut core)?),
             None => None,
         };
-        let target = config
-            .stripe_webhook_url
-            .clone()
-            .map(|url| Target { url, secrets: config.stripe_webhook_secrets.clone() });
+        let target =
+            config.stripe_webhook_url.clone().map(|url| Target { url, secrets: config.stripe_webhook_secrets.clone() });
         if let Some(problem) = target.as_ref().and_then(Target::problem) {
             anyhow::bail!("SANDBOX_STRIPE_WEBHOOK_URL and its secrets: {problem}");
         }

@@ -34,29 +34,19 @@ pub(super) struct TestCard {
     pub(super) manner: Manner,
 }
 
-const fn card(
-    number: &'static str,
-    names: &'static [&'static str],
-    brand: &'static str,
-    manner: Manner,
-) -> TestCard {
+const fn card(number: &'static str, names: &'static [&'static str], brand: &'static str, manner: Manner) -> TestCard {
     TestCard { number, names, brand, manner }
 }
 
 /// All that are known.
-pub(super) const CARDS: &[TestCard] = &[
+pub(super) static CARDS: &[TestCard] = &[
     card("4242424242424242", &["visa"], "visa", Manner::Pays),
     card("4000056655665556", &["visa_debit"], "visa", Manner::Pays),
     card("5555555555554444", &["mastercard"], "mastercard", Manner::Pays),
     card("378282246310005", &["amex"], "amex", Manner::Pays),
     card("6011111111111117", &["discover"], "discover", Manner::Pays),
     card("4000002760000016", &["de"], "visa", Manner::Pays),
-    card(
-        "4000000000000002",
-        &["chargeDeclined", "visa_chargeDeclined"],
-        "visa",
-        Manner::Declines("generic_decline"),
-    ),
+    card("4000000000000002", &["chargeDeclined", "visa_chargeDeclined"], "visa", Manner::Declines("generic_decline")),
     card(
         "4000000000009995",
         &["chargeDeclinedInsufficientFunds", "visa_chargeDeclinedInsufficientFunds"],
@@ -210,7 +200,8 @@ mod tests {
             for name in card.names {
                 assert!(std::ptr::eq(named(&format!("pm_card_{name}")).unwrap(), card));
             }
-            if let Manner::Declines(code) | Manner::DeclinesCharges(code) | Manner::AsksAndDeclines(code) = card.manner {
+            if let Manner::Declines(code) | Manner::DeclinesCharges(code) | Manner::AsksAndDeclines(code) = card.manner
+            {
                 assert!(decline_of(code).is_some(), "{code}");
             }
         }

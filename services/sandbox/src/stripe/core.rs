@@ -8,9 +8,7 @@ use super::{
     error::{Outcome, StripeError},
     ids::Ids,
     keys::{Keys, Seen},
-    model::{
-        Charge, Customer, Dispute, Event, Movement, PaymentIntent, PaymentMethod, Refund, SetupIntent,
-    },
+    model::{Charge, Customer, Dispute, Event, Movement, PaymentIntent, PaymentMethod, Refund, SetupIntent},
     table::{Row, Table},
     webhooks::Webhooks,
 };

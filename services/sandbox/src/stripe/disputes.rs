@@ -12,8 +12,13 @@ use super::{
 };
 
 const REASONS: [&str; 7] = [
-    "fraudulent", "product_not_received", "product_unacceptable", "duplicate", "subscription_canceled",
-    "credit_not_processed", "general",
+    "fraudulent",
+    "product_not_received",
+    "product_unacceptable",
+    "duplicate",
+    "subscription_canceled",
+    "credit_not_processed",
+    "general",
 ];
 
 impl Core {

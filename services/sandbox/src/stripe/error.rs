@@ -32,9 +32,7 @@ impl StripeError {
 
     /// 404 `resource_missing`.
     pub(super) fn missing(what: &str, id: &str, param: &str) -> Self {
-        let mut error = Self::invalid(format!("No such {what}: '{}'", clip(id)))
-            .code("resource_missing")
-            .param(param);
+        let mut error = Self::invalid(format!("No such {what}: '{}'", clip(id))).code("resource_missing").param(param);
         error.0.status = 404;
         error
     }

@@ -30,7 +30,8 @@ impl Core {
     pub fn list_events(&self, params: &Params) -> Outcome {
         params.only(&[&list::COMMON[..], &["type", "types"]].concat())?;
         let (kind, kinds) = (params.text("type")?, params.texts("types")?);
-        let fits = |asked: &str, kind: &str| asked.strip_suffix('*').map_or(kind == asked, |start| kind.starts_with(start));
+        let fits =
+            |asked: &str, kind: &str| asked.strip_suffix('*').map_or(kind == asked, |start| kind.starts_with(start));
         let wanted = |row: &Event| {
             kind.is_none_or(|asked| fits(asked, &row.kind))
                 && kinds.as_ref().is_none_or(|kinds| kinds.iter().any(|asked| fits(asked, &row.kind)))

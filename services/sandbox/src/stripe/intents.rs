@@ -34,14 +34,39 @@ const MOST: i64 = 99_999_999;
 const CANCELABLE: [&str; 3] = ["requires_payment_method", "requires_confirmation", "requires_action"];
 /// Stripe's, for which nothing is made here.
 const NOT_HERE: [&str; 8] = [
-    "application_fee_amount", "transfer_data", "transfer_group", "on_behalf_of", "shipping", "mandate", "mandate_data",
+    "application_fee_amount",
+    "transfer_data",
+    "transfer_group",
+    "on_behalf_of",
+    "shipping",
+    "mandate",
+    "mandate_data",
     "payment_method_options",
 ];
 const CREATE: [&str; 24] = [
-    "amount", "currency", "customer", "payment_method", "payment_method_data", "confirm", "off_session", "metadata",
-    "description", "payment_method_types", "automatic_payment_methods", "setup_future_usage", "return_url",
-    "statement_descriptor", "statement_descriptor_suffix", "receipt_email", "error_on_requires_action",
-    "capture_method", "confirmation_method", "use_stripe_sdk", "application_fee_amount", "transfer_data", "shipping",
+    "amount",
+    "currency",
+    "customer",
+    "payment_method",
+    "payment_method_data",
+    "confirm",
+    "off_session",
+    "metadata",
+    "description",
+    "payment_method_types",
+    "automatic_payment_methods",
+    "setup_future_usage",
+    "return_url",
+    "statement_descriptor",
+    "statement_descriptor_suffix",
+    "receipt_email",
+    "error_on_requires_action",
+    "capture_method",
+    "confirmation_method",
+    "use_stripe_sdk",
+    "application_fee_amount",
+    "transfer_data",
+    "shipping",
     "payment_method_options",
 ];
 
@@ -138,8 +163,15 @@ impl Core {
     /// As Stripe's; 402 where the card declines.
     pub fn confirm_payment_intent(&mut self, id: &str, params: &Params, now: DateTime<Utc>) -> Outcome {
         params.only(&[
-            "payment_method", "payment_method_data", "off_session", "return_url", "client_secret", "use_stripe_sdk",
-            "setup_future_usage", "error_on_requires_action", "receipt_email",
+            "payment_method",
+            "payment_method_data",
+            "off_session",
+            "return_url",
+            "client_secret",
+            "use_stripe_sdk",
+            "setup_future_usage",
+            "error_on_requires_action",
+            "receipt_email",
         ])?;
         self.check_secret(id, params)?;
         let row = self.intents.get(id).ok_or_else(|| StripeError::missing("payment_intent", id, "intent"))?;
@@ -285,7 +317,8 @@ pub(super) fn methods_of(params: &Params) -> Result<Methods, StripeError> {
     let automatic = params.inner("automatic_payment_methods")?;
     if let Some(types) = params.texts("payment_method_types")? {
         if automatic.is_some() {
-            let message = "You may only specify one of these parameters: automatic_payment_methods, payment_method_types.";
+            let message =
+                "You may only specify one of these parameters: automatic_payment_methods, payment_method_types.";
             return Err(StripeError::invalid(message));
         }
         if types.is_empty() || types.iter().any(|kind| kind != "card") {

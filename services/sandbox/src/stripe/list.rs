@@ -43,9 +43,7 @@ fn limit(params: &Params) -> Result<usize, StripeError> {
     match params.integer("limit")? {
         None => Ok(10),
         Some(limit @ 1..=100) => Ok(usize::try_from(limit).unwrap_or(10)),
-        Some(_) => {
-            Err(StripeError::parameter("parameter_invalid_integer", "limit", "Invalid limit: must be 1 to 100"))
-        }
+        Some(_) => Err(StripeError::parameter("parameter_invalid_integer", "limit", "Invalid limit: must be 1 to 100")),
     }
 }
 

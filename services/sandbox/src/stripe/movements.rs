@@ -94,6 +94,6 @@ mod tests {
 
     #[test]
     fn stripes_share() {
-        assert_eq!([1_00, 50_00, 100_00, 33_33].map(charge_fee), [33, 175, 320, 127]);
+        assert_eq!([100, 5_000, 10_000, 3_333].map(charge_fee), [33, 175, 320, 127]);
     }
 }

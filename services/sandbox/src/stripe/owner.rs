@@ -86,7 +86,8 @@ impl Core {
         match self.of_secret(shown) {
             Ok(of) if of == id => Ok(()),
             _ => {
-                let message = "The client_secret provided does not match the client_secret associated with this object.";
+                let message =
+                    "The client_secret provided does not match the client_secret associated with this object.";
                 Err(StripeError::invalid(message).param("client_secret"))
             }
         }

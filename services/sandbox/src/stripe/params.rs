@@ -148,9 +148,11 @@ impl Params {
         let wrong = || StripeError::parameter("parameter_invalid_array", name, "Invalid array");
         match self.0.get(name) {
             None => Ok(None),
-            Some(Value::Array(items)) => {
-                items.iter().map(|item| item.as_str().map(str::to_owned).ok_or_else(wrong)).collect::<Result<_, _>>().map(Some)
-            }
+            Some(Value::Array(items)) => items
+                .iter()
+                .map(|item| item.as_str().map(str::to_owned).ok_or_else(wrong))
+                .collect::<Result<_, _>>()
+                .map(Some),
             Some(_) => Err(wrong()),
         }
     }
@@ -161,7 +163,11 @@ impl Params {
         for (name, value) in &given.0 {
             let param = format!("metadata[{name}]");
             let Value::String(value) = value else {
-                return Err(StripeError::parameter("parameter_invalid_string", &param, "Metadata values must be strings"));
+                return Err(StripeError::parameter(
+                    "parameter_invalid_string",
+                    &param,
+                    "Metadata values must be strings",
+                ));
             };
             if name.chars().count() > MAX_METADATA_NAME || value.chars().count() > MAX_METADATA_VALUE {
                 let message = format!(
@@ -249,12 +255,16 @@ mod tests {
 
     #[test]
     fn brackets_make_maps_and_lists() {
-        let form = b"amount=500&metadata%5Ba%5D=1&metadata[b%20c]=%26&expand[]=x&expand[1]=y.z&card[address][city]=Rome";
+        let form =
+            b"amount=500&metadata%5Ba%5D=1&metadata[b%20c]=%26&expand[]=x&expand[1]=y.z&card[address][city]=Rome";
         let expected = json!({
             "amount": "500", "metadata": {"a": "1", "b c": "&"}, "expand": ["x", "y.z"], "card": {"address": {"city": "Rome"}}
         });
         assert_eq!(Params::from_form(form).unwrap().as_value(), expected);
-        assert_eq!(Params::from_json(&json!({"amount": 500, "confirm": true})).as_value(), json!({"amount": "500", "confirm": "true"}));
+        assert_eq!(
+            Params::from_json(&json!({"amount": 500, "confirm": true})).as_value(),
+            json!({"amount": "500", "confirm": "true"})
+        );
     }
 
     #[test]

@@ -48,7 +48,8 @@ impl Core {
             let message = "Your card's expiration year is invalid.";
             return Err(StripeError::card("invalid_expiry_year", None, message).param("exp_year"));
         }
-        if input.text("cvc")?.is_some_and(|cvc| !matches!(cvc.len(), 3 | 4) || !cvc.bytes().all(|b| b.is_ascii_digit())) {
+        if input.text("cvc")?.is_some_and(|cvc| !matches!(cvc.len(), 3 | 4) || !cvc.bytes().all(|b| b.is_ascii_digit()))
+        {
             return Err(StripeError::card("invalid_cvc", None, "Your card's security code is invalid.").param("cvc"));
         }
         let billing = params.inner("billing_details")?.unwrap_or_default();
@@ -195,9 +196,8 @@ impl Core {
                 (self.named_customer(params)?.unwrap_or_default(), "/v1/payment_methods".to_owned())
             }
         };
-        let wanted = |row: &PaymentMethod| {
-            row.customer.as_deref() == Some(&customer) && kind.is_none_or(|kind| kind == "card")
-        };
+        let wanted =
+            |row: &PaymentMethod| row.customer.as_deref() == Some(&customer) && kind.is_none_or(|kind| kind == "card");
         list::page(&self.methods, &url, params, |row| row.created, wanted, |row| self.show_method(row))
     }
 

@@ -81,9 +81,9 @@ impl Core {
                     StripeError::invalid(message).code("payment_intent_unexpected_state").param("payment_intent")
                 })
             }
-            (Some(_), Some(_)) => Err(StripeError::invalid(
-                "Only one of charge and payment_intent can be passed in creating a refund.",
-            )),
+            (Some(_), Some(_)) => {
+                Err(StripeError::invalid("Only one of charge and payment_intent can be passed in creating a refund."))
+            }
             (None, None) => Err(StripeError::parameter(
                 "parameter_missing",
                 "charge",

@@ -68,9 +68,26 @@ impl Core {
             "refunded": row.paid() && row.amount_refunded == row.amount,
             "status": if row.paid() { "succeeded" } else { "failed" }
         });
-        with_nulls(charge, &[
-            "application", "application_fee", "application_fee_amount", "failure_balance_transaction", "on_behalf_of", "receipt_number", "receipt_url", "review", "shipping", "source", "source_transfer", "statement_descriptor", "statement_descriptor_suffix", "transfer_data", "transfer_group",
-        ])
+        with_nulls(
+            charge,
+            &[
+                "application",
+                "application_fee",
+                "application_fee_amount",
+                "failure_balance_transaction",
+                "on_behalf_of",
+                "receipt_number",
+                "receipt_url",
+                "review",
+                "shipping",
+                "source",
+                "source_transfer",
+                "statement_descriptor",
+                "statement_descriptor_suffix",
+                "transfer_data",
+                "transfer_group",
+            ],
+        )
     }
 
     pub(super) fn show_refund(&self, row: &Refund) -> Value {
@@ -147,13 +164,33 @@ impl Core {
 /// Nobody submits any here.
 fn evidence() -> Value {
     let names = [
-        "access_activity_log", "billing_address", "cancellation_policy", "cancellation_policy_disclosure",
-        "cancellation_rebuttal", "customer_communication", "customer_email_address", "customer_name",
-        "customer_purchase_ip", "customer_signature", "duplicate_charge_documentation",
-        "duplicate_charge_explanation", "duplicate_charge_id", "product_description", "receipt", "refund_policy",
-        "refund_policy_disclosure", "refund_refusal_explanation", "service_date", "service_documentation",
-        "shipping_address", "shipping_carrier", "shipping_date", "shipping_documentation",
-        "shipping_tracking_number", "uncategorized_file", "uncategorized_text",
+        "access_activity_log",
+        "billing_address",
+        "cancellation_policy",
+        "cancellation_policy_disclosure",
+        "cancellation_rebuttal",
+        "customer_communication",
+        "customer_email_address",
+        "customer_name",
+        "customer_purchase_ip",
+        "customer_signature",
+        "duplicate_charge_documentation",
+        "duplicate_charge_explanation",
+        "duplicate_charge_id",
+        "product_description",
+        "receipt",
+        "refund_policy",
+        "refund_policy_disclosure",
+        "refund_refusal_explanation",
+        "service_date",
+        "service_documentation",
+        "shipping_address",
+        "shipping_carrier",
+        "shipping_date",
+        "shipping_documentation",
+        "shipping_tracking_number",
+        "uncategorized_file",
+        "uncategorized_text",
     ];
     let mut evidence: Value = names.iter().map(|name| ((*name).to_owned(), Value::Null)).collect();
     evidence["enhanced_evidence"] = json!({});

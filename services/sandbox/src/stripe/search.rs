@@ -36,8 +36,7 @@ impl Core {
         let found = self.intents.iter().rev().filter(|row| {
             row.created <= now - self.settings.search_lag && clauses.iter().all(|clause| fits(clause, row))
         });
-        let mut data: Vec<Value> =
-            found.skip(skip).take(limit + 1).map(|row| self.show_intent(row)).collect();
+        let mut data: Vec<Value> = found.skip(skip).take(limit + 1).map(|row| self.show_intent(row)).collect();
         let has_more = data.len() > limit;
         data.truncate(limit);
         let next = has_more.then(|| (skip + limit).to_string());

@@ -24,8 +24,16 @@ impl Core {
     /// As Stripe's.
     pub fn create_setup_intent(&mut self, params: &Params, now: DateTime<Utc>) -> Outcome {
         params.only(&[
-            "customer", "payment_method", "usage", "payment_method_types", "automatic_payment_methods", "confirm",
-            "description", "metadata", "return_url", "payment_method_data",
+            "customer",
+            "payment_method",
+            "usage",
+            "payment_method_types",
+            "automatic_payment_methods",
+            "confirm",
+            "description",
+            "metadata",
+            "return_url",
+            "payment_method_data",
         ])?;
         self.room(&self.setups)?;
         let customer = self.named_customer(params)?;
@@ -150,10 +158,8 @@ impl Core {
         if method.customer.is_some() && method.customer != row.customer {
             return Err(super::customers::not_the_customers(&method_id));
         }
-        let asks = matches!(
-            card_of(method).manner,
-            Manner::AsksAlways | Manner::AsksUnlessSetUp | Manner::AsksAndDeclines(_)
-        );
+        let asks =
+            matches!(card_of(method).manner, Manner::AsksAlways | Manner::AsksUnlessSetUp | Manner::AsksAndDeclines(_));
         if let Some(code) = self.declines_to_be_stored(&method_id) {
             return Err(self.setup_failed(id, &method_id, declined(code), now));
         }

@@ -1,4 +1,6 @@
-//! The receiver over real HTTP.
+//! The sandbox over real HTTP.
+
+mod stripe;
 
 use std::time::Duration;
 
@@ -19,13 +21,17 @@ struct Sandbox {
 }
 
 async fn start() -> Sandbox {
+    start_with(Config::default()).await
+}
+
+async fn start_with(config: Config) -> Sandbox {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let stop = Shutdown::new();
     let smtp = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mail = smtp.local_addr().unwrap();
     // Nobody is at the discard port.
-    let config = Config { api_url: "http://127.0.0.1:9".to_owned(), ..Config::default() };
+    let config = Config { api_url: "http://127.0.0.1:9".to_owned(), ..config };
     let listeners = Listeners { http: listener, smtp };
     let running = tokio::spawn(leadflow_sandbox::run(config, listeners, stop.clone()));
     let options = Options {

@@ -134,7 +134,8 @@ fn admit(headers: &HeaderMap, request: &Owned) -> Result<(), StripeError> {
         ));
     };
     let plain = |rest: &str| rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    if key.strip_prefix("sk_test_").is_some_and(plain) && key.len() <= MAX_KEY {
+    let secret = key.strip_prefix("sk_test_").or_else(|| key.strip_prefix("rk_test_"));
+    if secret.is_some_and(plain) && key.len() <= MAX_KEY {
         return Ok(());
     }
     if key.strip_prefix("pk_test_").is_some_and(plain) && request.shows_client_secret() {
@@ -147,7 +148,8 @@ fn admit(headers: &HeaderMap, request: &Owned) -> Result<(), StripeError> {
 impl Owned {
     fn shows_client_secret(&self) -> bool {
         let path: Vec<&str> = self.path.split('/').collect();
-        let (["payment_intents" | "setup_intents", id] | ["payment_intents" | "setup_intents", id, "confirm"]) = path[..]
+        let (["payment_intents" | "setup_intents", id] | ["payment_intents" | "setup_intents", id, "confirm"]) =
+            path[..]
         else {
             return false;
         };

@@ -55,10 +55,7 @@ pub(super) async fn behaviour(State(sandbox): State<Sandbox>) -> Json<Behaviour>
     Json(sandbox.payments.faults.lock().unwrap_or_else(PoisonError::into_inner).get())
 }
 
-pub(super) async fn behave(
-    State(sandbox): State<Sandbox>,
-    body: Read<Behaviour>,
-) -> Result<Json<Behaviour>, ApiError> {
+pub(super) async fn behave(State(sandbox): State<Sandbox>, body: Read<Behaviour>) -> Result<Json<Behaviour>, ApiError> {
     let Json(behaviour) = body.map_err(unreadable)?;
     if let Some(problem) = behaviour.problem() {
         return Err(invalid(problem));
