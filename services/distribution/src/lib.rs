@@ -12,7 +12,9 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use leadflow_contracts::{
-    distribution::{catalogue_server::CatalogueServer, distribution_server::DistributionServer},
+    distribution::{
+        catalogue_server::CatalogueServer, distribution_server::DistributionServer, returns_server::ReturnsServer,
+    },
     streams,
 };
 use leadflow_kernel::Clock;
@@ -96,6 +98,8 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
         async move { if connected { Ok(()) } else { Err("cannot be reached".to_owned()) } }
     });
     let mut routes = grpc::builder().context("reflection")?;
+    let service = inbound::returns::ReturnsService::new(app.clone(), catalogue.clone());
+    routes.add_service(ReturnsServer::with_interceptor(service, grpc::guard(&config.token)));
     let service = inbound::grpc::Service::new(app);
     routes.add_service(DistributionServer::with_interceptor(service, grpc::guard(&config.token)));
     let service = inbound::catalogue::CatalogueService::new(catalogue.clone());

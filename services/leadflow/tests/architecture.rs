@@ -291,6 +291,7 @@ fn stores_of_one_tenant_take_its_transaction() {
         ("billing", "credits.rs"),
         ("billing", "statement.rs"),
         ("distribution", "configuration.rs"),
+        ("distribution", "returns.rs"),
         ("distribution", "show.rs"),
         ("distribution", "catalogue/campaigns.rs"),
         ("distribution", "catalogue/leads.rs"),

@@ -1,6 +1,6 @@
 //! A tenant's day: caps begin anew at its own midnight.
 
-use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
+use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 
 /// The time zone of that IANA name.
@@ -19,18 +19,30 @@ pub fn day_in(zone: Tz, now: DateTime<Utc>) -> NaiveDate {
 /// begins when they land.
 #[must_use]
 pub fn next_midnight(zone: Tz, now: DateTime<Utc>) -> DateTime<Utc> {
-    let fallback = now + TimeDelta::days(1);
-    let Some(tomorrow) = day_in(zone, now).checked_add_days(Days::new(1)) else {
-        return fallback;
-    };
+    let tomorrow = day_in(zone, now).checked_add_days(Days::new(1));
+    tomorrow.and_then(|tomorrow| beginning(zone, tomorrow)).unwrap_or(now + TimeDelta::days(1))
+}
+
+/// The first moment of a day in `zone`.
+fn beginning(zone: Tz, day: NaiveDate) -> Option<DateTime<Utc>> {
     // A gap is a multiple of a quarter of an hour; in Samoa it was a whole day once.
     (0..120_i64)
         .filter_map(|quarters| {
-            let local = tomorrow.and_time(NaiveTime::MIN) + TimeDelta::minutes(15 * quarters);
+            let local = day.and_time(NaiveTime::MIN) + TimeDelta::minutes(15 * quarters);
             zone.from_local_datetime(&local).earliest()
         })
         .next()
-        .map_or(fallback, |local| local.with_timezone(&Utc))
+        .map(|local| local.with_timezone(&Utc))
+}
+
+/// The month of `zone`'s calendar that `at` is in: from its first moment to the first of the next.
+#[must_use]
+pub fn month_of(zone: Tz, at: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
+    let first = day_in(zone, at).with_day(1);
+    let next = first.and_then(|first| first.checked_add_months(Months::new(1)));
+    let moment = |day: Option<NaiveDate>| day.and_then(|day| beginning(zone, day));
+    // Only at the ends of time is there no such month.
+    (moment(first).unwrap_or(DateTime::<Utc>::MIN_UTC), moment(next).unwrap_or(DateTime::<Utc>::MAX_UTC))
 }
 
 /// Every day of `zone`'s calendar that has a part in `from..until`, with the moment where that part begins. A day that a calendar
@@ -104,6 +116,18 @@ mod tests {
             .collect();
         let wanted = [("2011-12-29", "2011-12-29T12:00:00Z"), ("2011-12-31", "2011-12-30T10:00:00Z")];
         assert_eq!(found, wanted.map(|(day, begin)| (day.to_owned(), at(begin))));
+    }
+
+    #[test]
+    fn a_month_is_the_tenants() {
+        let new_york = time_zone("America/New_York").unwrap();
+        // Clocks go back on the first of November.
+        let november = (at("2026-11-01T04:00:00Z"), at("2026-12-01T05:00:00Z"));
+        assert_eq!(month_of(new_york, at("2026-11-01T04:00:00Z")), november);
+        assert_eq!(month_of(new_york, at("2026-12-01T04:59:59.999Z")), november);
+        assert_eq!(month_of(new_york, at("2026-12-01T05:00:00Z")).0, november.1);
+        let kiritimati = time_zone("Pacific/Kiritimati").unwrap();
+        assert_eq!(month_of(kiritimati, at("2026-12-31T10:00:00Z")).0, at("2026-12-31T10:00:00Z"));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! [`Batch`] decides many leads of one campaign at once while somebody else says whether the money
 //! is there; [`explain`] puts a decision into sentences; [`duplicates`] says which leads are about
 //! the same person; [`configure`] and [`orphans`] judge what sellers and buyers ask to be set up, [`ask`] what may be
-//! asked for at once.
+//! asked for at once, [`returns`] which sales may be undone.
 
 pub mod ask;
 mod batch;
@@ -17,11 +17,12 @@ mod explain;
 mod model;
 pub mod orphans;
 mod rank;
+pub mod returns;
 mod state;
 mod trace;
 
 pub use batch::{Answer, Batch, Decided, LeadResult, ProtocolError, Want};
-pub use day::{day_in, days, next_midnight, time_zone};
+pub use day::{day_in, days, month_of, next_midnight, time_zone};
 pub use explain::explain;
 pub use model::{Campaign, Candidate, Lead, Logic, Rotation, Rotations, Status, WRR_ONE};
 pub use state::{State, StateSet};

@@ -2,15 +2,16 @@
 
 use leadflow_contracts::common::FieldType;
 use leadflow_distribution_domain::{Status, duplicates::Match};
-use leadflow_kernel::SellerId;
+use leadflow_kernel::{AssignmentId, BuyerId, CampaignId, LeadId, SellerId};
 use leadflow_platform::audit::{Change, Trail};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use super::{App, AppError};
 use crate::store::{
-    columns::{logic_text, status_text},
+    columns::{logic_text, return_state, return_state_text, status_text},
     records::{Campaign, Category, Field, Subscription},
+    returns::ReturnRow,
 };
 
 const TRAIL: Trail = Trail::new(crate::SCHEMA);
@@ -76,6 +77,13 @@ pub(super) fn campaign(campaign: &Campaign) -> Value {
             Match::All => "ALL",
         },
         "leadExpiryHours": campaign.lead_ttl_hours,
+        "returns": {
+            "days": campaign.returns.days,
+            "maxSharePercentPerMonth": campaign.returns.max_share_percent,
+            "reasons": campaign.returns.reasons,
+            "autoApprove": campaign.returns.auto_approve,
+            "countsOutOfCaps": campaign.returns.counts_out_of_caps,
+        },
         "version": campaign.version,
     })
 }
@@ -91,6 +99,27 @@ pub(super) fn subscription(subscription: &Subscription) -> Value {
         "sellerWaterfallPriority": subscription.seller_waterfall_priority,
         "version": subscription.version,
     })
+}
+
+/// A wish to undo a sale. What its buyer wrote about the person stays with the return.
+pub(super) fn asked_back(row: &ReturnRow) -> Value {
+    json!({
+        "assignment": AssignmentId::from_uuid(row.assignment_id).to_string(),
+        "lead": LeadId::from_uuid(row.lead_id).to_string(),
+        "buyer": BuyerId::from_uuid(row.buyer_id).to_string(),
+        "campaign": CampaignId::from_uuid(row.campaign_id).to_string(),
+        "price": format!("{:.2}", row.price),
+        "reason": row.reason,
+    })
+}
+
+pub(super) fn decided(row: &ReturnRow) -> Result<Value, AppError> {
+    let mut value = json!({ "status": upper(return_state_text(return_state(&row.state)?)) });
+    if row.decided_at.is_some() {
+        value["automatic"] = row.automatic.into();
+        value["outOfCaps"] = row.out_of_caps.into();
+    }
+    Ok(value)
 }
 
 fn upper(text: &str) -> String {

@@ -6,6 +6,7 @@ mod cache;
 mod catalogue;
 mod confirm_assignments;
 mod decide_batch;
+mod decide_return;
 mod duplicates;
 mod expire_unsold;
 mod get_campaign;
@@ -20,7 +21,9 @@ mod put_campaign;
 mod put_category;
 mod put_subscription;
 mod record;
+mod request_return;
 mod retry_unsold;
+mod returned;
 mod stored_trace;
 mod trace;
 mod wallet_changes;
@@ -40,12 +43,13 @@ use tokio::sync::Notify;
 
 use crate::outbound::billing::{Holds, HoldsError};
 
-pub use catalogue::{CampaignPage, Catalogue, Days, LeadPage, PurchasePage, SUMS, Shown, Sums};
+pub use catalogue::{CampaignPage, Catalogue, Days, LeadPage, PurchasePage, ReturnPage, SUMS, Shown, Sums};
 pub use confirm_assignments::MAX_CONFIRMED;
 pub use get_campaign::CampaignView;
 pub use get_lead::LeadView;
 pub use outcome::decision;
 pub use posted::{Posted, Unreadable};
+pub use request_return::ReturnWish;
 pub use trace::{logic_from_proto, logic_to_proto};
 
 /// The user who gave a command, as far as is known.

@@ -1,6 +1,6 @@
 //! Setting up a campaign.
 
-use leadflow_distribution_domain::{Status, configure};
+use leadflow_distribution_domain::{Status, configure, returns::ReturnPolicy};
 use leadflow_kernel::SellerId;
 use leadflow_platform::audit::Change;
 
@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl App {
-    /// Creates or replaces a campaign by its id. The same content again changes nothing.
+    /// Creates or replaces a campaign by its id. The same content again changes nothing. Without `returns` they stay as they are.
     ///
     /// # Errors
     /// [`AppError::Invalid`] (what is archived stays so), [`AppError::NotFound`] when the id or the
@@ -21,10 +21,12 @@ impl App {
         actor: Actor,
         seller: SellerId,
         mut wanted: Campaign,
+        returns: Option<ReturnPolicy>,
     ) -> Result<Campaign, AppError> {
         wanted.name = configure::name("name", &wanted.name)?;
         configure::description("description", &wanted.description)?;
         configure::duplicate_rule(&wanted.duplicates)?;
+        returns.as_ref().map_or(Ok(()), ReturnPolicy::check)?;
         wanted.lead_ttl_hours = configure::ttl_hours(wanted.lead_ttl_hours)?;
         let mut transaction = self.tenants.begin(seller).await?;
         let currency = projections::hold_seller(&mut transaction, seller).await?.ok_or(SELLER_UNKNOWN)?;
@@ -36,6 +38,8 @@ impl App {
         // Somebody else's id: nothing is said of it.
         routing::lock_one(&mut transaction, seller, wanted.id).await?.ok_or(AppError::NotFound("campaign"))?;
         let known = configuration::get_campaign(&mut transaction, seller, wanted.id).await?;
+        let kept = || known.as_ref().map(|known| known.returns.clone());
+        wanted.returns = returns.or_else(kept).unwrap_or_default();
         if let Some(known) = &known {
             configure::status_change(known.status, wanted.status)?;
             wanted.version = known.version;

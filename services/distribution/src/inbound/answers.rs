@@ -5,7 +5,7 @@ use leadflow_contracts::{
     money_to_proto, time_to_ms,
 };
 use leadflow_kernel::{
-    AssignmentId, BuyerId, CampaignId, CategoryId, Currency, LeadId, SellerId, SubscriptionId, SupplierId,
+    AssignmentId, BuyerId, CampaignId, CategoryId, Currency, LeadId, ReturnId, SellerId, SubscriptionId, SupplierId,
 };
 use rust_decimal::Decimal;
 use uuid::Uuid;
@@ -38,6 +38,16 @@ pub fn campaign((listed, subscriptions): &(ListedCampaign, Vec<(Subscription, u3
     }
 }
 
+/// What became of the wish to undo a sale, if there was one.
+fn return_state(stored: Option<&str>) -> Result<wire::ReturnState, sqlx::Error> {
+    let state = stored.map(columns::return_state).transpose()?;
+    Ok(state.map_or(wire::ReturnState::Unspecified, super::returns::state_to_proto))
+}
+
+fn return_id(id: Option<Uuid>) -> String {
+    id.map_or_else(String::new, |id| ReturnId::from_uuid(id).to_string())
+}
+
 /// A sale of a lead.
 pub fn sale(sale: SaleRow) -> Result<wire::LeadAssignment, sqlx::Error> {
     Ok(wire::LeadAssignment {
@@ -46,6 +56,8 @@ pub fn sale(sale: SaleRow) -> Result<wire::LeadAssignment, sqlx::Error> {
         subscription_id: SubscriptionId::from_uuid(sale.subscription_id).to_string(),
         price: Some(money_to_proto(columns::money(sale.price, &sale.currency)?)),
         assigned_at_ms: time_to_ms(sale.assigned_at),
+        return_state: return_state(sale.return_state.as_deref())?.into(),
+        return_id: return_id(sale.return_id),
     })
 }
 
@@ -94,15 +106,17 @@ pub fn purchase(row: PurchaseRow) -> Result<wire::Purchase, sqlx::Error> {
         price: Some(money_to_proto(columns::money(row.price, &row.currency)?)),
         assigned_at_ms: time_to_ms(row.assigned_at),
         viewed_at_ms: row.viewed_at.map_or(0, time_to_ms),
+        return_state: return_state(row.return_state.as_deref())?.into(),
+        return_id: return_id(row.return_id),
     })
 }
 
 /// Sums by day: a day without anything has zeros.
 pub fn days(found: &Days) -> Result<SumByDayResponse, sqlx::Error> {
     let day = |(date, row): &(chrono::NaiveDate, Option<DayRow>)| {
-        let (leads, sold, rejected, assignments, revenue) = row.as_ref().map_or((0, 0, 0, 0, Decimal::ZERO), |row| {
-            (row.leads, row.sold, row.rejected, row.assignments, row.revenue)
-        });
+        let [leads, sold, rejected, assignments, returned] =
+            row.as_ref().map_or([0; 5], |row| [row.leads, row.sold, row.rejected, row.assignments, row.returned]);
+        let revenue = row.as_ref().map_or(Decimal::ZERO, |row| row.revenue);
         Ok(DaySum {
             day: date.to_string(),
             leads: number(leads)?,
@@ -110,6 +124,7 @@ pub fn days(found: &Days) -> Result<SumByDayResponse, sqlx::Error> {
             assignments: number(assignments)?,
             revenue: Some(revenue_to_proto(revenue, found.currency)?),
             rejected: number(rejected)?,
+            returned: number(returned)?,
         })
     };
     Ok(SumByDayResponse { days: found.days.iter().map(day).collect::<Result<_, sqlx::Error>>()? })
@@ -118,8 +133,9 @@ pub fn days(found: &Days) -> Result<SumByDayResponse, sqlx::Error> {
 /// Sums by something: what has nothing has zeros.
 pub fn sums(found: &Sums, by: By) -> Result<SumByResponse, sqlx::Error> {
     let sum = |(id, row): &(Uuid, Option<SumRow>)| {
-        let (leads, sold, assignments, revenue) =
-            row.as_ref().map_or((0, 0, 0, Decimal::ZERO), |row| (row.leads, row.sold, row.assignments, row.revenue));
+        let [leads, sold, assignments, returned] =
+            row.as_ref().map_or([0; 4], |row| [row.leads, row.sold, row.assignments, row.returned]);
+        let revenue = row.as_ref().map_or(Decimal::ZERO, |row| row.revenue);
         Ok(Sum {
             id: id_text(by, *id),
             leads: number(leads)?,
@@ -127,6 +143,7 @@ pub fn sums(found: &Sums, by: By) -> Result<SumByResponse, sqlx::Error> {
             assignments: number(assignments)?,
             revenue: Some(revenue_to_proto(revenue, found.currency)?),
             last_at_ms: row.as_ref().map_or(0, |row| time_to_ms(row.last_at)),
+            returned: number(returned)?,
         })
     };
     Ok(SumByResponse { sums: found.sums.iter().map(sum).collect::<Result<_, sqlx::Error>>()? })

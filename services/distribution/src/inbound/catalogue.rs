@@ -38,7 +38,7 @@ fn limit(rows: u32, max: u32) -> Result<u32, Status> {
     ask::limit(rows, max).map_err(|error| invalid(&error))
 }
 
-fn page(number: u32, rows: u32) -> Result<ask::Page, Status> {
+pub(super) fn page(number: u32, rows: u32) -> Result<ask::Page, Status> {
     ask::page(number, rows, MAX_ROWS).map_err(|error| invalid(&error))
 }
 

@@ -8,6 +8,7 @@ use leadflow_distribution_domain::{
     Status,
     configure::{self, Invalid},
     duplicates::{DuplicateRule, Match},
+    returns::ReturnPolicy,
 };
 use leadflow_kernel::{CampaignId, CategoryId, Id, Kind, LeadId, SellerId, SupplierId};
 use leadflow_messaging::consumer::HandleError;
@@ -123,7 +124,7 @@ pub fn category_to_proto(category: &Category) -> wire::Category {
     }
 }
 
-/// Reads a campaign to be put.
+/// Reads a campaign to be put, but for its returns.
 pub fn campaign(seller: SellerId, request: wire::PutCampaignRequest) -> Result<Campaign, tonic::Status> {
     let missing = || status(Code::InvalidArgument, "invalid_field", "logic: missing");
     Ok(Campaign {
@@ -138,9 +139,21 @@ pub fn campaign(seller: SellerId, request: wire::PutCampaignRequest) -> Result<C
         allow_state_selection: request.allow_state_selection,
         duplicates: duplicate_rule(request.duplicates.as_ref()),
         lead_ttl_hours: request.lead_ttl_hours,
+        returns: ReturnPolicy::default(),
         name: request.name,
         description: request.description,
     })
+}
+
+/// Reads which sales may be undone.
+pub fn return_policy(policy: wire::ReturnPolicy) -> ReturnPolicy {
+    ReturnPolicy {
+        days: policy.days,
+        max_share_percent: policy.max_share_percent_per_month,
+        reasons: policy.reasons,
+        auto_approve: policy.auto_approve,
+        counts_out_of_caps: policy.counts_out_of_caps,
+    }
 }
 
 fn duplicate_rule(rule: Option<&common::DuplicateRule>) -> DuplicateRule {
@@ -179,6 +192,13 @@ pub fn campaign_to_proto(campaign: &Campaign, subscriptions: Vec<wire::Subscript
         lead_ttl_hours: campaign.lead_ttl_hours,
         version: campaign.version,
         subscriptions,
+        returns: Some(wire::ReturnPolicy {
+            days: campaign.returns.days,
+            max_share_percent_per_month: campaign.returns.max_share_percent,
+            reasons: campaign.returns.reasons.clone(),
+            auto_approve: campaign.returns.auto_approve,
+            counts_out_of_caps: campaign.returns.counts_out_of_caps,
+        }),
     }
 }
 

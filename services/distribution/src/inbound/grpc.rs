@@ -35,8 +35,10 @@ impl distribution_server::Distribution for Service {
 
     async fn put_campaign(&self, request: Request<PutCampaignRequest>) -> Result<Response<Campaign>, Status> {
         let (seller, actor) = (tenant(&request)?, actor(&request)?);
-        let wanted = convert::campaign(seller, request.into_inner())?;
-        let id = self.app.put_campaign(actor, seller, wanted).await.map_err(refused)?.id;
+        let mut request = request.into_inner();
+        let returns = request.returns.take().map(convert::return_policy);
+        let wanted = convert::campaign(seller, request)?;
+        let id = self.app.put_campaign(actor, seller, wanted, returns).await.map_err(refused)?.id;
         let view = self.app.get_campaign(seller, id).await.map_err(refused)?;
         Ok(Response::new(convert::campaign_view_to_proto(&view)))
     }

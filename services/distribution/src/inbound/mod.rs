@@ -7,4 +7,5 @@ mod convert;
 pub mod directory_events;
 pub mod grpc;
 pub mod lead_events;
+pub mod returns;
 pub mod wallet_events;

@@ -4,6 +4,7 @@ use chrono_tz::Tz;
 use leadflow_distribution_domain::{
     Logic, State, StateSet, Status,
     duplicates::{DuplicateRule, Match},
+    returns::ReturnState,
     time_zone,
 };
 use leadflow_kernel::{Currency, Money};
@@ -38,6 +39,28 @@ pub fn status(text: &str) -> Result<Status, sqlx::Error> {
         "paused" => Ok(Status::Paused),
         "archived" => Ok(Status::Archived),
         _ => Err(impossible("status")),
+    }
+}
+
+/// The text of a return's state.
+pub const fn return_state_text(state: ReturnState) -> &'static str {
+    match state {
+        ReturnState::Requested => "requested",
+        ReturnState::Approved => "approved",
+        ReturnState::Rejected => "rejected",
+    }
+}
+
+/// Reads a return's state.
+///
+/// # Errors
+/// When it is none.
+pub fn return_state(text: &str) -> Result<ReturnState, sqlx::Error> {
+    match text {
+        "requested" => Ok(ReturnState::Requested),
+        "approved" => Ok(ReturnState::Approved),
+        "rejected" => Ok(ReturnState::Rejected),
+        _ => Err(impossible("state")),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Categories, campaigns and subscriptions as records.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use leadflow_distribution_domain::{State, Status};
+use leadflow_distribution_domain::{State, Status, returns::ReturnPolicy};
 use leadflow_kernel::{CampaignId, CategoryId, SellerId, SubscriptionId};
 use leadflow_platform::db::TenantTx;
 use rust_decimal::Decimal;
@@ -40,6 +40,11 @@ pub(super) struct CampaignRow {
     duplicate_fields: Vec<String>,
     duplicate_match: String,
     lead_ttl_hours: i32,
+    returns_days: i32,
+    returns_max_share: i32,
+    returns_reasons: Vec<String>,
+    returns_auto_approve: bool,
+    returns_out_of_caps: bool,
 }
 
 #[derive(FromRow)]
@@ -187,14 +192,18 @@ pub async fn put_campaign(tx: &mut TenantTx, campaign: &Campaign, now: DateTime<
     sqlx::query(
         "INSERT INTO distribution.campaigns (campaign_id, seller_id, category_id, version, name, description, status, \
            logic, price, currency, allow_state_selection, duplicate_window_days, duplicate_fields, duplicate_match, \
-           lead_ttl_hours, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
+           lead_ttl_hours, created_at, returns_days, returns_max_share, returns_reasons, returns_auto_approve, \
+           returns_out_of_caps) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21) \
          ON CONFLICT (campaign_id) DO UPDATE SET category_id = excluded.category_id, version = excluded.version, \
            name = excluded.name, description = excluded.description, status = excluded.status, \
            logic = excluded.logic, price = excluded.price, currency = excluded.currency, \
            allow_state_selection = excluded.allow_state_selection, \
            duplicate_window_days = excluded.duplicate_window_days, duplicate_fields = excluded.duplicate_fields, \
-           duplicate_match = excluded.duplicate_match, lead_ttl_hours = excluded.lead_ttl_hours",
+           duplicate_match = excluded.duplicate_match, lead_ttl_hours = excluded.lead_ttl_hours, \
+           returns_days = excluded.returns_days, returns_max_share = excluded.returns_max_share, \
+           returns_reasons = excluded.returns_reasons, returns_auto_approve = excluded.returns_auto_approve, \
+           returns_out_of_caps = excluded.returns_out_of_caps",
     )
     .bind(campaign.id.uuid())
     .bind(campaign.seller.uuid())
@@ -212,6 +221,11 @@ pub async fn put_campaign(tx: &mut TenantTx, campaign: &Campaign, now: DateTime<
     .bind(match_text(campaign.duplicates.matching))
     .bind(signed(campaign.lead_ttl_hours))
     .bind(now)
+    .bind(signed(campaign.returns.days))
+    .bind(signed(campaign.returns.max_share_percent))
+    .bind(&campaign.returns.reasons)
+    .bind(campaign.returns.auto_approve)
+    .bind(campaign.returns.counts_out_of_caps)
     .execute(&mut **tx)
     .await
     .map(|_| ())
@@ -341,6 +355,13 @@ pub(super) fn campaign(row: CampaignRow) -> Result<Campaign, sqlx::Error> {
         allow_state_selection: row.allow_state_selection,
         duplicates: columns::duplicate_rule(row.duplicate_window_days, row.duplicate_fields, &row.duplicate_match)?,
         lead_ttl_hours: unsigned(row.lead_ttl_hours, "lead_ttl_hours")?,
+        returns: ReturnPolicy {
+            days: unsigned(row.returns_days, "returns_days")?,
+            max_share_percent: unsigned(row.returns_max_share, "returns_max_share")?,
+            reasons: row.returns_reasons,
+            auto_approve: row.returns_auto_approve,
+            counts_out_of_caps: row.returns_out_of_caps,
+        },
     })
 }
 

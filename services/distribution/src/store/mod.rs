@@ -8,6 +8,7 @@ pub mod leads;
 pub mod projections;
 pub mod records;
 pub mod retry;
+pub mod returns;
 pub mod routing;
 pub mod sale_later;
 pub mod save;

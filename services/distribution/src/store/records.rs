@@ -1,6 +1,6 @@
 //! What is set up, as the service's own types.
 
-use leadflow_distribution_domain::{Logic, StateSet, Status, duplicates::DuplicateRule};
+use leadflow_distribution_domain::{Logic, StateSet, Status, duplicates::DuplicateRule, returns::ReturnPolicy};
 use leadflow_kernel::{BuyerId, CampaignId, CategoryId, Money, SellerId, SubscriptionId};
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +64,8 @@ pub struct Campaign {
     pub duplicates: DuplicateRule,
     /// How long a lead stays for sale.
     pub lead_ttl_hours: u32,
+    /// Which sales may be undone.
+    pub returns: ReturnPolicy,
 }
 
 /// A subscription.

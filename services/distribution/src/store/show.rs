@@ -35,6 +35,8 @@ pub struct SaleRow {
     pub price: Decimal,
     pub currency: String,
     pub assigned_at: DateTime<Utc>,
+    pub return_id: Option<Uuid>,
+    pub return_state: Option<String>,
 }
 
 /// A tenant's lead.
@@ -59,8 +61,10 @@ pub async fn lead(tx: &mut TenantTx, seller: SellerId, id: LeadId) -> Result<Opt
 /// Those of PostgreSQL.
 pub async fn sales(tx: &mut TenantTx, seller: SellerId, id: LeadId) -> Result<Vec<SaleRow>, sqlx::Error> {
     sqlx::query_as(
-        "SELECT assignment_id, buyer_id, subscription_id, price, currency, assigned_at FROM distribution.assignments \
-         WHERE lead_id = $1 AND seller_id = $2 ORDER BY assignment_id",
+        "SELECT a.assignment_id, a.buyer_id, a.subscription_id, a.price, a.currency, a.assigned_at, r.return_id, \
+           r.state AS return_state \
+         FROM distribution.assignments a LEFT JOIN distribution.returns r ON r.assignment_id = a.assignment_id \
+         WHERE a.lead_id = $1 AND a.seller_id = $2 ORDER BY a.assignment_id",
     )
     .bind(id.uuid())
     .bind(seller.uuid())

@@ -8,6 +8,8 @@ mod faults;
 mod later;
 mod overtaken;
 mod races;
+mod returns;
+mod returns_at_once;
 mod rules;
 mod service;
 mod statements;

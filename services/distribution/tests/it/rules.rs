@@ -37,6 +37,7 @@ fn as_put(made: Campaign) -> PutCampaignRequest {
         allow_state_selection: made.allow_state_selection,
         duplicates: made.duplicates,
         lead_ttl_hours: made.lead_ttl_hours,
+        returns: made.returns,
     }
 }
 

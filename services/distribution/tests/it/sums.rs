@@ -39,7 +39,7 @@ async fn sums(service: &CatalogueService, seller: SellerId, request: SumByReques
 }
 
 fn day(day: &str, [leads, sold, rejected, assignments]: [u64; 4], revenue: &str) -> DaySum {
-    DaySum { day: day.to_owned(), leads, sold, rejected, assignments, revenue: Some(usd(revenue)) }
+    DaySum { day: day.to_owned(), leads, sold, rejected, assignments, revenue: Some(usd(revenue)), returned: 0 }
 }
 
 /// Without `last_at_ms`.

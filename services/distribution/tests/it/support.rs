@@ -13,18 +13,19 @@ use leadflow_contracts::{
     common::{self, Decision, DuplicateMatch, DuplicateRule, FieldDef, FieldType, Logic, Money, Outcome, Status},
     distribution::{
         Campaign, GetCampaignRequest, GetDecisionRequest, Lead, PutCampaignRequest, PutCategoryRequest,
-        PutSubscriptionRequest, Subscription, distribution_server::Distribution as _,
+        PutSubscriptionRequest, RequestReturnRequest, ReturnPolicy, Subscription,
+        distribution_server::Distribution as _,
     },
 };
 use leadflow_distribution::{
     Buyer, MIGRATOR, Seller,
     app::{App, AppError, Catalogue, Posted},
-    inbound::{catalogue::CatalogueService, grpc::Service},
+    inbound::{catalogue::CatalogueService, grpc::Service, returns::ReturnsService},
     outbound::billing::{Hold, HoldOutcome, Holds, HoldsError},
 };
 use leadflow_kernel::{
-    AssignmentId, BuyerId, CampaignId, CategoryId, Clock as _, Currency, LeadId, ManualClock, SellerId, SubscriptionId,
-    SupplierId,
+    AssignmentId, BuyerId, CampaignId, CategoryId, Clock as _, Currency, LeadId, ManualClock, ReturnId, SellerId,
+    SubscriptionId, SupplierId,
 };
 use leadflow_messaging::{
     Bus, BusSettings,
@@ -193,6 +194,12 @@ impl World {
         CatalogueService::new(Catalogue::connect(&self.settings(), Arc::new(self.clock.clone())).unwrap())
     }
 
+    /// Who undoes sales, as this replica.
+    pub fn returns(&self, app: &App) -> ReturnsService {
+        let catalogue = Catalogue::connect(&self.settings(), Arc::new(self.clock.clone())).unwrap();
+        ReturnsService::new(app.clone(), catalogue)
+    }
+
     pub async fn tenant(&self, app: &App) -> Tenant {
         let tenant = Tenant { seller: SellerId::new(), category: CategoryId::new(), supplier: SupplierId::new() };
         app.project_directory(vec![seller(tenant.seller, 1)], vec![]).await.unwrap();
@@ -289,6 +296,17 @@ impl World {
                  USING (subscription_id) WHERE r.sold_today > s.daily_cap",
             ),
             (
+                "what counts for caps is what was sold that day and not taken out",
+                "SELECT count(*) FROM distribution.subscription_rotation r JOIN distribution.sellers z ON z.seller_id = \
+                   (SELECT seller_id FROM distribution.campaign_routing c WHERE c.campaign_id = r.campaign_id) \
+                 WHERE (SELECT count(*) FROM distribution.subscriptions s WHERE s.campaign_id = r.campaign_id AND s.buyer_id = \
+                          (SELECT buyer_id FROM distribution.subscriptions o WHERE o.subscription_id = r.subscription_id)) = 1 \
+                   AND r.sold_today <> \
+                   (SELECT count(*) FROM distribution.assignments a LEFT JOIN distribution.returns b USING (assignment_id) \
+                    WHERE a.subscription_id = r.subscription_id AND b.out_of_caps IS NOT TRUE \
+                      AND (a.assigned_at AT TIME ZONE z.time_zone)::date = r.cap_day)",
+            ),
+            (
                 "the rotation moved once a sale",
                 "SELECT count(*) FROM distribution.campaign_routing r WHERE next_seq - 1 <> \
                  (SELECT count(*) FROM distribution.assignments a WHERE a.campaign_id = r.campaign_id)",
@@ -368,6 +386,48 @@ pub fn campaign(tenant: Tenant, logic: Logic) -> PutCampaignRequest {
         price: Some(usd("25.00")),
         allow_state_selection: true,
         ..PutCampaignRequest::default()
+    }
+}
+
+/// Everything may be returned for a week, for two reasons.
+pub fn policy() -> ReturnPolicy {
+    ReturnPolicy {
+        days: 7,
+        max_share_percent_per_month: 100,
+        reasons: vec!["wrong_number".to_owned(), "not_interested".to_owned()],
+        auto_approve: false,
+        counts_out_of_caps: false,
+    }
+}
+
+/// Has a campaign take sales back.
+pub async fn take_back(app: &App, tenant: Tenant, campaign: CampaignId, policy: ReturnPolicy) {
+    let wanted = GetCampaignRequest { campaign_id: campaign.to_string() };
+    let known = call(app).get_campaign(as_tenant(tenant.seller, wanted)).await.unwrap().into_inner();
+    let request = PutCampaignRequest {
+        campaign_id: known.campaign_id,
+        category_id: known.category_id,
+        name: known.name,
+        description: known.description,
+        status: known.status,
+        logic: known.logic,
+        price: known.price,
+        allow_state_selection: known.allow_state_selection,
+        duplicates: known.duplicates,
+        lead_ttl_hours: known.lead_ttl_hours,
+        returns: Some(policy),
+    };
+    put_campaign(app, tenant, request).await;
+}
+
+/// A buyer wants a sale undone.
+pub fn wish(buyer: BuyerId, assignment: &str) -> RequestReturnRequest {
+    RequestReturnRequest {
+        return_id: ReturnId::new().to_string(),
+        assignment_id: assignment.to_owned(),
+        buyer_id: buyer.to_string(),
+        reason: "wrong_number".to_owned(),
+        note: "rings at a bakery".to_owned(),
     }
 }
 

@@ -4,7 +4,7 @@ use leadflow_contracts::{
     common::Logic,
     distribution::{
         GetCategoryRequest, ListPurchasesRequest, MarkViewedRequest, PutCategoryRequest,
-        catalogue_server::Catalogue as _, distribution_server::Distribution as _,
+        catalogue_server::Catalogue as _, distribution_server::Distribution as _, returns_server::Returns as _,
     },
 };
 use leadflow_distribution::{SCHEMA, TENANT_ROLE};
@@ -15,11 +15,12 @@ use tonic::Code;
 
 use crate::support::*;
 
-/// A tenant that has a row in every table: a sale that was looked at, and a campaign to be looked at again.
+/// A tenant that has a row in every table: a sale that was looked at and asked back, and a campaign to be looked at again.
 async fn busy_tenant(world: &World) -> (Tenant, Vec<BuyerId>) {
     let app = world.replica();
     let tenant = world.tenant(&app).await;
     let (campaign, buyers) = world.campaign(&app, tenant, Logic::RoundRobin, 2).await;
+    take_back(&app, tenant, campaign, policy()).await;
     app.decide_batch(&world.posts(tenant, campaign, 4)).await.unwrap();
     let catalogue = world.catalogue();
     let wanted = ListPurchasesRequest { buyer_id: buyers[0].to_string(), page: 1, limit: 10, ..Default::default() };
@@ -27,6 +28,8 @@ async fn busy_tenant(world: &World) -> (Tenant, Vec<BuyerId>) {
     let looked_at =
         MarkViewedRequest { buyer_id: buyers[0].to_string(), assignment_id: bought[0].assignment_id.clone() };
     catalogue.mark_viewed(as_tenant(tenant.seller, looked_at)).await.unwrap();
+    let wish = wish(buyers[0], &bought[0].assignment_id);
+    world.returns(&app).request_return(as_tenant(tenant.seller, wish)).await.unwrap();
     (tenant, buyers)
 }
 
@@ -51,6 +54,7 @@ async fn without_any_condition_only_the_tenants_rows_are_seen_and_changed() {
         "campaigns",
         "categories",
         "leads",
+        "returns",
         "sellers",
         "subscription_rotation",
         "subscriptions",

@@ -166,6 +166,7 @@ impl Market {
                 r#match: DuplicateMatch::Any.into(),
             }),
             lead_ttl_hours: 0,
+            returns: None,
         };
         self.repeat("make a campaign", async || {
             self.distribution.clone().put_campaign(self.request(request.clone())).await

@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 use super::{
     CREATED, OK, SELLERS, Status, TENANT,
     categories::{CategoryView, TENANT_ON_ITS_WAY},
+    returns::ReturnPolicy,
     subscriptions::SubscriptionView,
 };
 use crate::{
@@ -118,6 +119,7 @@ struct CampaignView {
     duplicate_match: Matching,
     /// Hours an unsold lead stays for sale.
     lead_expiry_hours: u32,
+    returns: ReturnPolicy,
     #[serde(skip_serializing_if = "Option::is_none")]
     created_at: Option<Time>,
     /// A buyer sees only his own; of a list, the oldest 100.
@@ -148,6 +150,7 @@ impl CampaignView {
             duplicate_fields: rule.fields,
             duplicate_match: matching,
             lead_expiry_hours: campaign.lead_ttl_hours,
+            returns: ReturnPolicy::of(campaign.returns.unwrap_or_default()),
             created_at: Time::from_ms(row.created_at_ms),
             subscriptions,
             counts: Counts { subscriptions: seen, leads: row.lead_count },
@@ -257,6 +260,8 @@ struct NewCampaign {
     duplicate_match: Option<Matching>,
     /// 72 when not given.
     lead_expiry_hours: Option<u32>,
+    /// No lead is taken back when not given.
+    returns: Option<ReturnPolicy>,
 }
 
 fn rule(days: u32, fields: Option<Vec<String>>, matching: Option<Matching>) -> DuplicateRule {
@@ -286,6 +291,7 @@ async fn create(
         allow_state_selection: body.allow_state_selection,
         duplicates: Some(rule(body.duplicate_window_days.unwrap_or(0), body.duplicate_fields, body.duplicate_match)),
         lead_ttl_hours: body.lead_expiry_hours.unwrap_or(0),
+        returns: body.returns.map(ReturnPolicy::into_proto),
     };
     let campaign = put(&api, &me, id, message).await?;
     Ok((CREATED, Json(CampaignAnswer { message: "Campaign created", campaign })))
@@ -316,6 +322,8 @@ struct CampaignChange {
     duplicate_fields: Option<Vec<String>>,
     duplicate_match: Option<Matching>,
     lead_expiry_hours: Option<u32>,
+    /// As a whole.
+    returns: Option<ReturnPolicy>,
 }
 
 async fn known(api: &Api, me: &Me, id: CampaignId) -> Result<proto::Campaign, Problem> {
@@ -345,6 +353,8 @@ async fn update(
         allow_state_selection: body.allow_state_selection.unwrap_or(known.allow_state_selection),
         duplicates: Some(rule(days, fields, body.duplicate_match.or(Some(matching)))),
         lead_ttl_hours: body.lead_expiry_hours.unwrap_or(known.lead_ttl_hours),
+        // What is not given stays as it is.
+        returns: body.returns.map(ReturnPolicy::into_proto),
     };
     let campaign = put(&api, &me, id, message).await?;
     Ok(Json(CampaignAnswer { message: "Campaign updated", campaign }))
@@ -367,6 +377,7 @@ async fn archive(
         allow_state_selection: known.allow_state_selection,
         duplicates: known.duplicates,
         lead_ttl_hours: known.lead_ttl_hours,
+        returns: known.returns,
     };
     let campaign = put(&api, &me, id, message).await?;
     Ok(Json(CampaignAnswer { message: "Campaign archived", campaign }))

@@ -2,5 +2,6 @@
 
 mod batch;
 mod eligible;
+mod returns;
 mod rotation;
 mod support;

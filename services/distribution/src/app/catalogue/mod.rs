@@ -4,6 +4,7 @@ mod campaigns;
 mod categories;
 mod leads;
 mod purchases;
+mod returns;
 mod sums;
 
 use std::{sync::Arc, time::Duration};
@@ -19,6 +20,7 @@ use crate::store::catalogue::MAX_COUNTED;
 pub use campaigns::{CampaignPage, Shown};
 pub use leads::LeadPage;
 pub use purchases::PurchasePage;
+pub use returns::ReturnPage;
 pub use sums::{Days, SUMS, Sums};
 
 /// Connections for questions: deciding leads has its own, so a long report does not keep it waiting.

@@ -156,9 +156,10 @@ struct SoldRow {
 /// Those of PostgreSQL.
 pub async fn sales(tx: &mut TenantTx, seller: SellerId, leads: &[Uuid]) -> Result<Vec<(LeadId, SaleRow)>, sqlx::Error> {
     let rows: Vec<SoldRow> = sqlx::query_as(
-        "SELECT s.* FROM unnest($2::uuid[]) AS l(id) CROSS JOIN LATERAL \
+        "SELECT s.*, r.return_id, r.state AS return_state FROM unnest($2::uuid[]) AS l(id) CROSS JOIN LATERAL \
            (SELECT lead_id, assignment_id, buyer_id, subscription_id, price, currency, assigned_at \
-            FROM distribution.assignments WHERE lead_id = l.id AND seller_id = $1 ORDER BY assignment_id LIMIT $3) s",
+            FROM distribution.assignments WHERE lead_id = l.id AND seller_id = $1 ORDER BY assignment_id LIMIT $3) s \
+         LEFT JOIN distribution.returns r ON r.assignment_id = s.assignment_id",
     )
     .bind(seller.uuid())
     .bind(leads)

@@ -43,6 +43,8 @@ pub struct PurchaseRow {
     pub currency: String,
     pub assigned_at: DateTime<Utc>,
     pub viewed_at: Option<DateTime<Utc>>,
+    pub return_id: Option<Uuid>,
+    pub return_state: Option<String>,
 }
 
 /// Whose the buyer is, is asked of the buyer: so a sale is found in the index alone.
@@ -75,7 +77,7 @@ macro_rules! purchase {
         concat!(
             "SELECT a.assignment_id, a.lead_id, a.campaign_id, c.name AS campaign_name, l.category_id, \
                coalesce(k.name, '') AS category_name, a.buyer_id, l.supplier_id, l.data::text AS data, l.state, \
-               l.quality, a.price, a.currency, a.assigned_at, ",
+               l.quality, a.price, a.currency, a.assigned_at, ret.return_id, ret.state AS return_state, ",
             $viewed_at,
             " AS viewed_at FROM ",
             $source,
@@ -83,7 +85,8 @@ macro_rules! purchase {
              JOIN distribution.leads l ON l.lead_id = a.lead_id \
              JOIN distribution.campaigns c ON c.campaign_id = a.campaign_id \
              LEFT JOIN distribution.categories k ON k.category_id = l.category_id AND k.seller_id = a.seller_id \
-             LEFT JOIN distribution.assignment_views v ON v.assignment_id = a.assignment_id "
+             LEFT JOIN distribution.assignment_views v ON v.assignment_id = a.assignment_id \
+             LEFT JOIN distribution.returns ret ON ret.assignment_id = a.assignment_id "
         )
     };
 }

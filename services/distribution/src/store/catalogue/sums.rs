@@ -44,34 +44,56 @@ pub struct DayRow {
     pub rejected: i64,
     pub assignments: i64,
     pub revenue: Decimal,
+    pub returned: i64,
 }
 
+/// Sales of each day, and what of them was undone: that counts where the sale did, with its price taken off.
 const TENANT_DAYS: &str = "\
     SELECT day, sum(leads)::bigint AS leads, sum(sold)::bigint AS sold, sum(rejected)::bigint AS rejected, \
-      sum(assignments)::bigint AS assignments, sum(revenue) AS revenue \
+      sum(assignments)::bigint AS assignments, sum(revenue) AS revenue, sum(returned)::bigint AS returned \
     FROM (SELECT width_bucket(received_at, $4::timestamptz[]) AS day, count(*) AS leads, \
             count(*) FILTER (WHERE outcome = 2) AS sold, count(*) FILTER (WHERE outcome = 4) AS rejected, \
-            0::bigint AS assignments, 0::numeric AS revenue \
+            0::bigint AS assignments, 0::numeric AS revenue, 0::bigint AS returned \
           FROM distribution.leads \
           WHERE seller_id = $1 AND received_at >= $2 AND received_at < $3 AND NOT test GROUP BY 1 \
           UNION ALL \
-          SELECT width_bucket(a.assigned_at, $4::timestamptz[]), 0, 0, 0, count(*), sum(a.price) \
+          SELECT width_bucket(a.assigned_at, $4::timestamptz[]), 0, 0, 0, count(*), sum(a.price), 0 \
           FROM distribution.buyers b JOIN distribution.assignments a ON a.buyer_id = b.buyer_id \
-          WHERE b.seller_id = $1 AND a.assigned_at >= $2 AND a.assigned_at < $3 GROUP BY 1) t \
+          WHERE b.seller_id = $1 AND a.assigned_at >= $2 AND a.assigned_at < $3 GROUP BY 1 \
+          UNION ALL \
+          SELECT width_bucket(assigned_at, $4::timestamptz[]), 0, 0, 0, 0, -sum(price), count(*) \
+          FROM distribution.returns \
+          WHERE seller_id = $1 AND assigned_at >= $2 AND assigned_at < $3 AND state = 'approved' GROUP BY 1) t \
     GROUP BY day";
 
 const BUYER_DAYS: &str = "\
-    SELECT width_bucket(a.assigned_at, $4::timestamptz[]) AS day, count(*) AS leads, count(*) AS sold, \
-      0::bigint AS rejected, count(*) AS assignments, sum(a.price) AS revenue \
-    FROM distribution.buyers b JOIN distribution.assignments a ON a.buyer_id = b.buyer_id \
-    WHERE b.seller_id = $1 AND b.buyer_id = $5 AND a.assigned_at >= $2 AND a.assigned_at < $3 GROUP BY 1";
+    SELECT day, sum(leads)::bigint AS leads, sum(leads)::bigint AS sold, 0::bigint AS rejected, \
+      sum(leads)::bigint AS assignments, sum(revenue) AS revenue, sum(returned)::bigint AS returned \
+    FROM (SELECT width_bucket(a.assigned_at, $4::timestamptz[]) AS day, count(*) AS leads, sum(a.price) AS revenue, \
+            0::bigint AS returned \
+          FROM distribution.buyers b JOIN distribution.assignments a ON a.buyer_id = b.buyer_id \
+          WHERE b.seller_id = $1 AND b.buyer_id = $5 AND a.assigned_at >= $2 AND a.assigned_at < $3 GROUP BY 1 \
+          UNION ALL \
+          SELECT width_bucket(assigned_at, $4::timestamptz[]), 0, -sum(price), count(*) FROM distribution.returns \
+          WHERE seller_id = $1 AND buyer_id = $5 AND assigned_at >= $2 AND assigned_at < $3 AND state = 'approved' \
+          GROUP BY 1) t \
+    GROUP BY day";
 
 const SUPPLIER_DAYS: &str = "\
-    SELECT width_bucket(received_at, $4::timestamptz[]) AS day, count(*) AS leads, \
-      count(*) FILTER (WHERE outcome = 2) AS sold, count(*) FILTER (WHERE outcome = 4) AS rejected, \
-      sum(buyers_assigned) AS assignments, coalesce(sum(price) FILTER (WHERE outcome = 2), 0) AS revenue \
-    FROM distribution.leads \
-    WHERE seller_id = $1 AND received_at >= $2 AND received_at < $3 AND supplier_id = $5 AND NOT test GROUP BY 1";
+    SELECT day, sum(leads)::bigint AS leads, sum(sold)::bigint AS sold, sum(rejected)::bigint AS rejected, \
+      sum(assignments)::bigint AS assignments, sum(revenue) AS revenue, sum(returned)::bigint AS returned \
+    FROM (SELECT width_bucket(received_at, $4::timestamptz[]) AS day, count(*) AS leads, \
+            count(*) FILTER (WHERE outcome = 2) AS sold, count(*) FILTER (WHERE outcome = 4) AS rejected, \
+            sum(buyers_assigned) AS assignments, coalesce(sum(price) FILTER (WHERE outcome = 2), 0) AS revenue, \
+            0::bigint AS returned \
+          FROM distribution.leads \
+          WHERE seller_id = $1 AND received_at >= $2 AND received_at < $3 AND supplier_id = $5 AND NOT test GROUP BY 1 \
+          UNION ALL \
+          SELECT width_bucket(received_at, $4::timestamptz[]), 0, 0, 0, 0, -sum(price), count(*) \
+          FROM distribution.returns \
+          WHERE seller_id = $1 AND received_at >= $2 AND received_at < $3 AND supplier_id = $5 AND state = 'approved' \
+          GROUP BY 1) t \
+    GROUP BY day";
 
 /// Sums of a range by day; `starts` has the first moment of each in it. Days without anything are left out.
 ///
@@ -117,41 +139,59 @@ pub struct SumRow {
     pub sold: i64,
     pub assignments: i64,
     pub revenue: Decimal,
+    pub returned: i64,
     pub last_at: DateTime<Utc>,
 }
 
-/// Leads that came, by one of their columns.
+/// Leads that came, by one of their columns, which returns have, too.
 macro_rules! leads_by {
     ($column:literal) => {
         concat!(
-            "SELECT ",
+            "SELECT id, sum(leads)::bigint AS leads, sum(sold)::bigint AS sold, sum(assignments)::bigint AS assignments, \
+               sum(revenue) AS revenue, sum(returned)::bigint AS returned, max(last_at) AS last_at \
+             FROM (SELECT ",
             $column,
             " AS id, count(*) AS leads, count(*) FILTER (WHERE outcome = 2) AS sold, \
                sum(buyers_assigned) AS assignments, coalesce(sum(price) FILTER (WHERE outcome = 2), 0) AS revenue, \
-               max(received_at) AS last_at \
+               0::bigint AS returned, max(received_at) AS last_at \
              FROM distribution.leads \
              WHERE seller_id = $1 AND received_at >= $2 AND received_at < $3 AND NOT test \
                AND (cardinality($4::uuid[]) = 0 OR ",
             $column,
-            " = ANY($4)) GROUP BY 1 ORDER BY assignments DESC, leads DESC, id LIMIT $5"
+            " = ANY($4)) GROUP BY 1 \
+             UNION ALL SELECT ",
+            $column,
+            ", 0, 0, 0, -sum(price), count(*), NULL FROM distribution.returns \
+             WHERE seller_id = $1 AND received_at >= $2 AND received_at < $3 AND state = 'approved' \
+               AND (cardinality($4::uuid[]) = 0 OR ",
+            $column,
+            " = ANY($4)) GROUP BY 1) t GROUP BY id ORDER BY assignments DESC, leads DESC, id LIMIT $5"
         )
     };
 }
 
-/// Sales that were made, all or one buyer's, by a column of the sale or its lead.
+/// Sales that were made, all or one buyer's, by a column of the sale or its lead, and how returns call it.
 macro_rules! sales_by {
-    ($column:literal, $join:literal) => {
+    ($column:literal, $join:literal, $returned:literal) => {
         concat!(
-            "SELECT ",
+            "SELECT id, sum(leads)::bigint AS leads, sum(leads)::bigint AS sold, sum(leads)::bigint AS assignments, \
+               sum(revenue) AS revenue, sum(returned)::bigint AS returned, max(last_at) AS last_at \
+             FROM (SELECT ",
             $column,
-            " AS id, count(*) AS leads, count(*) AS sold, count(*) AS assignments, sum(a.price) AS revenue, \
-               max(a.assigned_at) AS last_at \
+            " AS id, count(*) AS leads, sum(a.price) AS revenue, 0::bigint AS returned, max(a.assigned_at) AS last_at \
              FROM distribution.buyers b JOIN distribution.assignments a ON a.buyer_id = b.buyer_id ",
             $join,
             " WHERE b.seller_id = $1 AND ($6::uuid IS NULL OR b.buyer_id = $6) \
                AND a.assigned_at >= $2 AND a.assigned_at < $3 AND (cardinality($4::uuid[]) = 0 OR ",
             $column,
-            " = ANY($4)) GROUP BY 1 ORDER BY assignments DESC, id LIMIT $5"
+            " = ANY($4)) GROUP BY 1 \
+             UNION ALL SELECT ",
+            $returned,
+            ", 0, -sum(price), count(*), NULL FROM distribution.returns \
+             WHERE seller_id = $1 AND ($6::uuid IS NULL OR buyer_id = $6) AND assigned_at >= $2 AND assigned_at < $3 \
+               AND state = 'approved' AND (cardinality($4::uuid[]) = 0 OR ",
+            $returned,
+            " = ANY($4)) GROUP BY 1) t GROUP BY id ORDER BY assignments DESC, id LIMIT $5"
         )
     };
 }
@@ -172,13 +212,17 @@ pub async fn by(
 ) -> Result<Vec<SumRow>, sqlx::Error> {
     let sold = by == By::Buyer || buyer.is_some();
     let sql = match (by, sold) {
-        (By::Buyer, _) => sales_by!("b.buyer_id", ""),
+        (By::Buyer, _) => sales_by!("b.buyer_id", "", "buyer_id"),
         (By::Supplier, false) => leads_by!("supplier_id"),
         (By::Campaign, false) => leads_by!("campaign_id"),
         (By::Category, false) => leads_by!("category_id"),
-        (By::Supplier, true) => sales_by!("l.supplier_id", "JOIN distribution.leads l ON l.lead_id = a.lead_id"),
-        (By::Campaign, true) => sales_by!("a.campaign_id", ""),
-        (By::Category, true) => sales_by!("l.category_id", "JOIN distribution.leads l ON l.lead_id = a.lead_id"),
+        (By::Supplier, true) => {
+            sales_by!("l.supplier_id", "JOIN distribution.leads l ON l.lead_id = a.lead_id", "supplier_id")
+        }
+        (By::Campaign, true) => sales_by!("a.campaign_id", "", "campaign_id"),
+        (By::Category, true) => {
+            sales_by!("l.category_id", "JOIN distribution.leads l ON l.lead_id = a.lead_id", "category_id")
+        }
     };
     let query =
         sqlx::query_as(sql).bind(seller.uuid()).bind(from).bind(until).bind(ids.to_vec()).bind(i64::from(limit));
