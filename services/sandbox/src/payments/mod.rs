@@ -19,10 +19,11 @@ use tokio::sync::Notify;
 use self::file::Journal;
 use crate::{
     config::Config,
-    stripe::{Core, Settings},
+    stripe::{Core, Method, Settings},
 };
 
-pub(crate) use faults::{Behaviour, Fault, Faults};
+use faults::Faults;
+pub(crate) use faults::{Behaviour, Fault};
 pub(crate) use sender::send_events;
 
 /// Below the sandbox's own address; what clients put before `v1/…`.
@@ -64,7 +65,7 @@ struct Inner {
 #[derive(Clone)]
 pub(crate) struct Payments {
     inner: Arc<Mutex<Inner>>,
-    pub(crate) faults: Arc<Mutex<Faults>>,
+    faults: Arc<Mutex<Faults>>,
     /// Something has to be sent.
     wake: Arc<Notify>,
     clock: Arc<dyn Clock>,
@@ -134,6 +135,22 @@ impl Payments {
     /// Sends what waits, now that the manners are others.
     pub(crate) fn wake(&self) {
         self.wake.notify_one();
+    }
+
+    /// What is left of what it was told to do wrong.
+    pub(crate) fn faults(&self) -> Behaviour {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner).get()
+    }
+
+    /// Tells it what to do wrong.
+    pub(crate) fn set_faults(&self, behaviour: Behaviour) {
+        self.with(|core, _| core.set_search_lag(behaviour.search_lag()));
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner).set(behaviour);
+    }
+
+    /// What goes wrong with this call.
+    pub(crate) fn take_fault(&self, method: Method, path: &str) -> Option<Fault> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner).take(method, path)
     }
 
     /// Forgets everything that happened; where events go, and faults, stay.

@@ -60,7 +60,11 @@ impl Core {
             || self.setups.restore(change)?
             || self.intents.restore(change)?
             || self.charges.restore(change)?
-            || self.refunds.restore(change)?
+            || self.refunds.restore(change)? && {
+                let id = change.row.as_ref().and_then(|row| row["id"].as_str());
+                self.note_late(id.unwrap_or_default());
+                true
+            }
             || self.disputes.restore(change)?
             || self.movements.restore(change)?
             || self.events.restore(change)?

@@ -1,5 +1,7 @@
 //! The machine: everything it knows, and a call from beginning to end.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
@@ -81,6 +83,8 @@ pub struct Core {
     pub(super) intents: Table<PaymentIntent>,
     pub(super) charges: Table<Charge>,
     pub(super) refunds: Table<Refund>,
+    /// Those that go on by themselves.
+    pub(super) late_refunds: BTreeSet<String>,
     pub(super) disputes: Table<Dispute>,
     pub(super) movements: Table<Movement>,
     pub(super) events: Table<Event>,
@@ -104,6 +108,7 @@ impl Core {
             intents: Table::default(),
             charges: Table::default(),
             refunds: Table::default(),
+            late_refunds: BTreeSet::new(),
             disputes: Table::default(),
             movements: Table::default(),
             events: Table::default(),
@@ -239,7 +244,6 @@ impl Core {
         let params = Params::from_json(&serde_json::json!({ "limit": limit.clamp(1, 100) }));
         let outcome: Outcome = match resource {
             "payment_methods" => Ok(self.newest_methods(limit)),
-            "setup_intents" => Ok(self.newest_setups(limit)),
             _ => self.route(&Call { method: Method::Get, path: resource, params: &params, key: None }, now),
         };
         match outcome {

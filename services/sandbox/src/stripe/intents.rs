@@ -97,7 +97,7 @@ impl Core {
         let mut metadata = Metadata::new();
         params.metadata(&mut metadata)?;
         let methods = methods_of(params)?;
-        let return_url = params.owned("return_url")?;
+        let return_url = params.url("return_url")?;
         if confirm {
             check_return(&methods, &how, return_url.as_deref())?;
         }
@@ -162,6 +162,11 @@ impl Core {
     /// # Errors
     /// As Stripe's; 402 where the card declines.
     pub fn confirm_payment_intent(&mut self, id: &str, params: &Params, now: DateTime<Utc>) -> Outcome {
+        self.confirm(id, params, false, now)
+    }
+
+    /// Stripe's own form for cards asks the owner where he is, so it needs no address to send him back to.
+    pub(super) fn confirm(&mut self, id: &str, params: &Params, by_form: bool, now: DateTime<Utc>) -> Outcome {
         params.only(&[
             "payment_method",
             "payment_method_data",
@@ -191,8 +196,10 @@ impl Core {
         }
         let (customer, methods) = (row.customer.clone(), row.methods.clone());
         let how = How::read(params)?;
-        let return_url = params.owned("return_url")?.or_else(|| row.return_url.clone());
-        check_return(&methods, &how, return_url.as_deref())?;
+        let return_url = params.url("return_url")?.or_else(|| row.return_url.clone());
+        if !by_form {
+            check_return(&methods, &how, return_url.as_deref())?;
+        }
         let future = params.word("setup_future_usage", &["off_session", "on_session"])?;
         let method = self.given_method(params, now)?;
         self.check_method(method.as_deref(), customer.as_deref())?;

@@ -10,9 +10,6 @@ use super::{
     intents::{How, unexpected},
 };
 
-/// Where Stripe's form for cards sends its owner back to.
-const BACK: &str = "https://example.com/";
-
 impl Core {
     /// Does what Stripe's form for cards does with a client secret: confirms the payment or setup intent with a card, that is
     /// a number or a name such as `pm_card_visa`, or with the one that is there.
@@ -30,10 +27,7 @@ impl Core {
         if id.starts_with("seti_") {
             return self.confirm_setup_intent(&id, &Params::from_json(&params), now);
         }
-        if self.intents.get(&id).is_some_and(|row| row.return_url.is_none()) {
-            params["return_url"] = BACK.into();
-        }
-        self.confirm_payment_intent(&id, &Params::from_json(&params), now)
+        self.confirm(&id, &Params::from_json(&params), true, now)
     }
 
     /// The card's owner answers his bank's question: he confirms, or does not.
@@ -66,7 +60,21 @@ impl Core {
                 Err(self.setup_failed(&id, &method.unwrap_or_default(), error, now))
             }
         };
-        if pays { self.payment_intent(&id) } else { self.setup_intent(&id) }
+        self.intent_of_secret(secret)
+    }
+
+    /// The payment or setup intent that a client secret is of. Beside what Stripe shows there is its `return_url`.
+    ///
+    /// # Errors
+    /// 404 for a secret that is none.
+    pub fn intent_of_secret(&self, secret: &str) -> Outcome {
+        let id = self.of_secret(secret)?;
+        let (mut it, back) = match self.intents.get(&id) {
+            Some(row) => (self.show_intent(row), row.return_url.clone()),
+            None => (self.setup_intent(&id)?, self.setups.get(&id).and_then(|row| row.return_url.clone())),
+        };
+        it["return_url"] = back.into();
+        Ok(it)
     }
 
     /// The intent that a client secret is of.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
-use url::form_urlencoded;
+use url::{Url, form_urlencoded};
 
 use super::error::StripeError;
 
@@ -132,6 +132,15 @@ impl Params {
         }
         let message = format!("Invalid {name}: must be one of {}", words.join(", "));
         Err(StripeError::parameter("parameter_invalid_string", name, message))
+    }
+
+    /// An address of a page.
+    pub(super) fn url(&self, name: &str) -> Result<Option<String>, StripeError> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        match Url::parse(text) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(Some(text.to_owned())),
+            _ => Err(StripeError::parameter("url_invalid", name, "Not a valid URL")),
+        }
     }
 
     /// What is inside the brackets after this name.

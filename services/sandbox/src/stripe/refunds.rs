@@ -59,6 +59,9 @@ impl Core {
             due,
             metadata,
         });
+        if due.is_some() {
+            self.late_refunds.insert(id.clone());
+        }
         if let Some(row) = self.charges.get_mut(&charge.id) {
             row.amount_refunded += amount;
         }
@@ -145,6 +148,15 @@ impl Core {
         self.refund(id)
     }
 
+    /// Whether a refund goes on by itself, now that it was read from a file.
+    pub(super) fn note_late(&mut self, id: &str) {
+        if self.refunds.get(id).is_some_and(|row| row.due.is_some()) {
+            self.late_refunds.insert(id.to_owned());
+        } else {
+            self.late_refunds.remove(id);
+        }
+    }
+
     /// A refund that was pending arrives.
     fn refund_arrived(&mut self, id: &str, now: DateTime<Utc>) {
         if let Some(row) = self.refunds.get_mut(id) {
@@ -157,16 +169,13 @@ impl Core {
     }
 
     pub(super) fn settle_refunds(&mut self, now: DateTime<Utc>) {
-        if !self.refunds.iter().any(|row| row.due.is_some_and(|due| due <= now)) {
-            return;
-        }
-        let due: Vec<_> = self
-            .refunds
-            .iter()
+        let late = self.late_refunds.iter().filter_map(|id| self.refunds.get(id));
+        let due: Vec<_> = late
             .filter(|row| row.due.is_some_and(|due| due <= now))
             .map(|row| (row.id.clone(), row.status == "pending"))
             .collect();
         for (id, pending) in due {
+            self.late_refunds.remove(&id);
             if pending {
                 self.refund_arrived(&id, now);
             } else {

@@ -55,7 +55,7 @@ impl Core {
             payment_method: method,
             methods,
             description: params.owned("description")?,
-            return_url: params.owned("return_url")?,
+            return_url: params.url("return_url")?,
             last_error: None,
             cancellation_reason: None,
             metadata,
@@ -90,10 +90,6 @@ impl Core {
         list::page(&self.setups, "/v1/setup_intents", params, |row| row.created, wanted, |row| self.show_setup(row))
     }
 
-    pub(super) fn newest_setups(&self, limit: usize) -> Value {
-        self.setups.iter().rev().take(limit).map(|row| self.show_setup(row)).collect()
-    }
-
     /// `POST /v1/setup_intents/{id}/confirm`.
     ///
     /// # Errors
@@ -111,7 +107,7 @@ impl Core {
             return Err(error.with("setup_intent", self.show_setup(row)));
         }
         let method = self.given_method(params, now)?;
-        let return_url = params.owned("return_url")?;
+        let return_url = params.url("return_url")?;
         if let Some(row) = self.setups.get_mut(id) {
             row.payment_method = method.or(row.payment_method.take());
             row.return_url = return_url.or(row.return_url.take());

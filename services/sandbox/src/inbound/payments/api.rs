@@ -1,6 +1,6 @@
 //! `/v1/…` as clients call it.
 
-use std::{io, sync::PoisonError};
+use std::io;
 
 use axum::{
     Json,
@@ -51,8 +51,7 @@ pub(super) async fn call(
     if let Err(error) = admit(&headers, &request) {
         return refuse(&sandbox, &error);
     }
-    let fault =
-        sandbox.payments.faults.lock().unwrap_or_else(PoisonError::into_inner).take(request.method, &request.path);
+    let fault = sandbox.payments.take_fault(request.method, &request.path);
     let carry_out = || sandbox.payments.with(|core, now| core.call(&request.call(), now));
     match fault {
         None => respond(&request, carry_out()),

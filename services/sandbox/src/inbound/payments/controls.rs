@@ -1,7 +1,5 @@
 //! What Stripe does not have: faults, complaints, failures, and everything for comparing books.
 
-use std::sync::PoisonError;
-
 use axum::{
     Json,
     extract::{Path, State, rejection::JsonRejection},
@@ -52,7 +50,7 @@ pub(super) async fn clear(State(sandbox): State<Sandbox>) -> Result<StatusCode, 
 }
 
 pub(super) async fn behaviour(State(sandbox): State<Sandbox>) -> Json<Behaviour> {
-    Json(sandbox.payments.faults.lock().unwrap_or_else(PoisonError::into_inner).get())
+    Json(sandbox.payments.faults())
 }
 
 pub(super) async fn behave(State(sandbox): State<Sandbox>, body: Read<Behaviour>) -> Result<Json<Behaviour>, ApiError> {
@@ -60,8 +58,7 @@ pub(super) async fn behave(State(sandbox): State<Sandbox>, body: Read<Behaviour>
     if let Some(problem) = behaviour.problem() {
         return Err(invalid(problem));
     }
-    sandbox.payments.with(|core, _| core.set_search_lag(behaviour.search_lag()));
-    sandbox.payments.faults.lock().unwrap_or_else(PoisonError::into_inner).set(behaviour.clone());
+    sandbox.payments.set_faults(behaviour.clone());
     Ok(Json(behaviour))
 }
 

@@ -2,6 +2,10 @@
 
 mod api;
 mod controls;
+mod deeds;
+mod owner;
+mod page;
+mod sections;
 
 use axum::{
     Router,
@@ -13,6 +17,9 @@ use crate::Sandbox;
 pub(super) fn router() -> Router<Sandbox> {
     Router::new()
         .route("/stripe/v1/{*path}", any(api::call))
+        .route("/stripe", get(page::show).post(page::press))
+        .route("/stripe/authenticate/{id}", get(owner::question).post(owner::answer))
+        .route("/stripe/card", get(owner::form).post(owner::type_card))
         .route("/api/stripe", axum::routing::delete(controls::clear))
         .route("/api/stripe/record", get(controls::record))
         .route("/api/stripe/behaviour", get(controls::behaviour).put(controls::behave))

@@ -6,6 +6,7 @@ mod client;
 mod faults;
 mod keys;
 mod lists;
+mod page;
 mod restart;
 mod webhooks;
 
