@@ -23,7 +23,7 @@ use crate::{
 };
 
 use faults::Faults;
-pub(crate) use faults::{Behaviour, Fault};
+pub(crate) use faults::{Behaviour, Fault, Rule};
 pub(crate) use sender::send_events;
 
 /// Below the sandbox's own address; what clients put before `v1/…`.

@@ -30,6 +30,12 @@ impl StripeError {
         Self::new(400, "invalid_request_error", message)
     }
 
+    /// 400, in the sandbox's own words.
+    #[must_use]
+    pub fn refused(message: &str) -> Self {
+        Self::invalid(message)
+    }
+
     /// 404 `resource_missing`.
     pub(super) fn missing(what: &str, id: &str, param: &str) -> Self {
         let mut error = Self::invalid(format!("No such {what}: '{}'", clip(id))).code("resource_missing").param(param);

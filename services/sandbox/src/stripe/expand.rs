@@ -40,7 +40,12 @@ impl Core {
     /// False: there is nothing of this name.
     fn expand_path(&self, value: &mut Value, path: &[&str]) -> bool {
         match value {
-            Value::Array(items) => items.iter_mut().all(|item| self.expand_path(item, path)),
+            // Sources of different kinds have different insides: it is enough that one has it.
+            Value::Array(items) if items.is_empty() => true,
+            Value::Array(items) => {
+                let known: Vec<bool> = items.iter_mut().map(|item| self.expand_path(item, path)).collect();
+                known.contains(&true)
+            }
             Value::String(id) => match self.object(id) {
                 Some(mut object) => {
                     let known = self.expand_path(&mut object, path);

@@ -1,7 +1,7 @@
 //! Ids that look like Stripe's.
 
+use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 /// Makes ids from a seed, so that the same calls make the same ids.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,12 +21,14 @@ impl Ids {
     /// `prefix_` and letters and digits.
     pub(super) fn next(&mut self, prefix: &str) -> String {
         const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-        let hash = Sha256::digest(format!("{}/{}", self.seed, self.next));
+        let hash = digest(&SHA256, format!("{}/{}", self.seed, self.next).as_bytes());
         self.next += 1;
         let mut id = String::with_capacity(prefix.len() + 1 + LENGTH);
         id.push_str(prefix);
         id.push('_');
-        id.extend(hash.iter().take(LENGTH).map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()])));
+        id.extend(
+            hash.as_ref().iter().take(LENGTH).map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()])),
+        );
         id
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
 use super::{
     core::Call,
@@ -71,7 +71,7 @@ impl Keys {
                     call.path, known.path
                 )));
             }
-            if known.digest != digest(call) {
+            if known.digest != digest_of(call) {
                 return Err(StripeError::other_request(format!(
                     "Keys for idempotent requests can only be used with the same parameters they were first used with. \
                      Try using a key other than '{key}' if you meant to execute a different request."
@@ -110,7 +110,7 @@ impl Keys {
             id: key.to_owned(),
             created: now,
             path: call.path.to_owned(),
-            digest: digest(call),
+            digest: digest_of(call),
             status,
             body: body.clone(),
             request: request.to_owned(),
@@ -137,6 +137,6 @@ impl Keys {
     }
 }
 
-fn digest(call: &Call<'_>) -> String {
-    hex::encode(Sha256::digest(call.params.as_value().to_string()))
+fn digest_of(call: &Call<'_>) -> String {
+    hex::encode(digest(&SHA256, call.params.as_value().to_string().as_bytes()))
 }

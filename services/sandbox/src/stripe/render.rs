@@ -1,6 +1,7 @@
 //! Objects as API version 2026-09-30.endive shows them.
 
 use chrono::{DateTime, Utc};
+use ring::digest::{SHA256, digest};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -27,8 +28,7 @@ pub(super) fn last4(number: &str) -> &str {
 
 /// One print a number, as at Stripe, so that the same card is known again.
 pub(super) fn fingerprint(number: &str) -> String {
-    use sha2::{Digest as _, Sha256};
-    hex::encode(Sha256::digest(number)).chars().take(16).collect()
+    hex::encode(&digest(&SHA256, number.as_bytes()).as_ref()[..8])
 }
 
 pub(super) fn billing_details(name: Option<&str>, email: Option<&str>) -> Value {

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{
     Sandbox,
-    payments::Behaviour,
+    payments::{Behaviour, Rule},
     stripe::{Params, StripeError},
 };
 
@@ -64,12 +64,15 @@ pub(super) fn do_it(sandbox: &Sandbox, deed: &Deed) -> Result<(), StripeError> {
         What::Spoil => payments.with(|core, _| core.tell_card(id, Some("insufficient_funds"))).map(drop),
         What::Mend => payments.with(|core, _| core.tell_card(id, None)).map(drop),
         What::Resend => payments.with(|core, now| core.resend(id, now)).map(drop),
-        What::LoseRequest => Ok(misbehave(sandbox, &json!({ "fault": "lostRequest" }))),
-        What::LoseAnswer => Ok(misbehave(sandbox, &json!({ "fault": "lostAnswer" }))),
-        What::Hang => Ok(misbehave(sandbox, &json!({ "fault": "hang" }))),
-        What::Fail => Ok(misbehave(sandbox, &json!({ "fault": "status", "status": 500 }))),
-        What::Limit => Ok(misbehave(sandbox, &json!({ "fault": "status", "status": 429 }))),
-        What::Behave => Ok(payments.set_faults(Behaviour::default())),
+        What::LoseRequest => misbehave(sandbox, &json!({ "fault": "lostRequest" })),
+        What::LoseAnswer => misbehave(sandbox, &json!({ "fault": "lostAnswer" })),
+        What::Hang => misbehave(sandbox, &json!({ "fault": "hang" })),
+        What::Fail => misbehave(sandbox, &json!({ "fault": "status", "status": 500 })),
+        What::Limit => misbehave(sandbox, &json!({ "fault": "status", "status": 429 })),
+        What::Behave => {
+            payments.set_faults(Behaviour::default());
+            Ok(())
+        }
         What::Hold | What::Release | What::Duplicate | What::Drop => {
             payments.with(|core, _| {
                 let mut manners = core.manners().clone();
@@ -88,15 +91,17 @@ pub(super) fn do_it(sandbox: &Sandbox, deed: &Deed) -> Result<(), StripeError> {
 }
 
 /// Once, for the next call that makes or changes something.
-fn misbehave(sandbox: &Sandbox, fault: &serde_json::Value) {
+fn misbehave(sandbox: &Sandbox, fault: &serde_json::Value) -> Result<(), StripeError> {
     let mut rule = fault.clone();
     rule["method"] = "POST".into();
     let mut behaviour = sandbox.payments.faults();
     // Written above, so it is a rule.
-    if let Ok(rule) = serde_json::from_value(rule) {
-        behaviour.rules.push(rule);
-    }
-    if behaviour.problem().is_none() {
-        sandbox.payments.set_faults(behaviour);
+    behaviour.rules.extend(serde_json::from_value::<Rule>(rule));
+    match behaviour.problem() {
+        Some(problem) => Err(StripeError::refused(problem)),
+        None => {
+            sandbox.payments.set_faults(behaviour);
+            Ok(())
+        }
     }
 }

@@ -47,6 +47,12 @@ async fn what_is_asked_for_is_put_in_the_place_of_its_id() {
     assert_eq!(intent["customer"]["object"], "customer");
     let list = sandbox.look("balance_transactions?type=charge&expand[]=data.source.payment_intent").await;
     assert_eq!(list["data"][0]["source"]["payment_intent"]["metadata"]["payment"], "pay_1");
+    sandbox.make("refunds", &[("payment_intent", &text(&paid["id"])), ("amount", "1")]).await;
+    let list = sandbox.look("balance_transactions?expand[]=data.source.charge").await;
+    assert_eq!(
+        (&list["data"][0]["source"]["charge"]["object"], &list["data"][1]["source"]["object"]),
+        (&json!("charge"), &json!("charge"))
+    );
     for bad in ["nonsense", "amount.x", "data.x", "a.b.c.d.e"] {
         let answer = sandbox.look(&format!("payment_intents/{}?expand[]={bad}", text(&paid["id"]))).await;
         assert_eq!(answer["error"]["param"], "expand", "{bad}");

@@ -4,6 +4,7 @@ mod books;
 mod cards;
 mod client;
 mod faults;
+mod histories;
 mod keys;
 mod lists;
 mod page;
