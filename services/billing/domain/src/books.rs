@@ -1,5 +1,7 @@
 //! The decisions, on wallets and holds that were loaded under lock.
 
+mod give_back;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
@@ -10,6 +12,8 @@ use crate::{
     Account, AccountKind, Entry, Hold, HoldOutcome, HoldRequest, HoldState, Period, Posting, PostingKind, Price,
     Wallet, WalletLine,
 };
+
+pub use give_back::{GiveBackError, PaidSale};
 
 /// "This assignment was made: take the money."
 #[derive(Debug, Clone, PartialEq, Eq)]

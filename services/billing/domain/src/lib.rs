@@ -14,7 +14,9 @@ mod standing;
 mod wallet;
 
 pub use allowance::{Allowance, BuyerStatus};
-pub use books::{Books, CaptureError, Captured, Changes, CreditError, Freed, LowBalance, Sale};
+pub use books::{
+    Books, CaptureError, Captured, Changes, CreditError, Freed, GiveBackError, LowBalance, PaidSale, Sale,
+};
 pub use hold::{Hold, HoldOutcome, HoldRequest, HoldState, Price, PriceError};
 pub use period::Period;
 pub use posting::{Account, AccountId, AccountKind, Entry, Posting, PostingKind, WalletLine};

@@ -122,6 +122,12 @@ impl Wallet {
         }
     }
 
+    /// Takes back what a paid hold that counted in `counted_in` counts as spent.
+    pub(crate) fn unspend(&mut self, amount: Decimal, counted_in: Period) {
+        self.week.take_back(counted_in.week_start, amount);
+        self.month.take_back(counted_in.month_start, amount);
+    }
+
     /// Undoes [`Wallet::reserve`] of a hold that counted in `counted_in`.
     pub(crate) fn give_back(&mut self, amount: Decimal, counted_in: Period) {
         self.held -= amount;

@@ -8,6 +8,7 @@ mod known_wallets;
 pub mod payments;
 mod place_holds;
 mod release_holds;
+mod return_sales;
 mod set_threshold;
 mod statement;
 
@@ -28,6 +29,7 @@ use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 pub use capture_sales::{OnFailure, UnpaidSale};
 pub use credit_wallet::{Credited, NewCredit};
 pub use release_holds::SeenHold;
+pub use return_sales::UnreturnedSale;
 pub use statement::Page;
 
 use self::known_wallets::KnownWallets;

@@ -1,7 +1,11 @@
-//! `lead.assigned`: captures.
+//! `lead.assigned`: captures. `lead.returned`: what was captured is given back.
 
 use leadflow_billing_domain::{Price, Sale};
-use leadflow_contracts::{ConvertError, events::LeadAssigned, id, money};
+use leadflow_contracts::{
+    ConvertError, Event as _,
+    events::{LeadAssigned, LeadReturned},
+    id, money,
+};
 use leadflow_messaging::{
     Message,
     consumer::{BatchHandler, HandleError},
@@ -12,7 +16,7 @@ use crate::app::{AppError, Billing, OnFailure};
 /// The longest text a statement's line takes over from an event.
 const LONGEST_DESCRIPTION: usize = 200;
 
-/// Pays the sales of a batch of events in one transaction.
+/// Pays the sales of a batch of events in one transaction, and gives those that were undone back in another.
 pub struct LeadEvents {
     billing: Billing,
 }
@@ -27,21 +31,31 @@ impl LeadEvents {
 
 #[async_trait::async_trait]
 impl BatchHandler for LeadEvents {
-    /// A batch with a sale that cannot be paid is refused as a whole, and comes back message by message. A
+    /// A batch with a sale that cannot be paid (or given back) is refused as a whole, and comes back message by message. A
     /// message that comes alone is carried out as far as it goes: its other sales are paid (a repeat passes
     /// over them), and the error sends it to the dead letters, so the unpaid sale is not lost silently.
     async fn handle(&self, batch: &[Message]) -> Result<(), HandleError> {
-        let mut sales = Vec::with_capacity(batch.len());
+        let (mut sales, mut undone) = (Vec::with_capacity(batch.len()), Vec::new());
         for message in batch {
-            let event = message.decode::<LeadAssigned>().map_err(HandleError::permanent)?;
-            sales.extend(sales_of(&event).map_err(HandleError::permanent)?);
+            match message.kind.as_str() {
+                LeadAssigned::TYPE => {
+                    let event = message.decode::<LeadAssigned>().map_err(HandleError::permanent)?;
+                    sales.extend(sales_of(&event).map_err(HandleError::permanent)?);
+                }
+                LeadReturned::TYPE => {
+                    let event = message.decode::<LeadReturned>().map_err(HandleError::permanent)?;
+                    undone.push(undone_of(&event).map_err(HandleError::permanent)?);
+                }
+                other => return Err(HandleError::permanent(format!("an event of another type: {other:?}"))),
+            }
         }
         let on_failure = if batch.len() == 1 { OnFailure::KeepTheRest } else { OnFailure::KeepNothing };
         let mut unpaid = self.billing.capture_sales(&sales, on_failure).await.map_err(failed)?;
-        match unpaid.pop() {
-            None => Ok(()),
-            Some(last) => Err(HandleError::permanent(last)),
+        if let Some(last) = unpaid.pop() {
+            return Err(HandleError::permanent(last));
         }
+        let mut unreturned = self.billing.return_sales(&undone, on_failure).await.map_err(failed)?;
+        unreturned.pop().map_or(Ok(()), |last| Err(HandleError::permanent(last)))
     }
 }
 
@@ -58,16 +72,32 @@ pub(super) fn failed(error: AppError) -> HandleError {
 enum Unreadable {
     #[error(transparent)]
     Field(#[from] ConvertError),
-    #[error("assignments.price: {0}")]
+    #[error("price: {0}")]
     Price(#[from] leadflow_billing_domain::PriceError),
+}
+
+fn description(campaign: &str) -> String {
+    campaign.chars().filter(|c| !c.is_control()).take(LONGEST_DESCRIPTION).collect()
+}
+
+/// The sale that was undone.
+fn undone_of(event: &LeadReturned) -> Result<Sale, Unreadable> {
+    Ok(Sale {
+        assignment: id(&event.assignment_id, "assignment_id")?,
+        seller: id(&event.seller_id, "seller_id")?,
+        buyer: id(&event.buyer_id, "buyer_id")?,
+        lead: id(&event.lead_id, "lead_id")?,
+        campaign: id(&event.campaign_id, "campaign_id")?,
+        price: Price::new(money(event.price.as_ref(), "price")?)?,
+        description: description(&event.campaign_name),
+    })
 }
 
 fn sales_of(event: &LeadAssigned) -> Result<Vec<Sale>, Unreadable> {
     let seller = id(&event.seller_id, "seller_id")?;
     let lead = id(&event.lead_id, "lead_id")?;
     let campaign = id(&event.campaign_id, "campaign_id")?;
-    let description: String =
-        event.campaign_name.chars().filter(|c| !c.is_control()).take(LONGEST_DESCRIPTION).collect();
+    let description = description(&event.campaign_name);
     event
         .assignments
         .iter()

@@ -9,6 +9,7 @@ pub mod directory;
 pub mod holds;
 pub mod pay;
 pub mod place;
+pub mod returns;
 pub mod save;
 pub mod statement;
 pub mod wallets;

@@ -13,7 +13,7 @@ use uuid::Uuid;
 pub struct Line {
     /// The posting it belongs to; also the line's id.
     pub posting: PostingId,
-    /// `lead_purchase` or `credit`.
+    /// `lead_purchase`, `lead_return`, `credit` and so on.
     pub kind: String,
     /// Negative for a debit. Major units.
     pub amount: Decimal,
@@ -21,7 +21,7 @@ pub struct Line {
     pub balance_after: Decimal,
     /// In words.
     pub description: String,
-    /// What was paid for, for a purchase.
+    /// What was paid for or paid back.
     pub assignment: Option<AssignmentId>,
     /// When.
     pub at: DateTime<Utc>,

@@ -10,6 +10,7 @@ mod holds;
 mod ledger;
 mod limits;
 mod releases;
+mod returns;
 mod service;
 mod statements;
 mod support;

@@ -5,5 +5,6 @@ mod history;
 mod holds;
 mod low_balance;
 mod postings;
+mod returns;
 mod standing;
 mod support;
