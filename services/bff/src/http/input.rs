@@ -178,6 +178,7 @@ fn name_of(prefix: &'static str) -> &'static str {
         "sub" => "subscription",
         "sess" => "session",
         "inv" => "invitation",
+        "asg" => "assignment",
         other => other,
     }
 }

@@ -300,6 +300,7 @@ pub fn routes() -> Vec<Route> {
         r::team::routes(),
         r::ingest::routes(),
         r::leads::routes(),
+        r::returns::routes(),
         r::wallet::routes(),
         r::preferences::routes(),
         r::reports::routes(),

@@ -72,6 +72,7 @@ pub(super) fn read(message: &Message) -> Result<Option<Told>, Unreadable> {
         told::LeadReceived::TYPE => lead_received(message.decode()?)?,
         told::LeadAssigned::TYPE => lead_assigned(message.decode()?)?,
         told::LeadDecided::TYPE => lead_decided(message.decode()?)?,
+        told::LeadReturned::TYPE => lead_returned(message.decode()?)?,
         told::DeliveryEnded::TYPE => delivery_ended(message.decode()?)?,
         told::EndpointDisabled::TYPE => {
             let event: told::EndpointDisabled = message.decode()?;
@@ -169,6 +170,21 @@ fn lead_assigned(event: told::LeadAssigned) -> Result<Told, Unreadable> {
         list.push((Reach::buyer(&assignment.buyer_id)?, happening));
     }
     Ok((id(&event.seller_id, "seller_id")?, list))
+}
+
+fn lead_returned(event: told::LeadReturned) -> Result<Told, Unreadable> {
+    let reach = Reach::buyer(&event.buyer_id)?;
+    let happening = Happening::LeadReturned {
+        return_id: event.return_id,
+        assignment_id: event.assignment_id,
+        lead_id: event.lead_id,
+        campaign_id: event.campaign_id,
+        buyer_id: event.buyer_id,
+        reason: event.reason,
+        price: Dollars::of(event.price.as_ref()),
+        at: Time::from_ms(event.decided_at_ms),
+    };
+    one(&event.seller_id, reach, happening)
 }
 
 fn lead_decided(event: told::LeadDecided) -> Result<Told, Unreadable> {

@@ -58,6 +58,19 @@ pub(crate) enum Happening {
         price: Dollars,
         at: Option<Time>,
     },
+    /// A sale was undone. For the seller and that buyer.
+    #[serde(rename = "lead.returned", rename_all = "camelCase")]
+    LeadReturned {
+        return_id: String,
+        assignment_id: String,
+        lead_id: String,
+        campaign_id: String,
+        buyer_id: String,
+        /// One of the campaign's.
+        reason: String,
+        price: Dollars,
+        at: Option<Time>,
+    },
     /// A buyer's system took a lead. For the seller and that buyer.
     #[serde(rename = "delivery.succeeded", rename_all = "camelCase")]
     DeliverySucceeded {
@@ -120,6 +133,7 @@ impl Happening {
             Self::LeadReceived { .. } => "lead.received",
             Self::LeadDecided { .. } => "lead.decided",
             Self::LeadAssigned { .. } => "lead.assigned",
+            Self::LeadReturned { .. } => "lead.returned",
             Self::DeliverySucceeded { .. } => "delivery.succeeded",
             Self::DeliveryFailed { .. } => "delivery.failed",
             Self::WebhookDisabled { .. } => "webhook.disabled",

@@ -6,7 +6,9 @@ use leadflow_contracts::{
     accounts::{Member, Role, User, accounts_client::AccountsClient, people_client::PeopleClient},
     audit::audit_client::AuditClient,
     billing::billing_client::BillingClient,
-    distribution::{catalogue_client::CatalogueClient, distribution_client::DistributionClient},
+    distribution::{
+        catalogue_client::CatalogueClient, distribution_client::DistributionClient, returns_client::ReturnsClient,
+    },
     notifier::notifier_client::NotifierClient,
 };
 use leadflow_kernel::SellerId;
@@ -34,6 +36,7 @@ pub struct Services {
     billing: BillingClient<Channel>,
     distribution: DistributionClient<Channel>,
     catalogue: CatalogueClient<Channel>,
+    returns: ReturnsClient<Channel>,
     notifier: NotifierClient<Channel>,
     audits: Vec<(&'static str, AuditClient<Channel>)>,
     caller: Caller,
@@ -56,6 +59,7 @@ impl Services {
             accounts: AccountsClient::new(accounts),
             billing: BillingClient::new(billing),
             distribution: DistributionClient::new(distribution.clone()),
+            returns: ReturnsClient::new(distribution.clone()),
             catalogue: CatalogueClient::new(distribution),
             notifier: NotifierClient::new(grpc::channel(&config.notifier_url, "NOTIFIER_GRPC_URL")?),
             caller: Caller::new(config.token.clone()),
@@ -97,6 +101,12 @@ impl Services {
     #[must_use]
     pub fn catalogue(&self) -> CatalogueClient<Channel> {
         self.catalogue.clone()
+    }
+
+    /// Sales that are undone.
+    #[must_use]
+    pub fn returns(&self) -> ReturnsClient<Channel> {
+        self.returns.clone()
     }
 
     /// Webhooks.

@@ -14,6 +14,7 @@ mod mails;
 mod matrix;
 mod people;
 mod races;
+mod returns;
 mod rows;
 mod story;
 mod suppliers;

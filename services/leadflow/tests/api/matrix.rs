@@ -42,6 +42,9 @@ struct Own<'a> {
     member: &'a str,
     suppliers_invitation: &'a str,
     suppliers_person: &'a str,
+    /// What the buyer bought, and asked back.
+    assignment: &'a str,
+    returned: &'a str,
     /// A tenant that nobody else is tried with.
     spare_seller: &'a str,
     unique: u32,
@@ -161,6 +164,19 @@ fn example(method: &Method, path: &str, own: &Own<'_>) -> Option<Example> {
         }
         // Judged by the gateway, by key alone: see `keys`.
         ("POST" | "GET", "/api/leads/ingest") | ("GET", "/api/leads/ingest/{id}") => plain(path, 401),
+        // It was asked back already: whoever may is told so.
+        ("POST", "/api/leads/{id}/return") => {
+            on_record(format!("/api/leads/{}/return", own.assignment), Some(json!({ "reason": "wrong_number" })), 409)
+        }
+        ("GET", "/api/returns") => plain(path, 200),
+        ("GET", "/api/returns/{id}") => on_record(format!("/api/returns/{}", own.returned), None, 200),
+        ("POST", "/api/returns/{id}/approve") => {
+            on_record(format!("/api/returns/{}/approve", own.returned), Some(json!({ "note": "yes" })), 200)
+        }
+        // It was approved a line before.
+        ("POST", "/api/returns/{id}/reject") => {
+            on_record(format!("/api/returns/{}/reject", own.returned), Some(json!({ "note": "no" })), 409)
+        }
         ("GET", "/api/leads/{id}") => on_record(format!("/api/leads/{}", t.lead), None, 200),
         ("GET", "/api/payments/wallet" | "/api/notifications/preferences" | "/api/reports") => plain(path, 200),
         // There is no webhook to send to: whoever may is told so.
@@ -252,7 +268,10 @@ async fn only_those_who_may_succeed_and_nobody_of_another_tenant() {
     let other = world.tenant("theirs").await;
     let (spare_seller, _) = world.seller("spare").await;
     let spare_seller = spare_seller.user["sellerId"].as_str().unwrap().to_owned();
+    let (assignment, returned) = world.ask_back(&tenant).await;
     let secrets = [
+        &assignment,
+        &returned,
         &tenant.category,
         &tenant.campaign,
         &tenant.subscription,
@@ -305,6 +324,8 @@ async fn only_those_who_may_succeed_and_nobody_of_another_tenant() {
                 member: &spares.member,
                 suppliers_invitation: &spares.suppliers_invitation,
                 suppliers_person: &spares.suppliers_person,
+                assignment: &assignment,
+                returned: &returned,
                 spare_seller: &spare_seller,
                 unique,
             };

@@ -168,6 +168,19 @@ impl World {
         .await
     }
 
+    /// Has the tenant's campaign take leads back, and its buyer ask for it: the assignment and the return.
+    pub async fn ask_back(&self, tenant: &Tenant) -> (String, String) {
+        let path = format!("/api/campaigns/{}", tenant.campaign);
+        let change = json!({ "returns": { "days": 7, "reasons": ["wrong_number", "not_interested"] } });
+        self.client.put(&path, &tenant.seller.token, &change).await.ok(200);
+        let bought = self.client.get("/api/leads", &tenant.buyer.token).await.ok(200);
+        let assignment = bought["leads"][0]["assignmentId"].as_str().unwrap().to_owned();
+        let wish = json!({ "reason": "wrong_number", "note": "rings at a bakery" });
+        let path = format!("/api/leads/{assignment}/return");
+        let asked = self.client.post(&path, &tenant.buyer.token, &wish).await.ok(201);
+        (assignment, id(&asked, "return"))
+    }
+
     /// A tenant with one of everything, and a lead that its buyer bought.
     pub async fn tenant(&self, name: &str) -> Tenant {
         let (seller, invite_code) = self.seller(name).await;

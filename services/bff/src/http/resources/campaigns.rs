@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use super::{
     CREATED, OK, SELLERS, Status, TENANT,
     categories::{CategoryView, TENANT_ON_ITS_WAY},
-    returns::ReturnPolicy,
+    return_policy::ReturnPolicy,
     subscriptions::SubscriptionView,
 };
 use crate::{

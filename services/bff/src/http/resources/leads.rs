@@ -7,7 +7,9 @@ use bytes::Bytes;
 use leadflow_contracts::{
     accounts::Role,
     common::Outcome,
-    distribution::{GetLeadRequest, Lead, ListLeadsRequest, ListPurchasesRequest, MarkViewedRequest, Purchase},
+    distribution::{
+        GetLeadRequest, Lead, ListLeadsRequest, ListPurchasesRequest, MarkViewedRequest, Purchase, ReturnState,
+    },
     notifier::{Delivery, ListDeliveriesRequest},
 };
 use leadflow_kernel::{CategoryId, LeadId};
@@ -29,7 +31,7 @@ use crate::http::{
 const EVERYBODY: Who = Who::Only(&[Party::Seller(Right::See), Party::Buyer, Party::Supplier]);
 const USUAL_PAGE: u32 = 50;
 /// No list goes on beyond this many rows.
-const MAX_ROWS: u32 = 10_000;
+pub(super) const MAX_ROWS: u32 = 10_000;
 /// Of these deliveries, the newest, it is known when they arrived.
 const DELIVERIES: u32 = 200;
 
@@ -79,17 +81,41 @@ impl LeadStatus {
 }
 
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-#[serde(rename_all = "UPPERCASE")]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 enum PurchaseStatus {
     Assigned,
     Delivered,
     Viewed,
+    ReturnRequested,
+    Returned,
+    ReturnRejected,
+}
+
+/// Of a sale, as its seller sees it.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum SaleStatus {
+    Sold,
+    ReturnRequested,
+    Returned,
+    ReturnRejected,
+}
+
+impl SaleStatus {
+    const fn of(state: ReturnState) -> Self {
+        match state {
+            ReturnState::Unspecified => Self::Sold,
+            ReturnState::Requested => Self::ReturnRequested,
+            ReturnState::Approved => Self::Returned,
+            ReturnState::Rejected => Self::ReturnRejected,
+        }
+    }
 }
 
 #[derive(Serialize, ToSchema)]
-struct Named {
-    id: String,
-    name: String,
+pub(super) struct Named {
+    pub(super) id: String,
+    pub(super) name: String,
 }
 
 /// A lead as its buyer sees it.
@@ -110,6 +136,10 @@ struct BoughtLead {
     delivered_at: Option<Time>,
     viewed_at: Option<Time>,
     status: PurchaseStatus,
+    /// There when the buyer asked to have it undone.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    #[schema(required = false)]
+    return_id: String,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -120,6 +150,10 @@ struct Sale {
     subscription_id: String,
     price: Dollars,
     assigned_at: Option<Time>,
+    status: SaleStatus,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    #[schema(required = false)]
+    return_id: String,
 }
 
 /// A lead as its seller and its supplier see it.
@@ -200,9 +234,12 @@ fn data(bytes: Bytes) -> Box<RawValue> {
 
 fn bought(purchase: Purchase, delivered: &HashMap<String, i64>) -> LeadView {
     let delivered_at = delivered.get(&purchase.assignment_id).copied().unwrap_or(0);
-    let status = match (purchase.viewed_at_ms, delivered_at) {
-        (0, 0) => PurchaseStatus::Assigned,
-        (0, _) => PurchaseStatus::Delivered,
+    let status = match (purchase.return_state(), purchase.viewed_at_ms, delivered_at) {
+        (ReturnState::Requested, ..) => PurchaseStatus::ReturnRequested,
+        (ReturnState::Approved, ..) => PurchaseStatus::Returned,
+        (ReturnState::Rejected, ..) => PurchaseStatus::ReturnRejected,
+        (_, 0, 0) => PurchaseStatus::Assigned,
+        (_, 0, _) => PurchaseStatus::Delivered,
         _ => PurchaseStatus::Viewed,
     };
     LeadView::Bought(BoughtLead {
@@ -218,6 +255,7 @@ fn bought(purchase: Purchase, delivered: &HashMap<String, i64>) -> LeadView {
         delivered_at: Time::from_ms(delivered_at),
         viewed_at: Time::from_ms(purchase.viewed_at_ms),
         status,
+        return_id: purchase.return_id,
     })
 }
 
@@ -225,6 +263,8 @@ fn received(lead: Lead, role: Role) -> LeadView {
     let decision = lead.decision.unwrap_or_default();
     let is_seller = role == Role::Seller;
     let sales = lead.assignments.into_iter().map(|sale| Sale {
+        status: SaleStatus::of(sale.return_state()),
+        return_id: sale.return_id,
         assignment_id: sale.assignment_id,
         buyer_id: sale.buyer_id,
         subscription_id: sale.subscription_id,

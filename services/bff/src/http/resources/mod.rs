@@ -15,6 +15,7 @@ pub(super) mod leads;
 pub(super) mod password;
 pub(super) mod preferences;
 pub(super) mod reports;
+mod return_policy;
 pub(super) mod returns;
 pub(super) mod sessions;
 pub(super) mod subscriptions;

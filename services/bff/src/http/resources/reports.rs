@@ -90,7 +90,9 @@ struct Totals {
     sold: u64,
     rejected: u64,
     assignments: u64,
-    /// What buyers paid; of a buyer, what he spent.
+    /// Of these assignments, those that were undone.
+    returned: u64,
+    /// What buyers paid; of a buyer, what he spent. What was returned is taken off the day of its sale.
     amount: Dollars,
 }
 
@@ -102,6 +104,7 @@ struct Day {
     sold: u64,
     rejected: u64,
     assignments: u64,
+    returned: u64,
     amount: Dollars,
 }
 
@@ -115,6 +118,7 @@ struct Row {
     leads: u64,
     sold: u64,
     assignments: u64,
+    returned: u64,
     amount: Dollars,
     last_at: Option<Time>,
 }
@@ -190,6 +194,7 @@ fn totals(days: &[DaySum]) -> Result<Totals, Problem> {
         sold: count(|day| day.sold),
         rejected: count(|day| day.rejected),
         assignments: count(|day| day.assignments),
+        returned: count(|day| day.returned),
         amount: Dollars::of(Some(&leadflow_contracts::money_to_proto(sum))),
     })
 }
@@ -201,6 +206,7 @@ fn day(day: DaySum) -> Day {
         sold: day.sold,
         rejected: day.rejected,
         assignments: day.assignments,
+        returned: day.returned,
         amount: Dollars::of(day.revenue.as_ref()),
     }
 }
@@ -212,6 +218,7 @@ fn row(sum: Sum, names: &HashMap<String, String>) -> Row {
         leads: sum.leads,
         sold: sum.sold,
         assignments: sum.assignments,
+        returned: sum.returned,
         amount: Dollars::of(sum.revenue.as_ref()),
         last_at: Time::from_ms(sum.last_at_ms),
     }
