@@ -57,7 +57,10 @@ const TO_COME: &str = "
             (SELECT count(*) FROM distribution.assignments a
              WHERE NOT EXISTS (SELECT 1 FROM billing.holds h WHERE h.hold_id = a.assignment_id AND h.state = 'captured'))
             AS number
-        UNION ALL SELECT 2, 'deliveries not written',
+        UNION ALL SELECT 2, 'returns not paid back',
+            (SELECT count(*) FROM distribution.returns r WHERE r.state = 'approved'
+             AND NOT EXISTS (SELECT 1 FROM billing.postings p WHERE p.assignment_id = r.assignment_id AND p.kind = 'lead_return'))
+        UNION ALL SELECT 3, 'deliveries not written',
             (SELECT count(*) FROM distribution.assignments a
              JOIN notifier.endpoints e ON e.seller_id = a.seller_id AND e.buyer_id = a.buyer_id AND e.enabled
                  AND e.created_at < a.assigned_at

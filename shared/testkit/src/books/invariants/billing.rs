@@ -111,7 +111,19 @@ pub(super) const ALL: &[Invariant] = &[
                  WHERE p.kind = 'lead_purchase' AND h.hold_id IS NULL
                  UNION ALL
                  SELECT format('assignment %s is paid by %s postings', assignment_id, count(*))
-                 FROM billing.postings WHERE assignment_id IS NOT NULL GROUP BY assignment_id HAVING count(*) > 1",
+                 FROM billing.postings WHERE kind = 'lead_purchase' GROUP BY assignment_id HAVING count(*) > 1",
+    },
+    Invariant {
+        name: "return_is_its_sale_reversed",
+        sentence: "What a return gives back and takes back is what its sale took and gave, account by account.",
+        only_when_settled: false,
+        checked: "SELECT 1 FROM billing.postings WHERE kind = 'lead_return'",
+        broken: "SELECT format('assignment %s: %s stays on account %s (%s)', p.assignment_id, sum(e.amount), e.account_id, min(a.kind))
+                 FROM billing.postings p JOIN billing.entries e USING (posting_id) LEFT JOIN billing.accounts a USING (account_id)
+                 WHERE p.assignment_id IN (SELECT assignment_id FROM billing.postings WHERE kind = 'lead_return')
+                     AND p.kind IN ('lead_purchase', 'lead_return')
+                 GROUP BY p.assignment_id, e.account_id HAVING sum(e.amount) <> 0",
+
     },
     Invariant {
         name: "credit_has_its_posting",
@@ -129,7 +141,7 @@ pub(super) const ALL: &[Invariant] = &[
     Invariant {
         name: "spending_is_counted_right",
         sentence: "What a wallet is counted to have spent this week and month is the sum of its holds of that week and month that \
-                   were not released.",
+                   were not released, and whose sales were not paid back.",
         only_when_settled: false,
         checked: "SELECT 1 FROM billing.wallets",
         broken: "SELECT format('wallet of buyer %s: week %s counted, %s spent; month %s counted, %s spent', buyer_id, spent_week,
@@ -139,6 +151,7 @@ pub(super) const ALL: &[Invariant] = &[
                          coalesce(sum(h.amount) FILTER (WHERE h.week_start = w.week_start), 0) AS week,
                          coalesce(sum(h.amount) FILTER (WHERE h.month_start = w.month_start), 0) AS month
                      FROM billing.wallets w LEFT JOIN billing.holds h ON h.buyer_id = w.buyer_id AND h.state <> 'released'
+                         AND h.hold_id NOT IN (SELECT assignment_id FROM billing.postings WHERE kind = 'lead_return')
                      GROUP BY w.buyer_id) AS counted
                  WHERE week <> spent_week OR month <> spent_month",
     },

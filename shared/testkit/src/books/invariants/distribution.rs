@@ -62,7 +62,7 @@ pub(super) const ALL: &[Invariant] = &[
     Invariant {
         name: "daily_cap_is_kept",
         sentence: "A subscription gets no lead on one of its tenant's days beyond its cap; what its buyer got that day by \
-                   subscriptions that he had there before counts too.",
+                   subscriptions that he had there before counts too, what he returned and was taken out of the count does not.",
         only_when_settled: false,
         checked: "SELECT 1 FROM distribution.subscriptions WHERE daily_cap IS NOT NULL",
         // Of two subscriptions of a buyer, the one that was served later has the higher number in the rotation.
@@ -72,6 +72,8 @@ pub(super) const ALL: &[Invariant] = &[
                      JOIN distribution.subscriptions s USING (subscription_id)
                      JOIN distribution.sellers t ON t.seller_id = s.seller_id
                      LEFT JOIN distribution.subscription_rotation r USING (subscription_id)
+                     LEFT JOIN distribution.returns u ON u.assignment_id = a.assignment_id
+                     WHERE u.out_of_caps IS NOT TRUE
                      GROUP BY s.subscription_id, r.last_served, day)
                  SELECT format('subscription %s: its buyer got %s leads on %s, its cap is %s', s.subscription_id,
                      sum(b.number), s.day, s.daily_cap)
@@ -84,12 +86,14 @@ pub(super) const ALL: &[Invariant] = &[
     Invariant {
         name: "sold_today_is_counted_right",
         sentence: "What counts for a subscription's cap today is what its buyer got by it, and by those that he had in the \
-                   campaign before.",
+                   campaign before, without what he returned and was taken out of the count.",
         only_when_settled: false,
         checked: "SELECT 1 FROM distribution.subscription_rotation",
         broken: "WITH sold AS (
                      SELECT a.subscription_id, (a.assigned_at AT TIME ZONE t.time_zone)::date AS day, count(*) AS number
                      FROM distribution.assignments a JOIN distribution.sellers t USING (seller_id)
+                     LEFT JOIN distribution.returns u ON u.assignment_id = a.assignment_id
+                     WHERE u.out_of_caps IS NOT TRUE
                      GROUP BY 1, 2),
                  places AS (
                      SELECT r.*, coalesce(s.buyer_id, r.subscription_id) AS owner
@@ -100,6 +104,26 @@ pub(super) const ALL: &[Invariant] = &[
                  JOIN places b ON b.campaign_id = r.campaign_id AND b.owner = r.owner AND b.last_served <= r.last_served
                  LEFT JOIN sold ON sold.subscription_id = b.subscription_id AND sold.day = r.cap_day
                  GROUP BY r.subscription_id, r.sold_today, r.cap_day HAVING coalesce(sum(sold.number), 0) <> r.sold_today",
+    },
+    Invariant {
+        name: "return_is_of_its_sale",
+        sentence: "What is returned was sold to that buyer at that price, it is asked back once, within a year, and counts out of caps \
+                   only if it is undone.",
+        only_when_settled: false,
+        checked: "SELECT 1 FROM distribution.returns",
+        broken: "SELECT format('return %s (%s) of assignment %s for %s', r.return_id, r.state, r.assignment_id, r.price)
+                 FROM distribution.returns r
+                 LEFT JOIN distribution.assignments a ON a.assignment_id = r.assignment_id
+                 LEFT JOIN distribution.leads l ON l.lead_id = a.lead_id
+                 WHERE (a.buyer_id = r.buyer_id AND a.seller_id = r.seller_id AND a.lead_id = r.lead_id
+                     AND a.campaign_id = r.campaign_id AND a.price = r.price AND a.currency = r.currency
+                     AND a.assigned_at = r.assigned_at AND l.received_at = r.received_at AND l.supplier_id = r.supplier_id
+                     AND l.category_id = r.category_id AND r.requested_at < a.assigned_at + interval '366 days'
+                     AND (r.state = 'requested') = (r.decided_at IS NULL)
+                     AND (r.state = 'approved' OR NOT r.out_of_caps)) IS NOT TRUE
+                 UNION ALL
+                 SELECT format('assignment %s is asked back %s times', assignment_id, count(*))
+                 FROM distribution.returns GROUP BY assignment_id HAVING count(*) > 1",
     },
     Invariant {
         name: "state_matches",

@@ -23,6 +23,7 @@ pub(super) const ALL: &[Invariant] = &[
                      coalesce(sum(e.amount) FILTER (WHERE w.account_id IS NOT NULL), 0))
                  FROM distribution.assignments a
                  LEFT JOIN billing.postings p ON p.assignment_id = a.assignment_id AND p.seller_id = a.seller_id
+                     AND p.kind = 'lead_purchase'
                  LEFT JOIN billing.entries e ON e.posting_id = p.posting_id AND e.number IS NOT NULL
                  LEFT JOIN billing.accounts w ON w.account_id = e.account_id AND w.kind = 'buyer_wallet'
                      AND w.buyer_id = a.buyer_id
@@ -37,6 +38,25 @@ pub(super) const ALL: &[Invariant] = &[
         broken: "SELECT format('posting %s pays for assignment %s, which does not exist', p.posting_id, p.assignment_id)
                  FROM billing.postings p LEFT JOIN distribution.assignments a USING (assignment_id)
                  WHERE p.kind = 'lead_purchase' AND a.assignment_id IS NULL",
+    },
+    Invariant {
+        name: "return_is_paid_back_once",
+        sentence: "Every approved return is paid back by exactly one posting, which gives its price to its buyer's wallet, and nothing \
+                   else is paid back.",
+        only_when_settled: true,
+        checked: "SELECT 1 FROM distribution.returns WHERE state = 'approved'",
+        broken: "SELECT format('assignment %s: returned for %s, paid back %s times, %s to its buyer', assignment_id, r.price,
+                     coalesce(p.number, 0), p.amount)
+                 FROM (SELECT * FROM distribution.returns WHERE state = 'approved') r
+                 FULL JOIN (
+                     SELECT p.assignment_id, count(DISTINCT p.posting_id) AS number, min(p.seller_id::text) AS seller,
+                         min(a.buyer_id::text) AS buyer, sum(e.amount) AS amount
+                     FROM billing.postings p
+                     LEFT JOIN billing.entries e ON e.posting_id = p.posting_id AND e.number IS NOT NULL
+                     LEFT JOIN billing.accounts a ON a.account_id = e.account_id
+                     WHERE p.kind = 'lead_return' GROUP BY p.assignment_id) p USING (assignment_id)
+                 WHERE (p.number = 1 AND p.amount = r.price AND p.seller = r.seller_id::text AND p.buyer = r.buyer_id::text)
+                     IS NOT TRUE",
     },
     Invariant {
         name: "test_lead_costs_nothing",

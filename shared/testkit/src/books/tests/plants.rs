@@ -68,9 +68,9 @@ pub(super) const ALL: &[Plant] = &[
          UPDATE notifier.deliveries SET buyer_id = 'buyer-1', endpoint_id = 'ep-1' WHERE assignment_id = 'asg-3';
          UPDATE billing.holds SET buyer_id = 'buyer-1', amount = 10 WHERE hold_id = 'asg-3';
          UPDATE billing.entries SET account_id = 'wallet-1', number = 4, balance_after = 55 WHERE posting_id = 'post-5' AND line = 1;
-         UPDATE billing.entries SET number = 2, balance_after = 40 WHERE posting_id = 'post-6' AND line = 1;
+         UPDATE billing.entries SET number = number - 1, balance_after = balance_after + 10 WHERE account_id = 'wallet-2' AND number > 2;
          UPDATE billing.wallets SET balance = 55, lines = 4, spent_week = 45, spent_month = 45 WHERE buyer_id = 'buyer-1';
-         UPDATE billing.wallets SET balance = 40, lines = 2, spent_week = 10, spent_month = 10 WHERE buyer_id = 'buyer-2'",
+         UPDATE billing.wallets SET balance = 40, lines = 4, spent_week = 10, spent_month = 10 WHERE buyer_id = 'buyer-2'",
     ),
     plant(
         "two buyers without a broadcast",
@@ -117,7 +117,8 @@ pub(super) const ALL: &[Plant] = &[
         "the same person sold twice by all fields",
         &["person_is_sold_once"],
         "UPDATE distribution.leads SET received_at = received_at + interval '29 days',
-             data = '{\"email\": \"A@example.com \", \"phone\": \"+12025550101\"}' WHERE lead_id = 'lead-7'",
+             data = '{\"email\": \"A@example.com \", \"phone\": \"+12025550101\"}' WHERE lead_id = 'lead-7';
+         UPDATE distribution.returns SET received_at = received_at + interval '29 days' WHERE return_id = 'return-2'",
     ),
     // Between selling and paying.
     plant(
@@ -126,7 +127,8 @@ pub(super) const ALL: &[Plant] = &[
         "DELETE FROM billing.entries WHERE posting_id = 'post-6'; DELETE FROM billing.postings WHERE posting_id = 'post-6';
          UPDATE billing.holds SET state = 'released', posting_id = NULL WHERE hold_id = 'asg-4';
          UPDATE billing.holds SET posting_id = NULL WHERE hold_id = 'asg-1';
-         UPDATE billing.wallets SET balance = 40, lines = 2, spent_week = 10, spent_month = 10 WHERE buyer_id = 'buyer-2'",
+         UPDATE billing.entries SET number = number - 1, balance_after = balance_after + 10 WHERE account_id = 'wallet-2' AND number > 3;
+         UPDATE billing.wallets SET balance = 40, lines = 4, spent_week = 10, spent_month = 10 WHERE buyer_id = 'buyer-2'",
     ),
     plant(
         "a price that the wallet did not pay",
@@ -244,6 +246,48 @@ pub(super) const ALL: &[Plant] = &[
         "spending not counted",
         &["spending_is_counted_right"],
         "UPDATE billing.wallets SET spent_week = 25 WHERE buyer_id = 'buyer-1'",
+    ),
+    // Returns.
+    plant(
+        "a return that nobody paid back",
+        &["return_is_paid_back_once", "spending_is_counted_right"],
+        "DELETE FROM billing.entries WHERE posting_id = 'post-8'; DELETE FROM billing.postings WHERE posting_id = 'post-8';
+         UPDATE billing.wallets SET balance = 20, lines = 4 WHERE buyer_id = 'buyer-2'",
+    ),
+    plant(
+        "a return paid back twice",
+        &["return_is_paid_back_once", "return_is_its_sale_reversed"],
+        "INSERT INTO billing.postings VALUES ('post-9', 'lead_return', 'seller-1', 'asg-5', now(), '');
+         INSERT INTO billing.entries VALUES ('post-9', 1, 'wallet-2', 10, 6, 40), ('post-9', 2, 'account-3', -10, NULL, NULL);
+         UPDATE billing.wallets SET balance = 40, lines = 6 WHERE buyer_id = 'buyer-2'",
+    ),
+    plant(
+        "a sale paid back that was not returned",
+        &["return_is_paid_back_once"],
+        "UPDATE distribution.returns SET state = 'rejected', out_of_caps = false WHERE return_id = 'return-1';
+         UPDATE distribution.subscription_rotation SET sold_today = 3 WHERE subscription_id IN ('sub-3', 'sub-4')",
+    ),
+    plant(
+        "a share that stays with the seller",
+        &["return_is_its_sale_reversed"],
+        "UPDATE billing.entries SET amount = -9 WHERE posting_id = 'post-8' AND line = 2;
+         UPDATE billing.entries SET amount = -1 WHERE posting_id = 'post-8' AND line = 3",
+    ),
+    plant(
+        "a return of somebody else's lead",
+        &["return_is_of_its_sale", "return_is_paid_back_once"],
+        "UPDATE distribution.returns SET buyer_id = 'buyer-1' WHERE return_id = 'return-1'",
+    ),
+    plant(
+        "a sale asked back twice",
+        &["return_is_of_its_sale", "sold_today_is_counted_right"],
+        "UPDATE distribution.returns SET assignment_id = 'asg-5', lead_id = 'lead-8', assigned_at = '2026-03-02 16:00Z'
+         WHERE return_id = 'return-2'",
+    ),
+    plant(
+        "a return that leaves the cap and was not taken out of the count",
+        &["sold_today_is_counted_right"],
+        "UPDATE distribution.returns SET out_of_caps = false WHERE return_id = 'return-1'",
     ),
     // Deliveries.
     plant("an assignment that was not delivered", &["assignment_is_delivered"], "DELETE FROM notifier.deliveries WHERE delivery_id = 'dlv-4'"),

@@ -22,7 +22,7 @@ INSERT INTO distribution.subscriptions VALUES
     ('sub-4', 'camp-2', 'buyer-2', 'seller-1', 1, 'active', 1, '{}', NULL, NULL, now());
 INSERT INTO distribution.campaign_routing (campaign_id, seller_id) VALUES ('camp-1', 'seller-1'), ('camp-2', 'seller-1');
 
--- Leads: 1 sold to one, 2 sold to two, 3 for sale, 4 rejected, 5 expired, 6 a test, 7 sold later.
+-- Leads: 1 sold to one, 2 sold to two, 3 for sale, 4 rejected, 5 expired, 6 a test, 7 sold later, 8 sold and returned.
 INSERT INTO distribution.leads
     (lead_id, seller_id, supplier_id, campaign_id, category_id, received_at, decided_at, expires_at, outcome, test, buyers_assigned,
      price, currency, reason, state, quality, reference, body_hash, data, trace)
@@ -35,21 +35,29 @@ FROM (VALUES
     ('lead-4', 'camp-1', NULL, 4, false, 0, NULL, 'duplicate', '{"email": "a@example.com"}'),
     ('lead-5', 'camp-1', NULL, 5, false, 0, NULL, 'no_eligible_buyer', '{"email": "c@example.com"}'),
     ('lead-6', 'camp-1', NULL, 7, true, 1, 25.00, '', '{"email": "d@example.com"}'),
-    ('lead-7', 'camp-2', NULL, 2, false, 1, 10.00, '', '{"email": "a@example.com", "phone": "+12025550102"}')
+    ('lead-7', 'camp-2', NULL, 2, false, 1, 10.00, '', '{"email": "a@example.com", "phone": "+12025550102"}'),
+    ('lead-8', 'camp-2', NULL, 2, false, 1, 10.00, '', '{"email": "a@example.com", "phone": "+12025550103"}')
 ) AS l (lead_id, campaign_id, expires_at, outcome, test, buyers, price, reason, data);
 INSERT INTO distribution.assignments VALUES
     ('asg-1', 'lead-1', 'buyer-1', 'sub-1', 'camp-1', 'seller-1', 25, 'USD', '2026-03-02 15:00Z'),
     ('asg-2', 'lead-2', 'buyer-1', 'sub-2', 'camp-2', 'seller-1', 10, 'USD', '2026-03-02 15:00Z'),
     ('asg-3', 'lead-2', 'buyer-2', 'sub-3', 'camp-2', 'seller-1', 10, 'USD', '2026-03-02 15:00Z'),
-    ('asg-4', 'lead-7', 'buyer-2', 'sub-3', 'camp-2', 'seller-1', 10, 'USD', '2026-03-03 04:59Z');
+    ('asg-4', 'lead-7', 'buyer-2', 'sub-3', 'camp-2', 'seller-1', 10, 'USD', '2026-03-03 04:59Z'),
+    ('asg-5', 'lead-8', 'buyer-2', 'sub-3', 'camp-2', 'seller-1', 10, 'USD', '2026-03-02 16:00Z');
+-- One that is undone and counts no more, and one that was asked for and stays.
+INSERT INTO distribution.returns VALUES
+    ('return-1', 'seller-1', 'asg-5', 'lead-8', 'buyer-2', 'camp-2', 'cat-1', 'supplier-1', 10, 'USD', '2026-03-02 15:00Z', '2026-03-02 16:00Z',
+     'approved', 'wrong_number', '', '2026-03-02 17:00Z', NULL, '2026-03-02 18:00Z', NULL, '', false, true),
+    ('return-2', 'seller-1', 'asg-4', 'lead-7', 'buyer-2', 'camp-2', 'cat-1', 'supplier-1', 10, 'USD', '2026-03-02 15:00Z', '2026-03-03 04:59Z',
+     'rejected', 'wrong_number', '', '2026-03-03 17:00Z', NULL, '2026-03-03 18:00Z', NULL, 'no', false, false);
 INSERT INTO distribution.subscription_rotation VALUES
     ('camp-1', 'sub-1', 1, 0, '2026-03-02', 1), ('camp-2', 'sub-2', 1, 0, '2026-03-02', 1),
     ('camp-2', 'sub-3', 3, 0, '2026-03-02', 2), ('camp-2', 'sub-4', 3, 0, '2026-03-02', 2);
 
--- Money: 100.00 and 50.00 put in, 35.00 and 20.00 spent.
+-- Money: 100.00 and 50.00 put in, 35.00 and 20.00 spent, and 10.00 spent and given back.
 INSERT INTO billing.wallets (buyer_id, seller_id, version, balance, held, spent_week, week_start, spent_month, month_start, lines) VALUES
     ('buyer-1', 'seller-1', 1, 65, 0, 35, '2026-03-02', 35, '2026-03-01', 3),
-    ('buyer-2', 'seller-1', 1, 30, 0, 20, '2026-03-02', 20, '2026-03-01', 3);
+    ('buyer-2', 'seller-1', 1, 30, 0, 20, '2026-03-02', 20, '2026-03-01', 5);
 INSERT INTO billing.accounts (account_id, kind, seller_id, buyer_id, currency) VALUES
     ('wallet-1', 'buyer_wallet', 'seller-1', 'buyer-1', 'USD'), ('wallet-2', 'buyer_wallet', 'seller-1', 'buyer-2', 'USD'),
     ('account-3', 'seller_earnings', 'seller-1', NULL, 'USD'), ('account-4', 'platform_fees', 'seller-1', NULL, 'USD'),
@@ -59,14 +67,18 @@ INSERT INTO billing.postings VALUES
     ('post-3', 'lead_purchase', 'seller-1', 'asg-1', '2026-03-02 15:00Z', ''),
     ('post-4', 'lead_purchase', 'seller-1', 'asg-2', '2026-03-02 15:00Z', ''),
     ('post-5', 'lead_purchase', 'seller-1', 'asg-3', '2026-03-02 15:00Z', ''),
-    ('post-6', 'lead_purchase', 'seller-1', 'asg-4', '2026-03-03 04:59Z', '');
+    ('post-6', 'lead_purchase', 'seller-1', 'asg-4', '2026-03-03 04:59Z', ''),
+    ('post-7', 'lead_purchase', 'seller-1', 'asg-5', '2026-03-02 16:00Z', ''),
+    ('post-8', 'lead_return', 'seller-1', 'asg-5', '2026-03-02 18:00Z', '');
 INSERT INTO billing.entries VALUES
     ('post-1', 1, 'wallet-1', 100, 1, 100), ('post-1', 2, 'account-5', -100, NULL, NULL),
     ('post-2', 1, 'wallet-2', 50, 1, 50), ('post-2', 2, 'account-5', -50, NULL, NULL),
     ('post-3', 1, 'wallet-1', -25, 2, 75), ('post-3', 2, 'account-3', 23.75, NULL, NULL), ('post-3', 3, 'account-4', 1.25, NULL, NULL),
     ('post-4', 1, 'wallet-1', -10, 3, 65), ('post-4', 2, 'account-3', 9.50, NULL, NULL), ('post-4', 3, 'account-4', 0.50, NULL, NULL),
     ('post-5', 1, 'wallet-2', -10, 2, 40), ('post-5', 2, 'account-3', 9.50, NULL, NULL), ('post-5', 3, 'account-4', 0.50, NULL, NULL),
-    ('post-6', 1, 'wallet-2', -10, 3, 30), ('post-6', 2, 'account-3', 9.50, NULL, NULL), ('post-6', 3, 'account-4', 0.50, NULL, NULL);
+    ('post-6', 1, 'wallet-2', -10, 3, 30), ('post-6', 2, 'account-3', 9.50, NULL, NULL), ('post-6', 3, 'account-4', 0.50, NULL, NULL),
+    ('post-7', 1, 'wallet-2', -10, 4, 20), ('post-7', 2, 'account-3', 9.50, NULL, NULL), ('post-7', 3, 'account-4', 0.50, NULL, NULL),
+    ('post-8', 1, 'wallet-2', 10, 5, 30), ('post-8', 2, 'account-3', -9.50, NULL, NULL), ('post-8', 3, 'account-4', -0.50, NULL, NULL);
 INSERT INTO billing.credits VALUES
     ('seller-1', 'first', 'buyer-1', 100, 'post-1', now()), ('seller-1', 'second', 'buyer-2', 50, 'post-2', now());
 INSERT INTO billing.holds VALUES
@@ -74,6 +86,7 @@ INSERT INTO billing.holds VALUES
     ('asg-2', 'buyer-1', 'seller-1', 'lead-2', 'camp-2', 10, 'captured', 2, now(), '2026-03-02', '2026-03-01', now(), 'post-4'),
     ('asg-3', 'buyer-2', 'seller-1', 'lead-2', 'camp-2', 10, 'captured', 1, now(), '2026-03-02', '2026-03-01', now(), 'post-5'),
     ('asg-4', 'buyer-2', 'seller-1', 'lead-7', 'camp-2', 10, 'captured', 1, now(), '2026-03-02', '2026-03-01', now(), 'post-6'),
+    ('asg-5', 'buyer-2', 'seller-1', 'lead-8', 'camp-2', 10, 'captured', 1, now(), '2026-03-02', '2026-03-01', now(), 'post-7'),
     -- Of a decision that was not committed.
     ('asg-9', 'buyer-2', 'seller-1', 'lead-3', 'camp-1', 25, 'released', 1, now(), '2026-03-02', '2026-03-01', now(), NULL);
 
@@ -86,7 +99,8 @@ INSERT INTO notifier.deliveries VALUES
     ('dlv-1', 'seller-1', 'buyer-1', 'lead-1', 'asg-1', 'ep-1', '', NULL, 'DELIVERED', 2, NULL, NULL, '', now(), now()),
     ('dlv-2', 'seller-1', 'buyer-1', 'lead-2', 'asg-2', 'ep-1', '', NULL, 'GAVE_UP', 1, NULL, NULL, 'HTTP 410', now(), now()),
     ('dlv-3', 'seller-1', 'buyer-2', 'lead-2', 'asg-3', 'ep-2', '', NULL, 'PENDING', 1, now() + interval '1 hour', NULL, '', now(), NULL),
-    ('dlv-4', 'seller-1', 'buyer-2', 'lead-7', 'asg-4', 'ep-2', '', NULL, 'DELIVERED', 1, NULL, NULL, '', now(), now());
+    ('dlv-4', 'seller-1', 'buyer-2', 'lead-7', 'asg-4', 'ep-2', '', NULL, 'DELIVERED', 1, NULL, NULL, '', now(), now()),
+    ('dlv-5', 'seller-1', 'buyer-2', 'lead-8', 'asg-5', 'ep-2', '', NULL, 'DELIVERED', 1, NULL, NULL, '', now(), now());
 INSERT INTO notifier.attempts VALUES
     ('dlv-1', 1, now(), 3, 503, '', ''), ('dlv-1', 2, now(), 3, 200, '', ''), ('dlv-2', 1, now(), 3, 410, '', ''),
-    ('dlv-3', 1, now(), 3, 0, 'time-out', ''), ('dlv-4', 1, now(), 3, 204, '', '');
+    ('dlv-3', 1, now(), 3, 0, 'time-out', ''), ('dlv-4', 1, now(), 3, 204, '', ''), ('dlv-5', 1, now(), 3, 200, '', '');
