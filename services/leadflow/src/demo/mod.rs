@@ -5,6 +5,7 @@ mod cast;
 mod people;
 mod post;
 mod results;
+mod returns;
 mod script;
 mod show;
 mod stage;
@@ -77,6 +78,11 @@ pub async fn run(settings: Settings, posts: usize) -> anyhow::Result<ExitCode> {
     let leads: Vec<LeadId> = answers.iter().map(|answer| answer.lead_id).collect();
     println!("  Waiting until everything is decided, paid and sent once…");
     let settled = books::wait_until_settled(&books, &leads, PATIENCE).await;
+    let returned = returns::play(&books, &stage.market).await?;
+    let settled = match settled {
+        Ok(()) => books::wait_until_settled(&books, &leads, PATIENCE).await,
+        unsettled => unsettled,
+    };
     let tried = wait::try_for("every webhook was tried once", PATIENCE, async || {
         let untried = results::untried_deliveries(&books, stage.market.seller).await;
         untried.is_ok_and(|number| number == 0).then_some(())
@@ -94,6 +100,8 @@ pub async fn run(settings: Settings, posts: usize) -> anyhow::Result<ExitCode> {
     show_campaigns(&books, &stage, &cast, &traces).await?;
     title("Buyers");
     println!("{}", show::buyers(&cast.buyers, &results::buyers(&books, stage.market.seller).await?));
+    title("Returns");
+    println!("{}", returned.told());
     show_decision(&books, &stage, &cast, &traces).await?;
 
     title("The books");

@@ -12,10 +12,12 @@ use leadflow_contracts::{
     accounts::{self, accounts_client::AccountsClient},
     billing::{self, billing_client::BillingClient},
     common::{DuplicateMatch, DuplicateRule, FieldDef, Logic, Money, Status},
-    distribution::{self, distribution_client::DistributionClient},
+    distribution::{self, distribution_client::DistributionClient, returns_client::ReturnsClient},
     notifier::{self, notifier_client::NotifierClient},
 };
-use leadflow_kernel::{ApiKeyId, BuyerId, CampaignId, CategoryId, EndpointId, SellerId, SubscriptionId, SupplierId};
+use leadflow_kernel::{
+    ApiKeyId, AssignmentId, BuyerId, CampaignId, CategoryId, EndpointId, ReturnId, SellerId, SubscriptionId, SupplierId,
+};
 use leadflow_platform::grpc::{self, Caller};
 use leadflow_testkit::wait;
 use serde_json::json;
@@ -27,6 +29,9 @@ use super::{Http, Places};
 const DEADLINE: Duration = Duration::from_secs(5);
 /// How long a record may take to become known everywhere.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Why buyers may return a lead.
+pub const REASONS: [&str; 2] = ["wrong_number", "not_interested"];
 
 /// A tenant and clients for every service.
 #[derive(Clone)]
@@ -40,6 +45,7 @@ pub struct Market {
     accounts: AccountsClient<Channel>,
     billing: BillingClient<Channel>,
     distribution: DistributionClient<Channel>,
+    returns: ReturnsClient<Channel>,
     notifier: NotifierClient<Channel>,
     caller: Caller,
 }
@@ -113,6 +119,7 @@ impl Market {
             accounts: AccountsClient::new(grpc::channel(&places.accounts, "ACCOUNTS_GRPC_URL")?),
             billing: BillingClient::new(grpc::channel(&places.billing, "BILLING_GRPC_URL")?),
             distribution: DistributionClient::new(grpc::channel(&places.distribution, "DISTRIBUTION_GRPC_URL")?),
+            returns: ReturnsClient::new(grpc::channel(&places.distribution, "DISTRIBUTION_GRPC_URL")?),
             notifier: NotifierClient::new(grpc::channel(&places.notifier, "NOTIFIER_GRPC_URL")?),
             caller: Caller::new(places.token.clone()),
             places,
@@ -166,7 +173,12 @@ impl Market {
                 r#match: DuplicateMatch::Any.into(),
             }),
             lead_ttl_hours: 0,
-            returns: None,
+            returns: Some(distribution::ReturnPolicy {
+                days: 7,
+                max_share_percent_per_month: 10,
+                reasons: REASONS.map(str::to_owned).to_vec(),
+                ..Default::default()
+            }),
         };
         self.repeat("make a campaign", async || {
             self.distribution.clone().put_campaign(self.request(request.clone())).await
@@ -311,6 +323,32 @@ impl Market {
     pub async fn lead(&self, lead_id: &str) -> anyhow::Result<distribution::Lead> {
         let request = distribution::GetLeadRequest { lead_id: lead_id.to_owned() };
         self.repeat("read a lead", async || self.distribution.clone().get_lead(self.request(request.clone())).await)
+            .await
+    }
+
+    /// A buyer asks to have a purchase undone; or else the sentence of whoever refuses.
+    pub async fn ask_back(
+        &self,
+        buyer: BuyerId,
+        sale: AssignmentId,
+        reason: &str,
+    ) -> Result<distribution::Return, String> {
+        let request = distribution::RequestReturnRequest {
+            return_id: ReturnId::derive(&[b"demo", sale.as_bytes()]).to_string(),
+            assignment_id: sale.to_string(),
+            buyer_id: buyer.to_string(),
+            reason: reason.to_owned(),
+            note: String::new(),
+        };
+        let asked = self.returns.clone().request_return(self.request(request)).await;
+        asked.map(Response::into_inner).map_err(|status| status.message().to_owned())
+    }
+
+    /// The seller decides about it.
+    pub async fn decide_return(&self, return_id: &str, approve: bool) -> anyhow::Result<distribution::Return> {
+        let request =
+            distribution::DecideReturnRequest { return_id: return_id.to_owned(), approve, note: String::new() };
+        self.repeat("decide a return", async || self.returns.clone().decide_return(self.request(request.clone())).await)
             .await
     }
 

@@ -8,5 +8,5 @@ mod places;
 
 pub use demo_tenant::{demo_tenant, fields};
 pub use http::Http;
-pub use market::{BuyerSpec, CampaignSpec, Market, SubscriptionSpec};
+pub use market::{BuyerSpec, CampaignSpec, Market, REASONS, SubscriptionSpec};
 pub use places::Places;

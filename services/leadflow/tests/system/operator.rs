@@ -88,9 +88,12 @@ async fn the_demo_plays_and_its_books_are_right() {
     let world = World::start(doubled()).await;
     let (right, text) = run(&world, &["demo", "--posts", "200"]).await;
     assert!(right, "{text}");
-    for part in ["Campaigns: who got how many", "One decision in words", "invariants hold"] {
+    for part in ["Campaigns: who got how many", "One decision in words", "dollars given back", "invariants hold"] {
         assert!(text.contains(part), "no \"{part}\" in:\n{text}");
     }
+    let returned = "SELECT count(*) FROM billing.postings WHERE kind = 'lead_return'";
+    let returned: i64 = sqlx::query_scalar(returned).fetch_one(&world.books).await.unwrap();
+    assert!(returned > 0, "nobody returned anything:\n{text}");
     // The same books with a cent moved are wrong, and the command says so by its exit code.
     sqlx::query("UPDATE billing.wallets SET balance = balance + 0.01 WHERE buyer_id = (SELECT min(buyer_id::text)::uuid FROM billing.wallets)")
         .execute(&world.books)
