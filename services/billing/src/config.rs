@@ -1,5 +1,7 @@
 //! Settings.
 
+mod payments;
+
 use std::time::Duration;
 
 use leadflow_platform::{
@@ -8,6 +10,10 @@ use leadflow_platform::{
     grpc::ServiceToken,
     settings::{self, seconds},
 };
+
+pub use payments::PaymentSettings;
+
+use crate::outbound::stripe::StripeSettings;
 
 /// What billing needs to know.
 #[derive(Clone)]
@@ -24,6 +30,10 @@ pub struct Config {
     pub release_every: Duration,
     /// The most events a transaction captures.
     pub max_batch: usize,
+    /// Card payments.
+    pub payments: PaymentSettings,
+    /// The connection to Stripe.
+    pub stripe: StripeSettings,
 }
 
 impl Config {
@@ -45,6 +55,8 @@ impl Config {
             ),
             release_every: seconds(env, "BILLING_RELEASE_EVERY_SECONDS", 10, "seconds between looks at old holds"),
             max_batch: env.or("BILLING_MAX_BATCH", 256_usize, "events captured in one transaction at most"),
+            payments: PaymentSettings::read(env),
+            stripe: StripeSettings::read(env),
         };
         if config.release_every.is_zero() {
             env.problem("BILLING_RELEASE_EVERY_SECONDS must be at least 1");

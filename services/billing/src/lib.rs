@@ -30,9 +30,9 @@ use tokio::net::TcpListener;
 pub use config::Config;
 
 use crate::{
-    inbound::{directory_events::DirectoryEvents, lead_events::LeadEvents},
-    outbound::assignments::Distribution,
-    workers::release::Releaser,
+    inbound::{directory_events::DirectoryEvents, lead_events::LeadEvents, wallet_events::WalletEvents},
+    outbound::{NotConfigured, assignments::Distribution, provider::PaymentProvider, stripe::Stripe},
+    workers::{recharge::Recharger, release::Releaser, settle::Settler},
 };
 
 /// The service's schema.
@@ -75,6 +75,14 @@ pub struct Listeners {
     pub http: TcpListener,
 }
 
+/// The provider of card payments.
+fn provider(config: &Config) -> anyhow::Result<Arc<dyn PaymentProvider>> {
+    Ok(match &config.stripe.secret_key {
+        Some(key) => Arc::new(Stripe::new(key, &config.stripe).map_err(anyhow::Error::msg)?),
+        None => Arc::new(NotConfigured),
+    })
+}
+
 /// Serves until `shutdown`, finishes the calls and the batch at hand, and publishes their events.
 ///
 /// # Errors
@@ -93,9 +101,14 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
         let settings = ConsumerSettings { stream, consumer, max_batch: config.max_batch, pace: CAPTURE_PACE };
         tokio::spawn(consumer::run(deps.bus.clone(), settings, handler, shutdown.clone()))
     };
+    let payments = app::payments::Payments::new(billing.clone(), provider(&config)?, config.payments.policy);
+    let every = config.payments.every;
     let working = [
         consume(streams::LEADS, streams::LEADS_BILLING, Arc::new(LeadEvents::new(billing.clone()))),
         consume(streams::DIRECTORY, streams::DIRECTORY_BILLING, Arc::new(DirectoryEvents::new(billing.clone()))),
+        consume(streams::BILLING, streams::BILLING_BILLING, Arc::new(WalletEvents::new(payments.clone()))),
+        tokio::spawn(Recharger::new(payments.clone()).run(every, shutdown.clone())),
+        tokio::spawn(Settler::new(payments).run(every, shutdown.clone())),
         tokio::spawn({
             let assignments = Distribution::new(distribution, grpc::Caller::new(config.token.clone()));
             Releaser::new(billing.clone(), Arc::new(assignments), release_after)

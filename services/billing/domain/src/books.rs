@@ -110,6 +110,8 @@ pub struct Changes {
     /// Downward crossings to tell. One for a wallet however often it crossed within the batch; none when it
     /// is at or above its threshold again.
     pub low_balances: Vec<LowBalance>,
+    /// Wallets that take holds again: a suspension ended. By id.
+    pub lifted: Vec<Wallet>,
     /// Wallets with more to spend because holds were given back, by id: somebody may be waiting for it.
     pub freed: Vec<Freed>,
 }
@@ -312,6 +314,9 @@ impl Books {
             if now.is_low() && !loaded.is_some_and(|before| before.is_low()) {
                 changes.low_balances.push(LowBalance { wallet: now });
             }
+            if loaded.is_some_and(|before| before.suspended) && !now.suspended {
+                changes.lifted.push(now);
+            }
             if loaded != Some(now) {
                 changes.wallets.push(now);
             }
@@ -326,8 +331,12 @@ impl Books {
         changes
     }
 
-    fn wallet_mut(&mut self, seller: SellerId, buyer: BuyerId) -> Option<&mut Wallet> {
+    pub(crate) fn wallet_mut(&mut self, seller: SellerId, buyer: BuyerId) -> Option<&mut Wallet> {
         self.wallets.get_mut(&buyer).map(|slot| &mut slot.now).filter(|wallet| wallet.seller == seller)
+    }
+
+    pub(crate) fn write(&mut self, posting: Posting) {
+        self.postings.push(posting);
     }
 
     /// Reserves without asking limits, for a sale that has been made; funds were checked.

@@ -13,10 +13,16 @@ pub struct Period {
 }
 
 impl Period {
+    /// The day of `at` on the calendar of `time_zone`.
+    #[must_use]
+    pub fn day(at: DateTime<Utc>, time_zone: Tz) -> NaiveDate {
+        at.with_timezone(&time_zone).date_naive()
+    }
+
     /// The windows of `at` on the calendar of `time_zone`.
     #[must_use]
     pub fn at(at: DateTime<Utc>, time_zone: Tz) -> Self {
-        let today = at.with_timezone(&time_zone).date_naive();
+        let today = Self::day(at, time_zone);
         Self {
             week_start: today.week(Weekday::Mon).first_day(),
             // Every month has a first day, so the fallback is never taken.

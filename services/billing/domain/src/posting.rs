@@ -106,6 +106,8 @@ pub enum PostingKind {
     Dispute(PaymentId),
     /// A dispute was decided: the money is in the wallet again, or gone.
     DisputeClosed(PaymentId),
+    /// What a buyer owed was taken from his wallet.
+    DebtRepaid,
     /// A seller's messages of a month. Moves no wallet's money.
     Usage,
 }
@@ -124,6 +126,7 @@ impl PostingKind {
             Self::CardRefundFailed(_) => "card_refund_failed",
             Self::Dispute(_) => "dispute",
             Self::DisputeClosed(_) => "dispute_closed",
+            Self::DebtRepaid => "debt_repaid",
             Self::Usage => "usage",
         }
     }
@@ -147,7 +150,7 @@ impl PostingKind {
             | Self::CardRefundFailed(payment)
             | Self::Dispute(payment)
             | Self::DisputeClosed(payment) => Some(payment),
-            Self::LeadPurchase(_) | Self::LeadReturn(_) | Self::Credit | Self::Usage => None,
+            Self::LeadPurchase(_) | Self::LeadReturn(_) | Self::Credit | Self::DebtRepaid | Self::Usage => None,
         }
     }
 }

@@ -51,6 +51,7 @@ fn empty(sale: &Sale, terms: Terms) -> Wallet {
         seller: sale.seller,
         terms,
         open: true,
+        suspended: false,
         balance: Decimal::ZERO,
         held: Decimal::ZERO,
         week: nothing,
@@ -58,6 +59,8 @@ fn empty(sale: &Sale, terms: Terms) -> Wallet {
         weekly_limit: None,
         monthly_limit: None,
         low_balance_threshold: Decimal::ZERO,
+        debt: Decimal::ZERO,
+        open_disputes: 0,
         lines: 0,
     }
 }

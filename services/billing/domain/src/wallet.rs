@@ -62,6 +62,8 @@ pub struct Wallet {
     pub terms: Terms,
     /// False: no new holds (the buyer is paused or archived); holds that stand are still paid.
     pub open: bool,
+    /// True: no new holds while a card's payment is disputed; holds that stand are still paid.
+    pub suspended: bool,
     /// What is there, held sums included. Never negative.
     pub balance: Decimal,
     /// The sum of open holds. Never above the balance.
@@ -76,6 +78,10 @@ pub struct Wallet {
     pub monthly_limit: Option<Decimal>,
     /// Below this the buyer is told (and recharged); zero is never.
     pub low_balance_threshold: Decimal,
+    /// What the buyer owes because a card took back what he had spent; zero or more.
+    pub debt: Decimal,
+    /// Disputes of his payments that are not decided.
+    pub open_disputes: u32,
     /// How many lines the statement has; numbers the next one.
     pub lines: i64,
 }
@@ -93,6 +99,18 @@ impl Wallet {
         self.available() < self.low_balance_threshold
     }
 
+    /// Whether new holds may be placed at all.
+    #[must_use]
+    pub const fn takes_holds(&self) -> bool {
+        self.open && !self.suspended
+    }
+
+    /// Whether nothing but money is missing to reserve `amount`.
+    #[must_use]
+    pub fn lacks_only_money(&self, amount: Decimal, now: Period) -> bool {
+        amount > self.available() && Self { balance: self.held + amount, ..*self }.refusal(amount, now).is_none()
+    }
+
     /// Why `amount` cannot be reserved now; `None` when it can. A free lead spends nothing, so no
     /// limit stops it.
     #[must_use]
@@ -100,7 +118,7 @@ impl Wallet {
         let passes = |spent: Spent, start, limit: Option<Decimal>| {
             limit.is_some_and(|limit| amount > Decimal::ZERO && spent.in_window(start) + amount > limit)
         };
-        if !self.open {
+        if !self.takes_holds() {
             Some(HoldOutcome::WalletBlocked)
         } else if amount > self.available() {
             Some(HoldOutcome::InsufficientFunds)
@@ -110,6 +128,13 @@ impl Wallet {
             Some(HoldOutcome::MonthlyLimit)
         } else {
             None
+        }
+    }
+
+    /// A suspension ends when all disputes are decided and nothing is owed.
+    pub(crate) fn reconsider_suspension(&mut self) {
+        if self.open_disputes == 0 && self.debt.is_zero() {
+            self.suspended = false;
         }
     }
 

@@ -68,6 +68,7 @@ impl Billing {
         let before = wallet.balance;
         let mut books = Books::new([wallet], []);
         books.credit(new.seller, new.buyer, new.amount, new.description, posting, now).map_err(AppError::Credit)?;
+        books.repay_debt(credit.seller, credit.buyer, PostingId::new(), now);
         let wallet = *books.wallet(credit.seller, credit.buyer).unwrap_or(&wallet);
         let change = Change::new("wallet.credited", new.buyer)
             .by(actor)

@@ -14,8 +14,8 @@ mod statement;
 
 use std::sync::Arc;
 
-use leadflow_billing_domain::{Changes, CreditError};
-use leadflow_kernel::{Clock, EventId};
+use leadflow_billing_domain::{CardMoneyError, Changes, CreditError};
+use leadflow_kernel::{Clock, EventId, MoneyError};
 use leadflow_messaging::{
     Envelope,
     outbox::{Outbox, Pending, Relay},
@@ -76,6 +76,15 @@ pub enum AppError {
     /// PostgreSQL.
     #[error("database")]
     Database(#[from] sqlx::Error),
+    /// Card payments.
+    #[error(transparent)]
+    Payment(#[from] payments::PaymentError),
+    /// Card money that cannot be booked; worth a look by a person.
+    #[error("card money cannot be booked: {0}")]
+    CardMoney(CardMoneyError),
+    /// An amount beyond what money can express.
+    #[error(transparent)]
+    Amount(MoneyError),
     /// The provider of card payments did not do what was asked, or did not answer.
     #[error(transparent)]
     Provider(#[from] ProviderError),
@@ -150,6 +159,10 @@ impl Billing {
         let now = self.clock.now();
         let low = changes.low_balances.iter().map(|low| Envelope::new(EventId::new(), &events::low_balance(low), now));
         let freed = changes.freed.iter().map(|freed| Envelope::new(EventId::new(), &events::released(freed), now));
-        low.chain(freed).collect()
+        let lifted = changes
+            .lifted
+            .iter()
+            .map(|wallet| Envelope::new(EventId::new(), &events::limits_changed(wallet.buyer, wallet.seller), now));
+        low.chain(freed).chain(lifted).collect()
     }
 }

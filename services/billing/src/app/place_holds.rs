@@ -1,11 +1,21 @@
 //! Reserving the price of assignments, a whole batch in one transaction.
 
-use leadflow_billing_domain::{Books, HoldOutcome, HoldRequest};
-use leadflow_kernel::SellerId;
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use leadflow_billing_domain::{Books, HoldOutcome, HoldRequest, Period};
+use leadflow_kernel::{BuyerId, SellerId};
 use leadflow_messaging::outbox;
 
 use super::{AppError, Billing};
-use crate::store::{holds, place, wallets};
+use crate::store::{
+    holds, place,
+    recharges::{self, Want},
+    wallets,
+};
+
+/// A lead that waits is asked about every quarter of an hour; that it still waits is written down at most so often.
+const WANT_IS_STALE: TimeDelta = TimeDelta::minutes(10);
 
 impl Billing {
     /// Reserves what can be paid, in the order asked, and answers each request in that order.
@@ -65,10 +75,28 @@ impl Billing {
         let holds = holds::load(&mut transaction, asked.iter().map(|request| request.id)).await?;
         let mut books = Books::new(wallets, holds);
         let now = self.clock.now();
-        let outcomes = asked.iter().map(|request| books.place(request, now)).collect();
+        let outcomes: Vec<HoldOutcome> = asked.iter().map(|request| books.place(request, now)).collect();
+        let wants = wants(&books, asked, &outcomes, now);
+        if !wants.is_empty() {
+            recharges::want(&mut transaction, tenant, &wants, now, now - WANT_IS_STALE).await?;
+        }
         self.commit(transaction, &books.into_changes(), Vec::new()).await?;
         Ok(outcomes)
     }
+}
+
+/// What was refused for nothing but lack of money: the dearest of each wallet, in the order of their ids.
+fn wants(books: &Books, asked: &[HoldRequest], outcomes: &[HoldOutcome], now: DateTime<Utc>) -> Vec<Want> {
+    let mut wants: BTreeMap<BuyerId, Want> = BTreeMap::new();
+    for (request, outcome) in asked.iter().zip(outcomes) {
+        let Some(wallet) = books.wallet(request.seller, request.buyer) else { continue };
+        let (price, period) = (request.price.amount(), Period::at(now, wallet.terms.time_zone));
+        if *outcome == HoldOutcome::InsufficientFunds && wallet.lacks_only_money(price, period) {
+            let want = Want { buyer: request.buyer, price, available: wallet.available() };
+            wants.entry(request.buyer).and_modify(|known| known.price = known.price.max(price)).or_insert(want);
+        }
+    }
+    wants.into_values().collect()
 }
 
 fn is_taken(error: &sqlx::Error) -> bool {

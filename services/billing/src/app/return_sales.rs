@@ -58,7 +58,10 @@ impl Billing {
                 None => Err(GiveBackError::NotPaid),
             };
             match given {
-                Ok(()) => news.extend(self.credited(&books, sale, posting)),
+                Ok(()) => {
+                    books.repay_debt(sale.seller, sale.buyer, PostingId::new(), now);
+                    news.extend(self.credited(&books, sale, posting));
+                }
                 Err(reason) => {
                     unreturned.push(UnreturnedSale { assignment: sale.assignment, reason: reason.to_string() });
                 }

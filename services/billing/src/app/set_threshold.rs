@@ -6,7 +6,7 @@ use leadflow_platform::audit::Change;
 use serde_json::json;
 
 use super::{Actor, AppError, Billing, TRAIL};
-use crate::store::wallets;
+use crate::store::{recharges, wallets};
 
 impl Billing {
     /// Sets below which amount of available money the buyer is told (zero: never), and tells it at once if that is
@@ -34,6 +34,10 @@ impl Billing {
                 |wallet: &Wallet| json!({"lowBalanceThreshold": format!("{:.2}", wallet.low_balance_threshold)});
             let change = Change::new("wallet.threshold_set", buyer).by(actor).from(value(&before)).to(value(&wallet));
             TRAIL.write(&mut transaction, Some(tenant), self.clock.now(), change).await?;
+            if wallet.is_low() {
+                // Also where it was low before, which tells nobody anew.
+                recharges::look_at(&mut transaction, &[buyer], self.clock.now()).await?;
+            }
         }
         self.commit_tenant(transaction, &books.into_changes(), Vec::new()).await?;
         Ok(wallet)

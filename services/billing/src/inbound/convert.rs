@@ -1,21 +1,23 @@
 //! Between the contract's messages and the domain's values.
 
 use chrono::{DateTime, Utc};
-use leadflow_billing_domain::{HoldOutcome, HoldRequest, Period, Price, Wallet};
+use leadflow_billing_domain::{HoldOutcome, HoldRequest, Period, Price, RefundError, Wallet};
 use leadflow_contracts::{ConvertError, billing as proto, common, id, money, money_to_proto, time_to_ms};
-use leadflow_kernel::{BuyerId, Id, Kind, Money, SellerId};
+use leadflow_kernel::{BuyerId, Currency, Id, Kind, Money, SellerId};
 use leadflow_platform::grpc::status;
 use tonic::{Code, Status};
 
 use crate::{
-    app::{AppError, NewCredit, Page},
+    app::{AppError, NewCredit, Page, payments::PaymentError},
     outbound::{events::amount, provider::ProviderError},
+    store::statement::Line,
 };
 
 /// The most a single credit may add, either way of reading it: a slip of the keyboard stops here.
 const LARGEST_CREDIT: u32 = 100_000_000;
-const LONGEST_CREDIT_ID: usize = 200;
-const LONGEST_DESCRIPTION: usize = 500;
+const LONGEST_REQUEST_ID: usize = 200;
+/// The longest reason or description, in characters.
+pub(super) const LONGEST_DESCRIPTION: usize = 500;
 
 /// A field that is not what the contract says.
 pub(super) fn invalid(sentence: impl std::fmt::Display) -> Status {
@@ -26,11 +28,11 @@ pub(super) fn read_id<K: Kind>(text: &str, field: &'static str) -> Result<Id<K>,
     id(text, field).map_err(invalid)
 }
 
-fn read_money(value: Option<&common::Money>, field: &'static str) -> Result<Money, Status> {
+pub(super) fn read_money(value: Option<&common::Money>, field: &'static str) -> Result<Money, Status> {
     money(value, field).map_err(|error: ConvertError| invalid(error))
 }
 
-fn read_price(value: Option<&common::Money>, field: &'static str) -> Result<Price, Status> {
+pub(super) fn read_price(value: Option<&common::Money>, field: &'static str) -> Result<Price, Status> {
     Price::new(read_money(value, field)?).map_err(|_| invalid(format_args!("{field}: must not be negative")))
 }
 
@@ -40,6 +42,11 @@ pub(super) fn refused(error: &AppError) -> Status {
         AppError::NoSuchWallet => status(Code::NotFound, "wallet_not_found", error),
         AppError::CreditExists => status(Code::AlreadyExists, "credit_exists", error),
         AppError::Credit(_) | AppError::Currency | AppError::NoSuchLine => invalid(error),
+        AppError::Payment(refusal) => payment_refused(refusal),
+        AppError::CardMoney(_) | AppError::Amount(_) => {
+            tracing::error!(%error, "an amount is out of range");
+            status(Code::Internal, "internal", "something went wrong on our side")
+        }
         AppError::Provider(ProviderError::NotConfigured) => {
             status(Code::FailedPrecondition, "payments_not_configured", "card payments are not configured")
         }
@@ -60,6 +67,22 @@ pub(super) fn refused(error: &AppError) -> Status {
             status(Code::Internal, "internal", "something went wrong on our side")
         }
     }
+}
+
+fn payment_refused(error: &PaymentError) -> Status {
+    let (code, word) = match error {
+        PaymentError::NoSuchPayment => (Code::NotFound, "payment_not_found"),
+        PaymentError::NoSuchCard => (Code::NotFound, "card_not_found"),
+        PaymentError::PaymentExists => (Code::AlreadyExists, "payment_exists"),
+        PaymentError::RefundExists => (Code::AlreadyExists, "refund_exists"),
+        PaymentError::NoCard => (Code::FailedPrecondition, "no_card"),
+        PaymentError::Refund(RefundError::Unspent(_)) => (Code::FailedPrecondition, "insufficient_balance"),
+        PaymentError::Refund(RefundError::NotFromCards(_)) => (Code::FailedPrecondition, "not_refundable"),
+        PaymentError::Refund(RefundError::NotPositive) | PaymentError::Bounds(_) | PaymentError::Setting(_) => {
+            (Code::InvalidArgument, "invalid_field")
+        }
+    };
+    status(code, word, error)
 }
 
 /// Whether the same call may succeed later: no connection, a restart, a lock held too long, or a race
@@ -108,16 +131,27 @@ pub(super) fn new_credit(tenant: SellerId, request: proto::CreditWalletRequest) 
     if !amount.is_positive() || amount.amount() > LARGEST_CREDIT.into() {
         return Err(invalid(format_args!("amount: must be more than zero and at most {LARGEST_CREDIT}")));
     }
-    if !(1..=LONGEST_CREDIT_ID).contains(&request.credit_id.chars().count()) || has_controls(&request.credit_id) {
-        return Err(invalid(format_args!("credit_id: must be 1 to {LONGEST_CREDIT_ID} printable characters")));
-    }
+    let id = callers_id(request.credit_id, "credit_id")?;
     if request.description.chars().count() > LONGEST_DESCRIPTION || has_controls(&request.description) {
         return Err(invalid(format_args!("description: must be at most {LONGEST_DESCRIPTION} printable characters")));
     }
-    Ok(NewCredit { seller: tenant, buyer, id: request.credit_id, amount, description: request.description })
+    Ok(NewCredit { seller: tenant, buyer, id, amount, description: request.description })
 }
 
-fn has_controls(text: &str) -> bool {
+/// An id that the caller made.
+fn callers_id(text: String, field: &str) -> Result<String, Status> {
+    if !(1..=LONGEST_REQUEST_ID).contains(&text.chars().count()) || has_controls(&text) {
+        return Err(invalid(format_args!("{field}: must be 1 to {LONGEST_REQUEST_ID} printable characters")));
+    }
+    Ok(text)
+}
+
+/// The id that a caller gave his request.
+pub(super) fn request_id(text: String) -> Result<String, Status> {
+    callers_id(text, "request_id")
+}
+
+pub(super) fn has_controls(text: &str) -> bool {
     text.chars().any(char::is_control)
 }
 
@@ -138,33 +172,32 @@ pub(super) fn wallet_to_proto(wallet: &Wallet, now: DateTime<Utc>) -> proto::Wal
         monthly_limit: wallet.monthly_limit.map(|limit| amount(wallet, limit)),
         spent_this_week: Some(amount(wallet, wallet.week.in_window(current.week_start))),
         spent_this_month: Some(amount(wallet, wallet.month.in_window(current.month_start))),
-        suspended: false,
+        suspended: wallet.suspended,
     }
 }
 
-pub(super) fn page_to_proto(page: &Page) -> Result<proto::ListTransactionsResponse, Status> {
+/// A line of a statement.
+pub(super) fn line_to_proto(line: &Line, currency: Currency) -> Result<proto::Transaction, Status> {
     let money = |amount| {
-        Money::new(amount, page.currency).map(|money| Some(money_to_proto(money))).map_err(|error| {
+        Money::new(amount, currency).map(|money| Some(money_to_proto(money))).map_err(|error| {
             tracing::error!(%error, "a stored amount is out of range");
             status(Code::Internal, "internal", "something went wrong on our side")
         })
     };
-    let transactions = page
-        .lines
-        .iter()
-        .map(|line| {
-            Ok(proto::Transaction {
-                id: line.posting.to_string(),
-                r#type: line.kind.to_uppercase(),
-                amount: money(line.amount)?,
-                balance_before: money(line.balance_after - line.amount)?,
-                balance_after: money(line.balance_after)?,
-                description: line.description.clone(),
-                assignment_id: line.assignment.map(|id| id.to_string()).unwrap_or_default(),
-                payment_intent_id: String::new(),
-                created_at_ms: time_to_ms(line.at),
-            })
-        })
-        .collect::<Result<_, Status>>()?;
+    Ok(proto::Transaction {
+        id: line.posting.to_string(),
+        r#type: line.kind.to_uppercase(),
+        amount: money(line.amount)?,
+        balance_before: money(line.balance_after - line.amount)?,
+        balance_after: money(line.balance_after)?,
+        description: line.description.clone(),
+        assignment_id: line.assignment.map(|id| id.to_string()).unwrap_or_default(),
+        payment_intent_id: line.intent.clone().unwrap_or_default(),
+        created_at_ms: time_to_ms(line.at),
+    })
+}
+
+pub(super) fn page_to_proto(page: &Page) -> Result<proto::ListTransactionsResponse, Status> {
+    let transactions = page.lines.iter().map(|line| line_to_proto(line, page.currency)).collect::<Result<_, _>>()?;
     Ok(proto::ListTransactionsResponse { transactions })
 }

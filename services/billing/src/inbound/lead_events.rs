@@ -63,6 +63,7 @@ impl BatchHandler for LeadEvents {
 pub(super) fn failed(error: AppError) -> HandleError {
     match error {
         AppError::Database(error) => error.into(),
+        AppError::Provider(error) => HandleError::transient(error),
         other => HandleError::permanent(other),
     }
 }

@@ -122,10 +122,7 @@ pub async fn by_payment_method(
     connection: &mut PgConnection,
     payment_method: &str,
 ) -> Result<Option<Card>, sqlx::Error> {
-    let row = sqlx::query(cards!("WHERE payment_method = $1"))
-        .bind(payment_method)
-        .fetch_optional(connection)
-        .await?;
+    let row = sqlx::query(cards!("WHERE payment_method = $1")).bind(payment_method).fetch_optional(connection).await?;
     row.as_ref().map(read).transpose()
 }
 
@@ -202,15 +199,13 @@ pub async fn mark_removed(
     card: CardId,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "UPDATE billing.cards SET removed_at = $3, is_primary = false WHERE card_id = $1 AND seller_id = $2",
-    )
-    .bind(card.uuid())
-    .bind(seller.uuid())
-    .bind(now)
-    .execute(&mut **tx)
-    .await
-    .map(|_| ())
+    sqlx::query("UPDATE billing.cards SET removed_at = $3, is_primary = false WHERE card_id = $1 AND seller_id = $2")
+        .bind(card.uuid())
+        .bind(seller.uuid())
+        .bind(now)
+        .execute(&mut **tx)
+        .await
+        .map(|_| ())
 }
 
 /// Forgets a card that the provider has taken from its customer.
@@ -238,9 +233,8 @@ pub async fn to_detach(
 }
 
 fn read(row: &PgRow) -> Result<Card, sqlx::Error> {
-    let number = |name: &str| -> Result<u32, sqlx::Error> {
-        u32::try_from(row.try_get::<i16, _>(name)?).map_err(unreadable)
-    };
+    let number =
+        |name: &str| -> Result<u32, sqlx::Error> { u32::try_from(row.try_get::<i16, _>(name)?).map_err(unreadable) };
     Ok(Card {
         id: CardId::from_uuid(row.try_get::<Uuid, _>("card_id")?),
         buyer: BuyerId::from_uuid(row.try_get("buyer_id")?),

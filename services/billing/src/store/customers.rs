@@ -23,11 +23,7 @@ pub struct Customer {
 
 /// Writes down that the provider is about to be asked for this buyer, unless that was done before, and tells what it is
 /// (or was) asked with. `None`: the tenant has no such buyer.
-pub async fn note(
-    tx: &mut TenantTx,
-    new: &Customer,
-    now: DateTime<Utc>,
-) -> Result<Option<Customer>, sqlx::Error> {
+pub async fn note(tx: &mut TenantTx, new: &Customer, now: DateTime<Utc>) -> Result<Option<Customer>, sqlx::Error> {
     sqlx::query(
         "INSERT INTO billing.customers (buyer_id, seller_id, email, name, created_at) \
          SELECT w.buyer_id, w.seller_id, $3, $4, $5 FROM billing.wallets w WHERE w.buyer_id = $1 AND w.seller_id = $2 \
@@ -45,13 +41,12 @@ pub async fn note(
 
 /// The customer of a buyer, if he was noted.
 pub async fn find(tx: &mut TenantTx, seller: SellerId, buyer: BuyerId) -> Result<Option<Customer>, sqlx::Error> {
-    let row = sqlx::query(
-        "SELECT email, name, provider_id FROM billing.customers WHERE buyer_id = $1 AND seller_id = $2",
-    )
-    .bind(buyer.uuid())
-    .bind(seller.uuid())
-    .fetch_optional(&mut **tx)
-    .await?;
+    let row =
+        sqlx::query("SELECT email, name, provider_id FROM billing.customers WHERE buyer_id = $1 AND seller_id = $2")
+            .bind(buyer.uuid())
+            .bind(seller.uuid())
+            .fetch_optional(&mut **tx)
+            .await?;
     row.map(|row| {
         Ok(Customer {
             buyer,
@@ -85,13 +80,12 @@ pub async fn learn(
 /// Locks a buyer's cards: whoever changes them, or turns on something that needs one, waits here for the others. False
 /// when he never had any.
 pub async fn lock(tx: &mut TenantTx, seller: SellerId, buyer: BuyerId) -> Result<bool, sqlx::Error> {
-    let locked: Option<Uuid> = sqlx::query_scalar(
-        "SELECT buyer_id FROM billing.customers WHERE buyer_id = $1 AND seller_id = $2 FOR UPDATE",
-    )
-    .bind(buyer.uuid())
-    .bind(seller.uuid())
-    .fetch_optional(&mut **tx)
-    .await?;
+    let locked: Option<Uuid> =
+        sqlx::query_scalar("SELECT buyer_id FROM billing.customers WHERE buyer_id = $1 AND seller_id = $2 FOR UPDATE")
+            .bind(buyer.uuid())
+            .bind(seller.uuid())
+            .fetch_optional(&mut **tx)
+            .await?;
     Ok(locked.is_some())
 }
 
@@ -104,8 +98,6 @@ pub async fn owner(
         .bind(provider_id)
         .fetch_optional(connection)
         .await?;
-    row.map(|row| {
-        Ok((SellerId::from_uuid(row.try_get("seller_id")?), BuyerId::from_uuid(row.try_get("buyer_id")?)))
-    })
-    .transpose()
+    row.map(|row| Ok((SellerId::from_uuid(row.try_get("seller_id")?), BuyerId::from_uuid(row.try_get("buyer_id")?))))
+        .transpose()
 }

@@ -25,7 +25,7 @@ WITH assumed AS MATERIALIZED ( \
 same AS MATERIALIZED ( \
   SELECT w.buyer_id, w.held FROM assumed t JOIN billing.wallets w ON w.buyer_id = t.buyer_id \
   JOIN billing.sellers s ON s.seller_id = w.seller_id \
-  WHERE w.buyer_id = ANY($1) AND w.seller_id = $13 AND s.version > 0 AND (w.status = 'active') = t.open \
+  WHERE w.buyer_id = ANY($1) AND w.seller_id = $13 AND s.version > 0 AND (w.status = 'active' AND NOT w.suspended) = t.open \
     AND (w.balance - w.held, w.spent_week, w.week_start, w.spent_month, w.month_start, w.weekly_limit, w.monthly_limit, \
          w.low_balance_threshold, s.currency, s.time_zone) \
       IS NOT DISTINCT FROM \
@@ -79,7 +79,7 @@ pub async fn if_unchanged(
         .bind(column!(assumed, |wallet| wallet.weekly_limit))
         .bind(column!(assumed, |wallet| wallet.monthly_limit))
         .bind(column!(assumed, |wallet| wallet.low_balance_threshold))
-        .bind(column!(assumed, |wallet| wallet.open))
+        .bind(column!(assumed, |wallet| wallet.takes_holds()))
         .bind(column!(assumed, |wallet| wallet.terms.currency.code().to_owned()))
         .bind(column!(assumed, |wallet| wallet.terms.time_zone.name()))
         .bind(tenant.uuid())

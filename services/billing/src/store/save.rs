@@ -25,10 +25,11 @@ changed_holds AS ( \
     ended_at, posting_id) \
   WHERE h.hold_id = ANY($14) AND h.hold_id = t.hold_id) \
 UPDATE billing.wallets w SET balance = t.balance, held = t.held, spent_week = t.spent_week, week_start = t.week_start, \
-  spent_month = t.spent_month, month_start = t.month_start, low_balance_threshold = t.threshold, lines = t.lines \
+  spent_month = t.spent_month, month_start = t.month_start, low_balance_threshold = t.threshold, lines = t.lines, \
+  suspended = t.suspended, debt = t.debt, open_disputes = t.open_disputes \
 FROM unnest($23::uuid[], $24::numeric[], $25::numeric[], $26::numeric[], $27::date[], $28::numeric[], $29::date[], \
-  $30::numeric[], $31::bigint[]) AS t(buyer_id, balance, held, spent_week, week_start, spent_month, month_start, \
-  threshold, lines) \
+  $30::numeric[], $31::bigint[], $32::bool[], $33::numeric[], $34::int[]) AS t(buyer_id, balance, held, spent_week, \
+  week_start, spent_month, month_start, threshold, lines, suspended, debt, open_disputes) \
 WHERE w.buyer_id = ANY($23) AND w.buyer_id = t.buyer_id";
 
 /// All lines of a posting in one statement: the table checks that they sum to zero.
@@ -90,6 +91,11 @@ async fn save_holds(
         .bind(wallets.iter().map(|wallet| wallet.month.start).collect::<Vec<NaiveDate>>())
         .bind(wallets.iter().map(|wallet| wallet.low_balance_threshold).collect::<Vec<Decimal>>())
         .bind(wallets.iter().map(|wallet| wallet.lines).collect::<Vec<i64>>())
+        .bind(wallets.iter().map(|wallet| wallet.suspended).collect::<Vec<bool>>())
+        .bind(wallets.iter().map(|wallet| wallet.debt).collect::<Vec<Decimal>>())
+        .bind(
+            wallets.iter().map(|wallet| i32::try_from(wallet.open_disputes).unwrap_or(i32::MAX)).collect::<Vec<i32>>(),
+        )
         .execute(connection)
         .await
         .map(|_| ())

@@ -17,6 +17,7 @@ macro_rules! wallets {
         concat!(
             "SELECT w.buyer_id, w.seller_id, w.status, w.balance, w.held, w.spent_week, w.week_start, w.spent_month, \
                     w.month_start, w.weekly_limit, w.monthly_limit, w.low_balance_threshold, w.lines, \
+                    w.suspended, w.debt, w.open_disputes, \
                     s.currency, s.time_zone, s.platform_fee_percent \
              FROM billing.wallets w JOIN billing.sellers s ON s.seller_id = w.seller_id AND s.version > 0 ",
             $tail
@@ -68,6 +69,7 @@ fn read(row: &PgRow) -> Result<Wallet, sqlx::Error> {
         seller: SellerId::from_uuid(row.try_get("seller_id")?),
         terms,
         open: row.try_get::<&str, _>("status")? == "active",
+        suspended: row.try_get("suspended")?,
         balance: row.try_get("balance")?,
         held: row.try_get("held")?,
         week: spent("week_start", "spent_week")?,
@@ -75,6 +77,8 @@ fn read(row: &PgRow) -> Result<Wallet, sqlx::Error> {
         weekly_limit: row.try_get("weekly_limit")?,
         monthly_limit: row.try_get("monthly_limit")?,
         low_balance_threshold: row.try_get("low_balance_threshold")?,
+        debt: row.try_get("debt")?,
+        open_disputes: u32::try_from(row.try_get::<i32, _>("open_disputes")?).map_err(unreadable)?,
         lines: row.try_get("lines")?,
     })
 }

@@ -1,3 +1,5 @@
 //! What billing does by itself.
 
+pub mod recharge;
 pub mod release;
+pub mod settle;

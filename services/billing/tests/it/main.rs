@@ -9,6 +9,7 @@ mod events;
 mod holds;
 mod ledger;
 mod limits;
+mod payments;
 mod releases;
 mod returns;
 mod service;

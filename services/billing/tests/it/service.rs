@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use leadflow_billing::{Config, Deps, Listeners};
+use leadflow_billing::{Config, Deps, Listeners, config::PaymentSettings, outbound::stripe::StripeSettings};
 use leadflow_contracts::{
     Event,
     billing::{
@@ -14,7 +14,7 @@ use leadflow_contracts::{
 use leadflow_kernel::{BuyerId, EventId, SellerId};
 use leadflow_messaging::{Envelope, dlq};
 use leadflow_platform::{
-    Shutdown,
+    Env, Shutdown,
     grpc::{Caller, ServiceToken, channel, stable_code},
 };
 use leadflow_testkit::wait;
@@ -35,6 +35,7 @@ async fn start(world: &World) -> Running {
     let grpc = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let http = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", grpc.local_addr().unwrap());
+    let mut nothing_set = Env::from_pairs([]);
     let config = Config {
         database: world.settings(),
         token: ServiceToken::new("the services' secret"),
@@ -42,6 +43,8 @@ async fn start(world: &World) -> Running {
         release_after: Duration::from_secs(60),
         release_every: Duration::from_secs(1),
         max_batch: 256,
+        payments: PaymentSettings::read(&mut nothing_set),
+        stripe: StripeSettings::read(&mut nothing_set),
     };
     let deps = Deps { bus: world.bus.clone(), clock: Arc::new(world.clock.clone()) };
     let stop = Shutdown::new();

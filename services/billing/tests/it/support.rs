@@ -116,7 +116,7 @@ impl World {
             ),
             (
                 "a balance is the sum of its lines",
-                "SELECT count(*) FROM billing.wallets w LEFT JOIN billing.accounts a ON a.buyer_id = w.buyer_id WHERE w.balance <> coalesce((SELECT sum(amount) FROM billing.entries e WHERE e.account_id = a.account_id), 0) OR w.lines <> (SELECT count(*) FROM billing.entries e WHERE e.account_id = a.account_id)",
+                "SELECT count(*) FROM billing.wallets w LEFT JOIN billing.accounts a ON a.buyer_id = w.buyer_id AND a.kind = 'buyer_wallet' WHERE w.balance <> coalesce((SELECT sum(amount) FROM billing.entries e WHERE e.account_id = a.account_id), 0) OR w.lines <> (SELECT count(*) FROM billing.entries e WHERE e.account_id = a.account_id)",
             ),
             (
                 "statements are chains",

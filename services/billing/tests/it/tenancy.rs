@@ -1,7 +1,7 @@
 //! Tenants are kept apart by PostgreSQL, also where a statement forgets to.
 
 use leadflow_billing::{SCHEMA, TENANT_ROLE};
-use leadflow_kernel::{BuyerId, SellerId};
+use leadflow_kernel::{BuyerId, PaymentId, SellerId};
 use leadflow_platform::db::Tenants;
 use leadflow_testkit::tenancy;
 
@@ -14,7 +14,35 @@ async fn busy_tenant(world: &World) -> (SellerId, BuyerId) {
     let (sold, open) = (request(seller, buyer, "25.00"), request(seller, buyer, "25.00"));
     billing.place_holds(seller, &[sold.clone(), open]).await.unwrap();
     capture(&billing, &[message(&assigned(&[&sold]))]).await.unwrap();
+    card_payments(world, seller, buyer).await;
     (seller, buyer)
+}
+
+/// A row in every table of card payments.
+async fn card_payments(world: &World, seller: SellerId, buyer: BuyerId) {
+    for sql in [
+        "INSERT INTO billing.customers VALUES ($2, $1, '', '', 'cus_' || $2, now())",
+        "INSERT INTO billing.cards VALUES ($3, $1, $2, 'pm_' || $3, 'visa', '4242', 12, 2030, true, now(), NULL)",
+        "INSERT INTO billing.payments (payment_id, seller_id, buyer_id, kind, amount, currency, card_id, customer, payment_method, \
+           created_at, attempt_at) VALUES ($3, $1, $2, 'recharge', 1, 'USD', $3, '', '', now(), now())",
+        "INSERT INTO billing.recharges (buyer_id, seller_id) VALUES ($2, $1)",
+        "INSERT INTO billing.recharge_due (buyer_id, seller_id, due_at) VALUES ($2, $1, now())",
+        "INSERT INTO billing.refund_requests VALUES ($1, 'r', $2, 1, '', now())",
+        "INSERT INTO billing.refunds (refund_id, seller_id, buyer_id, payment_id, amount, state, posting_id, created_at) \
+           VALUES ($3, $1, $2, $3, 1, 'succeeded', $3, now())",
+        "INSERT INTO billing.disputes (dispute_id, seller_id, buyer_id, payment_id, amount, state, opened_at) \
+           VALUES ('dp_' || $3, $1, $2, $3, 1, 'open', now())",
+    ] {
+        // Each statement has the tenant, the buyer and an id for whatever it makes.
+        let sql = format!("WITH ids AS (SELECT $1::uuid, $2::uuid, $3::uuid) {sql}");
+        sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(seller.uuid())
+            .bind(buyer.uuid())
+            .bind(PaymentId::new().uuid())
+            .execute(world.pool())
+            .await
+            .unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -24,7 +52,24 @@ async fn without_any_condition_only_the_tenants_rows_are_seen_and_changed() {
     let tenants = Tenants::new(world.pool().clone(), TENANT_ROLE);
     let open = async |tenant| tenants.begin(SellerId::from_uuid(tenant)).await.unwrap();
     let proven = tenancy::prove(world.pool(), SCHEMA, TENANT_ROLE, (mine.uuid(), theirs.uuid()), open).await;
-    for table in ["accounts", "audit_entries", "credits", "entries", "holds", "postings", "sellers", "wallets"] {
+    for table in [
+        "accounts",
+        "audit_entries",
+        "cards",
+        "credits",
+        "customers",
+        "disputes",
+        "entries",
+        "holds",
+        "payments",
+        "postings",
+        "recharge_due",
+        "recharges",
+        "refund_requests",
+        "refunds",
+        "sellers",
+        "wallets",
+    ] {
         assert!(proven.contains(&format!("billing.{table}")), "{table}: {proven:?}");
     }
 }

@@ -1,5 +1,7 @@
 //! The rules of money, by example and against an independent model.
 
+mod card_history;
+mod card_model;
 mod freed;
 mod history;
 mod holds;

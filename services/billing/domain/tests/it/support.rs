@@ -37,6 +37,7 @@ pub fn wallet(balance: &str) -> Wallet {
         seller: SellerId::new(),
         terms: terms("5"),
         open: true,
+        suspended: false,
         balance: dec(balance),
         held: Decimal::ZERO,
         week: never,
@@ -44,6 +45,8 @@ pub fn wallet(balance: &str) -> Wallet {
         weekly_limit: None,
         monthly_limit: None,
         low_balance_threshold: Decimal::ZERO,
+        debt: Decimal::ZERO,
+        open_disputes: 0,
         lines: 0,
     }
 }

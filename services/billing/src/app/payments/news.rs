@@ -1,7 +1,9 @@
 //! What the provider tells us, by whichever way: an answer, a webhook, or because a worker asked again.
 
+use leadflow_billing_domain::DisputeState;
 use leadflow_kernel::{Money, PaymentId, RefundId};
 
+use super::Payments;
 use crate::{
     app::AppError,
     outbound::provider::{Intent, RefundStatus},
@@ -63,17 +65,6 @@ pub struct RefundNews {
     pub amount: Money,
 }
 
-/// Where a dispute stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DisputeState {
-    /// The provider has taken the money and waits for a decision.
-    Open,
-    /// Decided for us: the money is there again.
-    Won,
-    /// Decided for the card's owner: the money is gone.
-    Lost,
-}
-
 /// A dispute as the provider tells of it. A mere inquiry, for which no money was taken, is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DisputeNews {
@@ -87,4 +78,27 @@ pub struct DisputeNews {
     pub state: DisputeState,
     /// How much.
     pub amount: Money,
+}
+
+#[async_trait::async_trait]
+impl ProviderNews for Payments {
+    async fn charge(&self, intent: &Intent) -> Result<Heard, AppError> {
+        let heard = self.settle(intent).await?;
+        if heard == Heard::Booked && intent.refunded.is_positive() {
+            self.look_at_refunds(&intent.id).await?;
+        }
+        Ok(heard)
+    }
+
+    async fn refund(&self, news: &RefundNews) -> Result<Heard, AppError> {
+        self.settle_refund(news).await
+    }
+
+    async fn charge_refunded(&self, intent: &str) -> Result<Heard, AppError> {
+        self.look_at_refunds(intent).await
+    }
+
+    async fn dispute(&self, news: &DisputeNews) -> Result<Heard, AppError> {
+        self.settle_dispute(news).await
+    }
 }

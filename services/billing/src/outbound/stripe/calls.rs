@@ -41,10 +41,8 @@ fn metadata<const N: usize>(pairs: [(&str, String); N]) -> HashMap<String, Strin
 
 impl Stripe {
     pub(super) async fn make_customer(&self, new: &NewCustomer) -> Result<String, Failure> {
-        let mut request = CreateCustomer::new().metadata(metadata([
-            (convert::BUYER, new.buyer.to_string()),
-            (convert::SELLER, new.seller.to_string()),
-        ]));
+        let mut request = CreateCustomer::new()
+            .metadata(metadata([(convert::BUYER, new.buyer.to_string()), (convert::SELLER, new.seller.to_string())]));
         if !new.email.is_empty() {
             request = request.email(&new.email);
         }
@@ -90,7 +88,13 @@ impl Stripe {
 
     pub(super) async fn detach(&self, payment_method: &str) -> Result<(), Failure> {
         let request = DetachPaymentMethod::new(path_id(payment_method)?);
-        match request.customize().request_strategy(once(&fresh("detach"))?).send(&self.client).await.map_err(Failure::from) {
+        match request
+            .customize()
+            .request_strategy(once(&fresh("detach"))?)
+            .send(&self.client)
+            .await
+            .map_err(Failure::from)
+        {
             Ok(_) | Err(Failure::Missing) => Ok(()),
             // One that is nobody's is refused; only then it is no error.
             Err(failure @ Failure::Other(crate::outbound::provider::ProviderError::Refused { .. })) => {
@@ -157,7 +161,12 @@ impl Stripe {
 
     pub(super) async fn give_up(&self, intent: &str) -> Result<Intent, Failure> {
         let request = CancelPaymentIntent::new(path_id(intent)?).expand([WITH_CHARGE.to_owned()]);
-        match request.customize().request_strategy(once(&fresh("cancel"))?).send(&self.client).await.map_err(Failure::from)
+        match request
+            .customize()
+            .request_strategy(once(&fresh("cancel"))?)
+            .send(&self.client)
+            .await
+            .map_err(Failure::from)
         {
             Ok(canceled) => self.complete(canceled).await,
             // It succeeded meanwhile, or was given up before.

@@ -49,7 +49,8 @@ impl Stripe {
 
 /// One attempt, with this key.
 fn once(key: &str) -> Result<RequestStrategy, Failure> {
-    let key = IdempotencyKey::new(key).map_err(|error| Failure::Other(refused("idempotency_key", error.to_string())))?;
+    let key =
+        IdempotencyKey::new(key).map_err(|error| Failure::Other(refused("idempotency_key", error.to_string())))?;
     Ok(RequestStrategy::Idempotent(key))
 }
 

@@ -77,7 +77,8 @@ impl Stripe {
         to: DateTime<Utc>,
         after: Option<&str>,
     ) -> Result<MovementPage, Failure> {
-        let bounds = RangeBoundsTs { gte: Some(from.timestamp()), lt: Some(to.timestamp()), ..RangeBoundsTs::default() };
+        let bounds =
+            RangeBoundsTs { gte: Some(from.timestamp()), lt: Some(to.timestamp()), ..RangeBoundsTs::default() };
         let mut request = ListBalanceTransaction::new().created(RangeQueryTs::Bounds(bounds)).limit(PAGE);
         if let Some(after) = after {
             request = request.starting_after(after);

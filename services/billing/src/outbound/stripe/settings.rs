@@ -91,7 +91,9 @@ impl StripeSettings {
             env.problem("STRIPE_API_BASE must be https: STRIPE_SECRET_KEY is a live key");
         }
         if self.publishable_key.is_empty() {
-            env.problem("STRIPE_PUBLISHABLE_KEY is not set, but STRIPE_SECRET_KEY is: front ends need it to store cards");
+            env.problem(
+                "STRIPE_PUBLISHABLE_KEY is not set, but STRIPE_SECRET_KEY is: front ends need it to store cards",
+            );
         } else if live != self.publishable_key.starts_with("pk_live_") {
             env.problem("STRIPE_PUBLISHABLE_KEY and STRIPE_SECRET_KEY must be both live keys or both test keys");
         }

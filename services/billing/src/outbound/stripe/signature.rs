@@ -93,12 +93,9 @@ mod tests {
 
     #[test]
     fn the_time_is_signed_and_bounded_both_ways() {
-        for (away, answer) in [
-            (300, Ok(())),
-            (-300, Ok(())),
-            (301, Err(WebhookRefusal::BadTime)),
-            (-301, Err(WebhookRefusal::BadTime)),
-        ] {
+        for (away, answer) in
+            [(300, Ok(())), (-300, Ok(())), (301, Err(WebhookRefusal::BadTime)), (-301, Err(WebhookRefusal::BadTime))]
+        {
             let header = Webhook::generate_test_header(BODY, "whsec_1", Some(AT + away));
             assert_eq!(check(&["whsec_1"], BODY, &header), answer, "{away}");
         }
@@ -110,7 +107,9 @@ mod tests {
 
     #[test]
     fn headers_that_are_none_are_refused() {
-        for header in ["", "t=", "t=x,v1=00", "v1=00", &format!("t={AT}"), &format!("t={AT},v0=00"), &format!("t={AT},v1=zz")] {
+        for header in
+            ["", "t=", "t=x,v1=00", "v1=00", &format!("t={AT}"), &format!("t={AT},v0=00"), &format!("t={AT},v1=zz")]
+        {
             assert_eq!(check(&["whsec_1"], BODY, header), Err(WebhookRefusal::BadSignature), "{header:?}");
         }
     }

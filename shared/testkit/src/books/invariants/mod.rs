@@ -4,6 +4,7 @@ mod answers;
 mod billing;
 mod delivery;
 mod distribution;
+mod payments;
 mod rest;
 mod sales;
 
@@ -24,5 +25,7 @@ pub struct Invariant {
 
 /// Every promise, in the order of a lead's path.
 pub(super) fn all() -> impl Iterator<Item = &'static Invariant> {
-    [answers::ALL, distribution::ALL, sales::ALL, billing::ALL, delivery::ALL, rest::ALL].into_iter().flatten()
+    [answers::ALL, distribution::ALL, sales::ALL, billing::ALL, payments::ALL, delivery::ALL, rest::ALL]
+        .into_iter()
+        .flatten()
 }

@@ -237,6 +237,55 @@ pub(super) const ALL: &[Plant] = &[
          INSERT INTO billing.entries VALUES ('post-9', 1, 'wallet-1', 100, 4, 165), ('post-9', 2, 'account-5', -100, NULL, NULL);
          UPDATE billing.wallets SET balance = 165, lines = 4 WHERE buyer_id = 'buyer-1'",
     ),
+    // Card money.
+    plant(
+        "a charge that was never credited",
+        &["card_payment_is_credited_once", "card_money_is_explained"],
+        "INSERT INTO billing.payments (payment_id, seller_id, buyer_id, kind, request_id, amount, currency, card_id, customer,
+             payment_method, state, received, posting_id, created_at)
+         VALUES ('pay-9', 'seller-1', 'buyer-5', 'top_up', 's', 10, 'USD', 'card-1', '', '', 'succeeded', 10, 'post-19', now())",
+    ),
+    plant(
+        "a charge that was credited twice",
+        &["card_payment_is_credited_once", "card_money_is_explained"],
+        "INSERT INTO billing.postings (posting_id, kind, seller_id, at, description, payment_id)
+             VALUES ('post-19', 'top_up', 'seller-1', now(), '', 'pay-1');
+         INSERT INTO billing.entries VALUES ('post-19', 1, 'wallet-5', 100, 7, 150), ('post-19', 2, 'account-6', -100, NULL, NULL);
+         UPDATE billing.wallets SET balance = 150, lines = 7 WHERE buyer_id = 'buyer-5'",
+    ),
+    plant(
+        "a charge credited to somebody else",
+        &["card_payment_is_credited_once"],
+        "UPDATE billing.payments SET buyer_id = 'buyer-1' WHERE payment_id = 'pay-1'",
+    ),
+    plant(
+        "a refund that was booked and not made",
+        &["card_money_is_explained", "payment_counts_what_went_back"],
+        "DELETE FROM billing.refunds WHERE refund_id = 'refund-1'",
+    ),
+    plant(
+        "a payment that forgot its refund",
+        &["payment_counts_what_went_back"],
+        "UPDATE billing.payments SET refunded = 0 WHERE payment_id = 'pay-1'",
+    ),
+    plant(
+        "a dispute decided without its money",
+        &["disputed_money_is_set_aside", "payment_counts_what_went_back"],
+        "UPDATE billing.disputes SET state = 'won' WHERE dispute_id = 'dp-2'",
+    ),
+    plant(
+        "a debt that nobody booked",
+        &["debt_is_what_is_owed"],
+        "UPDATE billing.wallets SET debt = 5 WHERE buyer_id = 'buyer-5'",
+    ),
+    plant(
+        "two recharges at once",
+        &["one_recharge_at_a_time"],
+        "INSERT INTO billing.payments (payment_id, seller_id, buyer_id, kind, amount, currency, card_id, customer, payment_method,
+             created_at, attempt_at)
+         SELECT id, 'seller-1', 'buyer-5', 'recharge', 10, 'USD', 'card-1', '', '', now(), now()
+         FROM unnest(ARRAY['pay-8', 'pay-9']::uuid[]) AS t(id)",
+    ),
     plant(
         "a credit that never arrived",
         &["credit_has_its_posting"],
