@@ -43,7 +43,7 @@ impl Payments {
     }
 
     /// Asks the provider how much of a charge went back, and books what our own refunds do not explain. What the wallet has not got is
-    /// owed. The answer counts only if nothing of this kind was booked since it was asked for, so an old one does no harm.
+    /// owed. While it is not known whether one of ours is in that sum, this is refused; asked again later, it can be told. The answer counts only if nothing of this kind was booked since it was asked for, so an old one does no harm.
     ///
     /// # Errors
     /// [`AppError::Database`], [`AppError::Provider`].
@@ -65,7 +65,8 @@ impl Payments {
             let booked = refunds::booked(&mut tx, seller, id).await?;
             let difference = unexplained(total, booked);
             if difference.is_zero() {
-                return Ok(Heard::Known);
+                let maybe_more = booked.uncertain > Decimal::ZERO && total - booked.certain > booked.foreign;
+                return if maybe_more { Err(not_yet()) } else { Ok(Heard::Known) };
             }
             let now = self.now();
             let posting = PostingId::new();
@@ -108,4 +109,8 @@ impl Payments {
             return Ok(Heard::Booked);
         }
     }
+}
+
+fn not_yet() -> AppError {
+    ProviderError::Busy("a refund of ours, of the same charge, is not settled yet".to_owned()).into()
 }

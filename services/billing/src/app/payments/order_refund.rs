@@ -56,7 +56,9 @@ impl Payments {
             Err(ProviderError::Refused { code, message }) => {
                 tracing::warn!(refund_id = %refund.id, code, message, "the provider refused a refund");
                 if refund.attempts == 0 {
-                    self.book_refund(refund, None, RefundState::Failed).await.map(|_| ())
+                    self.book_refund(refund, None, RefundState::Failed).await?;
+                    // What could not be told from this one before can be told now.
+                    self.look_at_refunds(&intent).await.map(|_| ())
                 } else {
                     // That this order was refused says nothing of the one before.
                     self.conclude(refund, &intent).await
