@@ -49,13 +49,26 @@ pub struct PurchaseRow {
 
 /// Whose the buyer is, is asked of the buyer: so a sale is found in the index alone.
 macro_rules! matching {
-    () => {
-        "FROM distribution.assignments a WHERE a.buyer_id = $2 \
-           AND EXISTS (SELECT 1 FROM distribution.buyers b WHERE b.buyer_id = $2 AND b.seller_id = $1) \
-           AND ($3::uuid IS NULL OR a.lead_id = $3) \
-           AND ($4::timestamptz IS NULL OR a.assigned_at >= $4) AND ($5::timestamptz IS NULL OR a.assigned_at < $5) \
+    ($of_lead:literal) => {
+        concat!(
+            "FROM distribution.assignments a WHERE a.buyer_id = $2 \
+           AND EXISTS (SELECT 1 FROM distribution.buyers b WHERE b.buyer_id = $2 AND b.seller_id = $1) AND ",
+            $of_lead,
+            " AND ($4::timestamptz IS NULL OR a.assigned_at >= $4) AND ($5::timestamptz IS NULL OR a.assigned_at < $5) \
            AND ($6::uuid IS NULL OR EXISTS \
              (SELECT 1 FROM distribution.leads l WHERE l.lead_id = a.lead_id AND l.category_id = $6)) "
+        )
+    };
+}
+
+/// A statement for sales of any lead, or for those of one, which are found by it.
+macro_rules! by_lead {
+    ($wanted:expr, $head:expr, $tail:expr) => {
+        if $wanted.lead.is_some() {
+            concat!($head, matching!("a.lead_id = $3::uuid"), $tail)
+        } else {
+            concat!($head, matching!("$3::uuid IS NULL"), $tail)
+        }
     };
 }
 
@@ -101,12 +114,14 @@ pub async fn list(
     wanted: &PurchaseFilter,
     page: Page,
 ) -> Result<Vec<PurchaseRow>, sqlx::Error> {
-    let sql = concat!(
+    let sql = by_lead!(
+        wanted,
         "WITH page AS MATERIALIZED (SELECT a.assignment_id ",
-        matching!(),
-        "ORDER BY a.assigned_at DESC, a.assignment_id DESC OFFSET $7 LIMIT $8) ",
-        purchase!("v.viewed_at", "page"),
-        "WHERE a.seller_id = $1 ORDER BY a.assigned_at DESC, a.assignment_id DESC",
+        concat!(
+            "ORDER BY a.assigned_at DESC, a.assignment_id DESC OFFSET $7 LIMIT $8) ",
+            purchase!("v.viewed_at", "page"),
+            "WHERE a.seller_id = $1 ORDER BY a.assigned_at DESC, a.assignment_id DESC",
+        )
     );
     bind!(sqlx::query_as(sql), seller, wanted)
         .bind(i64::from(page.offset))
@@ -120,7 +135,7 @@ pub async fn list(
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn count(tx: &mut TenantTx, seller: SellerId, wanted: &PurchaseFilter) -> Result<i64, sqlx::Error> {
-    let sql = concat!("SELECT count(*) FROM (SELECT 1 ", matching!(), "LIMIT $7) t");
+    let sql = by_lead!(wanted, "SELECT count(*) FROM (SELECT 1 ", "LIMIT $7) t");
     let most = if wanted.category.is_some() { i64::from(MAX_PAGED) } else { MAX_COUNTED };
     bind!(sqlx::query_scalar(sql), seller, wanted).bind(most).fetch_one(&mut **tx).await
 }
