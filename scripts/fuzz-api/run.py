@@ -11,6 +11,7 @@ import urllib.request
 
 BFF = f"http://127.0.0.1:{os.environ['BFF_HTTP_PORT']}"
 GATEWAY = f"http://127.0.0.1:{os.environ['INGEST_HTTP_PORT']}"
+SANDBOX = f"http://127.0.0.1:{os.environ['SANDBOX_HTTP_PORT']}"
 HERE = os.path.dirname(os.path.abspath(__file__))
 PASSWORD = os.environ["FUZZ_PASSWORD"]
 EXAMPLES = os.environ.get("EXAMPLES", "10")
@@ -58,6 +59,23 @@ def person(name, **more):
 
 def signed_in(email):
     return call("POST", "/api/auth/login", {"email": email, "password": PASSWORD})["token"]
+
+
+def suppliers_person(seller, supplier):
+    """Somebody who signs in for a supplier, invited by a mail that the sandbox has."""
+    email = "supplier@fuzz.example"
+    call("POST", f"/api/suppliers/{supplier}/invite", {"email": email}, bearer(seller))
+    deadline = time.monotonic() + 60
+    while True:
+        with urllib.request.urlopen(f"{SANDBOX}/api/mails?to={email}", timeout=60) as answer:
+            mails = json.loads(answer.read())["mails"]
+        if mails:
+            break
+        assert time.monotonic() < deadline, "no mail came"
+        time.sleep(0.2)
+    token = mails[0]["links"][0].split("token=")[1]
+    call("POST", "/api/team/invitations/accept", {"token": token, "password": PASSWORD, "name": "Sol"})
+    return {"token": signed_in(email)}
 
 
 def records(seller, buyer):
@@ -135,10 +153,12 @@ def main():
     log_out = [word for name in ENDING for word in ("--include-operation-id", name)]
     key = {"X-API-Key": keep["key"]}
     admin = {"token": signed_in("admin@fuzz.example")}
+    supplier = suppliers_person(seller, keep["suppliers"])
     total, well = 0, True
     # In this order: a seller puts buyers and suppliers out of use, an administrator sellers.
     for who, base, headers, only in [
         ("a buyer", BFF, bearer(buyer), everything),
+        ("a supplier's person", BFF, bearer(supplier), everything),
         ("a supplier's key, at the bff", BFF, key, ingest),
         ("a supplier's key, at the gateway", GATEWAY, key, ingest),
         ("nobody", BFF, {}, everything),

@@ -108,8 +108,16 @@ impl Config {
             max_connections: env.or("BFF_MAX_CONNECTIONS", 10_000, "connections of front ends open at once; more wait"),
             nats_url: settings::nats_url(env),
             live: LiveSettings {
-                most: env.or("BFF_STREAMS", 2_000, "live feeds open at once; more are refused with 503"),
-                most_per_user: env.or("BFF_STREAMS_PER_USER", 8, "live feeds of one user; more are refused with 429"),
+                most: env.or(
+                    "BFF_STREAMS",
+                    2_000,
+                    "live feeds open at once at each replica; more are refused with 503",
+                ),
+                most_per_user: env.or(
+                    "BFF_STREAMS_PER_USER",
+                    8,
+                    "live feeds of one user at each replica; more are refused with 429",
+                ),
                 heartbeat: settings::millis(
                     env,
                     "BFF_HEARTBEAT_MS",

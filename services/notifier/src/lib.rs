@@ -21,7 +21,7 @@ use leadflow_messaging::{
 };
 use leadflow_outbound_http::{Client, Options};
 use leadflow_outbound_mail::Mailer;
-use leadflow_platform::{Health, Shutdown, db, grpc, http};
+use leadflow_platform::{Health, Shutdown, audit, db, grpc, http};
 use tokio::{net::TcpListener, sync::Notify};
 
 use outbound::{dispatcher::Dispatcher, mail::Mails, webhook::Webhooks};
@@ -119,6 +119,7 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
     let service = inbound::grpc::Service::new(notifier);
     let mut routes = grpc::builder().context("reflection")?;
     routes.add_service(NotifierServer::with_interceptor(service, grpc::guard(&config.token)));
+    routes.add_service(audit::server(pool.clone(), SCHEMA, TENANT_ROLE, &config.token));
     let served = tokio::try_join!(
         async { grpc::serve(listeners.grpc, routes, shutdown.clone()).await.context("gRPC server of notifier") },
         async {

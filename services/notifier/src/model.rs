@@ -29,6 +29,8 @@ pub struct Endpoint {
     pub disabled_reason: String,
     /// The first failure since the last success.
     pub failing_since: Option<DateTime<Utc>>,
+    /// Of what can be set.
+    pub version: u64,
 }
 
 impl Endpoint {

@@ -56,6 +56,9 @@ pub enum AppError {
     /// A rule says no.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The record is not of the version that the change was made for.
+    #[error("it was changed meanwhile: read it and try again")]
+    ChangedMeanwhile,
     /// PostgreSQL.
     #[error("database")]
     Database(#[from] sqlx::Error),
@@ -104,6 +107,14 @@ async fn open_seller(tx: &mut TenantTx, id: SellerId) -> Result<Seller, AppError
     let seller = sellers::find_shared(tx, id).await?.ok_or(AppError::NotFound("seller"))?;
     seller.status.changeable("seller")?;
     Ok(seller)
+}
+
+/// Refuses what was made for another version than the record has now.
+const fn made_for(expected: Option<u64>, version: u64) -> Result<(), AppError> {
+    match expected {
+        Some(expected) if expected != version => Err(AppError::ChangedMeanwhile),
+        _ => Ok(()),
+    }
 }
 
 /// SHA-256 over what a record is created with, each part with its length before it.

@@ -6,21 +6,22 @@ use leadflow_kernel::{SellerId, SupplierId};
 use super::{
     Accounts, Actor, AppError,
     audit::{self, Change},
-    open_seller,
+    made_for, open_seller,
 };
 use crate::{outbound::events, store::suppliers};
 
 impl Accounts {
-    /// Changes a supplier; a change that changes nothing is not counted or told.
+    /// Changes a supplier, if it is of the `expected` version; a change that changes nothing is not counted or told.
     ///
     /// # Errors
-    /// [`AppError::NotFound`], [`AppError::Refused`].
+    /// [`AppError::NotFound`], [`AppError::ChangedMeanwhile`], [`AppError::Refused`].
     pub async fn update_supplier(
         &self,
         actor: Actor,
         seller_id: SellerId,
         id: SupplierId,
         change: SupplierChange,
+        expected: Option<u64>,
     ) -> Result<Supplier, AppError> {
         let now = self.clock.now();
         let mut transaction = self.tenants.begin(seller_id).await?;
@@ -31,6 +32,7 @@ impl Accounts {
         let Some(next) = supplier.changed(change)? else {
             return Ok(supplier);
         };
+        made_for(expected, supplier.version)?;
         let noted = Change::new("supplier.updated", id)
             .by(actor)
             .from(audit::supplier(&supplier, now))

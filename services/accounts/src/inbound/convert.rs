@@ -32,6 +32,7 @@ pub(super) fn refused(error: &AppError) -> tonic::Status {
             Refusal::KeyUnknown => status(Code::NotFound, "api_key_not_found", refusal),
             Refusal::TooManyKeys { .. } => status(Code::FailedPrecondition, "too_many_api_keys", refusal),
         },
+        AppError::ChangedMeanwhile => status(Code::Aborted, "changed_meanwhile", error),
         AppError::Database(cause) => database(cause),
         AppError::Randomness(_) => internal(error),
     }
@@ -79,7 +80,10 @@ pub(super) fn status_from_proto(number: i32) -> Result<Status, tonic::Status> {
     }
 }
 
-fn limit(field: &'static str, money: Option<&common::Money>) -> Result<Option<SpendingLimit>, tonic::Status> {
+pub(super) fn limit(
+    field: &'static str,
+    money: Option<&common::Money>,
+) -> Result<Option<SpendingLimit>, tonic::Status> {
     money.map(|m| SpendingLimit::parse(field, &m.amount, &m.currency)).transpose().map_err(|e| invalid(&e))
 }
 
@@ -138,15 +142,16 @@ pub(super) fn seller_to_proto(seller: &Seller) -> proto::Seller {
     }
 }
 
+/// 0 is the usual one.
+pub(super) fn priority(number: u32) -> Result<Priority, tonic::Status> {
+    if number == 0 { Ok(Priority::DEFAULT) } else { Priority::new("priority", number).map_err(|e| invalid(&e)) }
+}
+
 pub(super) fn new_buyer(request: &proto::CreateBuyerRequest) -> Result<NewBuyer, tonic::Status> {
-    let priority = match request.priority {
-        0 => Priority::DEFAULT,
-        number => Priority::new("priority", number).map_err(|e| invalid(&e))?,
-    };
     Ok(NewBuyer {
         id: id(&request.buyer_id, "buyer_id").map_err(|e| unreadable(&e))?,
         company_name: Name::parse("company_name", &request.company_name).map_err(|e| invalid(&e))?,
-        priority,
+        priority: priority(request.priority)?,
         weekly_limit: limit("weekly_spending_limit", request.weekly_spending_limit.as_ref())?,
         monthly_limit: limit("monthly_spending_limit", request.monthly_spending_limit.as_ref())?,
     })

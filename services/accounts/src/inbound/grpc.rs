@@ -123,9 +123,8 @@ impl accounts_server::Accounts for Service {
         let request = request.into_inner();
         let buyer_id = read(&request.buyer_id, "buyer_id")?;
         let change = convert::buyer_change(&request)?;
-        let buyer =
-            self.accounts.update_buyer(actor, tenant, buyer_id, change).await.map_err(|e| convert::refused(&e))?;
-        Ok(Response::new(convert::buyer_to_proto(&buyer)))
+        let buyer = self.accounts.update_buyer(actor, tenant, buyer_id, change, request.expected_version).await;
+        Ok(Response::new(convert::buyer_to_proto(&buyer.map_err(|e| convert::refused(&e))?)))
     }
 
     async fn list_buyers(&self, request: Request<ListBuyersRequest>) -> Result<Response<ListBuyersResponse>, Status> {
@@ -175,12 +174,9 @@ impl accounts_server::Accounts for Service {
         let request = request.into_inner();
         let supplier_id = read(&request.supplier_id, "supplier_id")?;
         let change = convert::supplier_change(&request)?;
-        let supplier = self
-            .accounts
-            .update_supplier(actor, tenant, supplier_id, change)
-            .await
-            .map_err(|e| convert::refused(&e))?;
-        Ok(Response::new(convert::supplier_to_proto(&supplier)))
+        let expected = request.expected_version;
+        let supplier = self.accounts.update_supplier(actor, tenant, supplier_id, change, expected).await;
+        Ok(Response::new(convert::supplier_to_proto(&supplier.map_err(|e| convert::refused(&e))?)))
     }
 
     async fn create_api_key(

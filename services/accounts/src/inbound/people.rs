@@ -2,13 +2,13 @@
 
 use leadflow_accounts_domain::Password;
 use leadflow_contracts::accounts::{
-    AcceptInvitationRequest, Admission, AdmitRequest, BeginGoogleRequest, ChangeMemberRequest, ChangePasswordRequest,
-    CheckSessionsRequest, CheckSessionsResponse, CreateAdminRequest, FinishGoogleRequest, ForgotPasswordRequest,
-    ForgotPasswordResponse, GetInviteCodeRequest, GetInviteRequest, GoogleAttempt, GoogleSignIn, Invitation, Invite,
-    InviteCode, InviteUserRequest, ListInvitationsRequest, ListInvitationsResponse, ListSessionsRequest,
-    ListSessionsResponse, ListUsersRequest, ListUsersResponse, LogInRequest, LogOutRequest, LogOutResponse,
-    RegisterBuyerRequest, RegisterResponse, RegisterSellerRequest, RemoveUserRequest, RemoveUserResponse,
-    ResetPasswordRequest, RevokeInvitationRequest, RevokeInvitationResponse, RevokeSessionsRequest,
+    AcceptInvitationRequest, AddBuyerRequest, Admission, AdmitRequest, BeginGoogleRequest, ChangeMemberRequest,
+    ChangePasswordRequest, CheckSessionsRequest, CheckSessionsResponse, CreateAdminRequest, FinishGoogleRequest,
+    ForgotPasswordRequest, ForgotPasswordResponse, GetInviteCodeRequest, GetInviteRequest, GoogleAttempt, GoogleSignIn,
+    Invitation, Invite, InviteCode, InviteUserRequest, ListInvitationsRequest, ListInvitationsResponse,
+    ListSessionsRequest, ListSessionsResponse, ListUsersRequest, ListUsersResponse, LogInRequest, LogOutRequest,
+    LogOutResponse, RegisterBuyerRequest, RegisterResponse, RegisterSellerRequest, RemoveUserRequest,
+    RemoveUserResponse, ResetPasswordRequest, RevokeInvitationRequest, RevokeInvitationResponse, RevokeSessionsRequest,
     RevokeSessionsResponse, RotateInviteCodeRequest, SendVerificationRequest, SendVerificationResponse, Session,
     UpdateProfileRequest, User, VerifyEmailRequest, people_server,
 };
@@ -51,6 +51,13 @@ impl people_server::People for Service {
     ) -> Result<Response<RegisterResponse>, Status> {
         let request = convert::register_buyer(request.into_inner())?;
         let registered = self.people.register_buyer(request).await.map_err(|e| refused(&e))?;
+        Ok(Response::new(convert::registered(&registered)))
+    }
+
+    async fn add_buyer(&self, request: Request<AddBuyerRequest>) -> Result<Response<RegisterResponse>, Status> {
+        let (tenant, actor) = (tenant(&request)?, actor(&request)?);
+        let request = convert::add_buyer(request.into_inner())?;
+        let registered = self.people.add_buyer_of(actor, tenant, request).await.map_err(|e| refused(&e))?;
         Ok(Response::new(convert::registered(&registered)))
     }
 

@@ -9,9 +9,11 @@ use leadflow_kernel::{Id, Kind};
 use leadflow_platform::grpc::status;
 use tonic::{Code, Status, metadata::MetadataValue};
 
-use super::convert::{database, internal, invalid, unreadable};
+use super::convert::{self, database, internal, invalid, unreadable};
 use crate::{
-    app::people::{AcceptInvitation, Admission, PeopleError, RegisterBuyer, RegisterSeller, Registered, SignIn},
+    app::people::{
+        AcceptInvitation, AddBuyer, Admission, PeopleError, RegisterBuyer, RegisterSeller, Registered, SignIn,
+    },
     outbound::google::GoogleError,
 };
 
@@ -148,6 +150,23 @@ pub(super) fn register_buyer(request: proto::RegisterBuyerRequest) -> Result<Reg
             monthly_limit: None,
         },
         invite_code: request.invite_code,
+    })
+}
+
+pub(super) fn add_buyer(request: proto::AddBuyerRequest) -> Result<AddBuyer, Status> {
+    Ok(AddBuyer {
+        user_id: read(&request.user_id, "user_id")?,
+        email: email(&request.email)?,
+        password: (!request.password.is_empty()).then(|| Password::shown(request.password)),
+        name: name(&request.name)?,
+        phone: phone(&request.phone)?,
+        buyer: NewBuyer {
+            id: read(&request.buyer_id, "buyer_id")?,
+            company_name: Name::parse("company_name", &request.company_name).map_err(|e| invalid(&e))?,
+            priority: convert::priority(request.priority)?,
+            weekly_limit: convert::limit("weekly_spending_limit", request.weekly_spending_limit.as_ref())?,
+            monthly_limit: convert::limit("monthly_spending_limit", request.monthly_spending_limit.as_ref())?,
+        },
     })
 }
 

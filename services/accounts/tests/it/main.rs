@@ -1,6 +1,7 @@
 //! The service as a whole on real PostgreSQL and NATS: called over gRPC, read in its tables and on
 //! its stream.
 
+mod added_buyers;
 mod admission;
 mod api_keys;
 mod audit;

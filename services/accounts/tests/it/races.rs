@@ -4,13 +4,16 @@ use std::collections::HashSet;
 
 use futures::future::join_all;
 use leadflow_contracts::{
-    accounts::{CreateApiKeyRequest, RotateApiKeyRequest, UpdateBuyerRequest, accounts_client::AccountsClient},
+    accounts::{
+        CreateApiKeyRequest, RotateApiKeyRequest, UpdateBuyerRequest, UpdateSupplierRequest,
+        accounts_client::AccountsClient,
+    },
     common::Status,
     events::{BuyerChanged, SupplierChanged},
 };
 use leadflow_kernel::{ApiKeyId, BuyerId};
 use leadflow_platform::grpc::stable_code;
-use tonic::transport::Channel;
+use tonic::{Code, transport::Channel};
 
 use crate::world::{World, as_tenant, buyer_request};
 
@@ -134,4 +137,36 @@ async fn the_same_key_id_many_times_at_once_shows_one_text() {
     .await;
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
     assert!(answers.iter().filter_map(|a| a.as_ref().err()).all(|refusal| stable_code(refusal) == "api_key_exists"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_changes_made_for_one_version_one_is_carried_out() {
+    let world = World::start().await;
+    let seller = world.seller().await;
+    let (buyer, supplier) = (world.buyer(seller).await, world.supplier(seller).await);
+    let answers = join_all(callers(&world).await.into_iter().enumerate().map(|(number, mut client)| {
+        let change = UpdateBuyerRequest {
+            buyer_id: buyer.buyer_id.clone(),
+            company_name: Some(format!("Company {number}")),
+            expected_version: Some(buyer.version),
+            ..Default::default()
+        };
+        async move { client.update_buyer(as_tenant(seller, change)).await }
+    }))
+    .await;
+    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
+    assert!(answers.iter().filter_map(|a| a.as_ref().err()).all(|refusal| stable_code(refusal) == "changed_meanwhile"));
+    let renamed = |name: &str| UpdateSupplierRequest {
+        supplier_id: supplier.supplier_id.clone(),
+        name: Some(name.to_owned()),
+        expected_version: Some(supplier.version),
+        ..Default::default()
+    };
+    let mut client = world.client();
+    let now = client.update_supplier(as_tenant(seller, renamed("First"))).await.unwrap().into_inner();
+    assert_eq!(now.version, supplier.version + 1);
+    let late = client.update_supplier(as_tenant(seller, renamed("Late"))).await.unwrap_err();
+    assert_eq!((late.code(), stable_code(&late)), (Code::Aborted, "changed_meanwhile"));
+    // Who missed the answer sends the same again.
+    assert_eq!(client.update_supplier(as_tenant(seller, renamed("First"))).await.unwrap().into_inner(), now);
 }

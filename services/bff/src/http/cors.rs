@@ -12,10 +12,10 @@ use leadflow_platform::ApiError;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, DELETE");
 const HEADERS: HeaderValue = HeaderValue::from_static(
-    "authorization, content-type, idempotency-key, last-event-id, prefer, x-api-key, x-request-id",
+    "authorization, content-type, idempotency-key, if-match, last-event-id, prefer, x-api-key, x-request-id",
 );
 const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "ratelimit-limit, ratelimit-remaining, ratelimit-reset, retry-after, x-request-id, preference-applied",
+    "etag, ratelimit-limit, ratelimit-remaining, ratelimit-reset, retry-after, x-request-id, preference-applied",
 );
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 

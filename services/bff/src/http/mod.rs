@@ -13,6 +13,7 @@ mod security;
 mod session;
 mod table;
 mod values;
+mod versions;
 
 use std::{ops::Deref, sync::Arc, time::Duration};
 

@@ -1,5 +1,6 @@
 //! The OpenAPI 3.1 document, from the table of routes.
 
+use axum::http::Method;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -76,9 +77,23 @@ fn operation(route: &Route, schemas: &mut Map<String, Value>) -> Value {
         parameters
             .push(json!({ "name": "Idempotency-Key", "in": "header", "schema": schema, "description": description }));
     }
+    let conditional = route.versioned && matches!(route.method, Method::PUT | Method::DELETE);
+    if conditional {
+        let schema = json!({ "type": "string", "pattern": "^(\\*|\"[0-9]{1,18}\"(, ?\"[0-9]{1,18}\"){0,9})$" });
+        let description = "Changes it only if it is of this version: an ETag as it was answered";
+        parameters.push(json!({ "name": "If-Match", "in": "header", "schema": schema, "description": description }));
+    }
     let mut responses = Map::new();
     for answer in &route.answers {
-        responses.insert(answer.status.as_str().to_owned(), response(answer, schemas));
+        let mut response = response(answer, schemas);
+        if route.versioned && answer.status.is_success() {
+            let schema = json!({ "type": "string" });
+            response["headers"] = json!({ "ETag": { "schema": schema, "description": "The record's version" } });
+        }
+        responses.insert(answer.status.as_str().to_owned(), response);
+    }
+    if conditional {
+        responses.insert("412".to_owned(), error("It is not of the version in If-Match"));
     }
     let usual = COMMON.iter().copied().chain(extra_errors(route));
     for (status, description) in usual {

@@ -111,6 +111,7 @@ fn of_status(status: &Status) -> ApiError {
         Code::FailedPrecondition if stable == Some("seller_unknown") => away(),
         Code::FailedPrecondition if stable == Some("account_suspended") => refused(StatusCode::FORBIDDEN, "forbidden"),
         Code::FailedPrecondition => refused(StatusCode::CONFLICT, "refused"),
+        Code::Aborted => refused(StatusCode::CONFLICT, "refused"),
         Code::PermissionDenied => refused(StatusCode::FORBIDDEN, "forbidden"),
         Code::ResourceExhausted => {
             let wait = status.metadata().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
@@ -215,6 +216,7 @@ const CODES: &[&str] = &[
     "category_inactive",
     "category_name_taken",
     "category_not_found",
+    "changed_meanwhile",
     "credit_exists",
     "busy",
     "category_exists",
@@ -276,6 +278,7 @@ mod tests {
             (Code::NotFound, 404),
             (Code::AlreadyExists, 409),
             (Code::FailedPrecondition, 409),
+            (Code::Aborted, 409),
             (Code::PermissionDenied, 403),
             (Code::Unauthenticated, 401),
             (Code::ResourceExhausted, 429),

@@ -151,6 +151,7 @@ pub struct Route {
     pub(super) body: Option<Shape>,
     pub(super) answers: Vec<Answers>,
     pub(super) pages: bool,
+    pub(super) versioned: bool,
     pub(super) handler: MethodRouter<Api>,
 }
 
@@ -183,6 +184,7 @@ impl Route {
             body: None,
             answers: Vec::new(),
             pages: false,
+            versioned: false,
             handler,
         }
     }
@@ -270,6 +272,12 @@ impl Route {
     /// Browsers are sent here by themselves: what is refused is a page for them.
     pub(super) fn shows_pages(mut self) -> Self {
         self.pages = true;
+        self
+    }
+
+    /// About a record with a version: its `ETag` is told, and what changes it takes `If-Match`.
+    pub(super) fn versioned(mut self) -> Self {
+        self.versioned = true;
         self
     }
 

@@ -52,7 +52,9 @@ impl Services {
         let accounts = grpc::channel(&config.accounts_url, "ACCOUNTS_GRPC_URL")?;
         let distribution = grpc::channel(&config.distribution_url, "DISTRIBUTION_GRPC_URL")?;
         let billing = grpc::channel(&config.billing_url, "BILLING_GRPC_URL")?;
-        let audits = [("accounts", &accounts), ("distribution", &distribution), ("billing", &billing)];
+        let notifier = grpc::channel(&config.notifier_url, "NOTIFIER_GRPC_URL")?;
+        let audits =
+            [("accounts", &accounts), ("distribution", &distribution), ("billing", &billing), ("notifier", &notifier)];
         Ok(Self {
             audits: audits.map(|(service, channel)| (service, AuditClient::new(channel.clone()))).into(),
             people: PeopleClient::new(accounts.clone()),
@@ -61,7 +63,7 @@ impl Services {
             distribution: DistributionClient::new(distribution.clone()),
             returns: ReturnsClient::new(distribution.clone()),
             catalogue: CatalogueClient::new(distribution),
-            notifier: NotifierClient::new(grpc::channel(&config.notifier_url, "NOTIFIER_GRPC_URL")?),
+            notifier: NotifierClient::new(notifier),
             caller: Caller::new(config.token.clone()),
             deadline: config.call_timeout,
         })

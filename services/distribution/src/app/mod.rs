@@ -96,6 +96,9 @@ pub enum AppError {
         /// For people.
         sentence: Cow<'static, str>,
     },
+    /// The record is not of the version that the change was made for.
+    #[error("it was changed meanwhile: read it and try again")]
+    ChangedMeanwhile,
     /// PostgreSQL.
     #[error("database")]
     Database(#[from] sqlx::Error),
@@ -140,6 +143,14 @@ impl App {
         self.relay.send(pending);
         self.retry_wanted.notify_one();
         Ok(())
+    }
+}
+
+/// Refuses what was made for another version than the record has now (0: there is none).
+const fn made_for(expected: Option<u64>, version: u64) -> Result<(), AppError> {
+    match expected {
+        Some(expected) if expected != version => Err(AppError::ChangedMeanwhile),
+        _ => Ok(()),
     }
 }
 

@@ -4,17 +4,18 @@ use leadflow_distribution_domain::{Status, configure, returns::ReturnPolicy};
 use leadflow_kernel::SellerId;
 use leadflow_platform::audit::Change;
 
-use super::{Actor, App, AppError, audit, put_category::SELLER_UNKNOWN};
+use super::{Actor, App, AppError, audit, made_for, put_category::SELLER_UNKNOWN};
 use crate::{
     outbound::directory,
     store::{configuration, projections, records::Campaign, routing},
 };
 
 impl App {
-    /// Creates or replaces a campaign by its id. The same content again changes nothing. Without `returns` they stay as they are.
+    /// Creates or replaces a campaign by its id, if it is of the `expected` version (0: there is none). The same content
+    /// again changes nothing. Without `returns` they stay as they are.
     ///
     /// # Errors
-    /// [`AppError::Invalid`] (what is archived stays so), [`AppError::NotFound`] when the id or the
+    /// [`AppError::ChangedMeanwhile`], [`AppError::Invalid`] (what is archived stays so), [`AppError::NotFound`] when the id or the
     /// category is another tenant's, [`AppError::Refused`] for an inactive category or while the tenant is not known.
     pub async fn put_campaign(
         &self,
@@ -22,6 +23,7 @@ impl App {
         seller: SellerId,
         mut wanted: Campaign,
         returns: Option<ReturnPolicy>,
+        expected: Option<u64>,
     ) -> Result<Campaign, AppError> {
         wanted.name = configure::name("name", &wanted.name)?;
         configure::description("description", &wanted.description)?;
@@ -40,12 +42,13 @@ impl App {
         let known = configuration::get_campaign(&mut transaction, seller, wanted.id).await?;
         let kept = || known.as_ref().map(|known| known.returns.clone());
         wanted.returns = returns.or_else(kept).unwrap_or_default();
+        wanted.version = known.as_ref().map_or(0, |known| known.version);
+        if known.as_ref() == Some(&wanted) {
+            return Ok(wanted);
+        }
+        made_for(expected, wanted.version)?;
         if let Some(known) = &known {
             configure::status_change(known.status, wanted.status)?;
-            wanted.version = known.version;
-            if wanted == *known {
-                return Ok(wanted);
-            }
         }
         let new_category = known.as_ref().is_none_or(|known| known.category != wanted.category);
         if category.status != Status::Active && (new_category || wanted.status == Status::Active) {

@@ -9,7 +9,7 @@ use leadflow_distribution_domain::{
 use leadflow_kernel::{CampaignId, SellerId};
 use leadflow_platform::audit::Change;
 
-use super::{Actor, App, AppError, audit, taken};
+use super::{Actor, App, AppError, audit, made_for, taken};
 use crate::{
     outbound::directory,
     store::{
@@ -22,10 +22,11 @@ use crate::{
 const NAME_TAKEN: &str = "category_name_taken";
 
 impl App {
-    /// Creates or replaces a category by its id. The same content again changes nothing.
+    /// Creates or replaces a category by its id, if it is of the `expected` version (0: there is none). The same content
+    /// again changes nothing.
     ///
     /// # Errors
-    /// [`AppError::Invalid`], [`AppError::NotFound`] when the id is another tenant's,
+    /// [`AppError::ChangedMeanwhile`], [`AppError::Invalid`], [`AppError::NotFound`] when the id is another tenant's,
     /// [`AppError::Taken`] when another category has the name, [`AppError::Refused`] while the tenant is not known and
     /// for what would leave campaigns without what they work by.
     pub async fn put_category(
@@ -33,6 +34,7 @@ impl App {
         actor: Actor,
         seller: SellerId,
         mut wanted: Category,
+        expected: Option<u64>,
     ) -> Result<Category, AppError> {
         wanted.name = configure::name("name", &wanted.name)?;
         let mut transaction = self.tenants.begin(seller).await?;
@@ -40,12 +42,13 @@ impl App {
         let known = configuration::lock_category(&mut transaction, seller, wanted.id).await?;
         // After the lock: whoever makes or changes a campaign of this category holds it.
         let campaigns = configuration::campaigns_of_category(&mut transaction, wanted.id).await?;
+        wanted.version = known.as_ref().map_or(0, |known| known.version);
+        if known.as_ref() == Some(&wanted) {
+            return Ok(wanted);
+        }
+        made_for(expected, wanted.version)?;
         if let Some(known) = &known {
             configure::status_change(known.status, wanted.status)?;
-            wanted.version = known.version;
-            if wanted == *known {
-                return Ok(wanted);
-            }
             let dependents = campaigns
                 .iter()
                 .map(|one| Ok(Dependent { name: &one.name, status: one.status()?, fields: one.fields() }))

@@ -4,18 +4,18 @@ use leadflow_distribution_domain::{Status, configure};
 use leadflow_kernel::SellerId;
 use leadflow_platform::audit::Change;
 
-use super::{Actor, App, AppError, audit, put_category::ID_TAKEN, taken};
+use super::{Actor, App, AppError, audit, made_for, put_category::ID_TAKEN, taken};
 use crate::{
     outbound::directory,
     store::{configuration, projections, records::Subscription, routing},
 };
 
 impl App {
-    /// Creates or replaces a subscription by its id; gives it back with what counts for its cap today. The
-    /// same content again changes nothing.
+    /// Creates or replaces a subscription by its id, if it is of the `expected` version (0: there is none); gives it back
+    /// with what counts for its cap today. The same content again changes nothing.
     ///
     /// # Errors
-    /// [`AppError::Invalid`] (states need the campaign's leave), [`AppError::NotFound`] when
+    /// [`AppError::ChangedMeanwhile`], [`AppError::Invalid`] (states need the campaign's leave), [`AppError::NotFound`] when
     /// campaign, buyer or id are another tenant's, [`AppError::Taken`] when the id is of another
     /// campaign or buyer, or the buyer has another subscription there, [`AppError::Refused`] for
     /// a change of an archived one or in an archived campaign.
@@ -24,6 +24,7 @@ impl App {
         actor: Actor,
         seller: SellerId,
         mut wanted: Subscription,
+        expected: Option<u64>,
     ) -> Result<(Subscription, u32), AppError> {
         configure::daily_cap(wanted.daily_cap)?;
         let mut transaction = self.tenants.begin(seller).await?;
@@ -35,18 +36,19 @@ impl App {
             .await?
             .ok_or(AppError::NotFound("campaign"))?;
         let known = configuration::get_subscription(&mut transaction, seller, wanted.id).await?;
-        if let Some(known) = &known {
-            if (known.campaign, known.buyer) != (wanted.campaign, wanted.buyer) {
-                let sentence = "this id is a subscription of another campaign or buyer";
-                return Err(AppError::Taken { code: "subscription_differs", sentence });
-            }
-            configure::status_change(known.status, wanted.status)?;
-            wanted.version = known.version;
+        if known.as_ref().is_some_and(|known| (known.campaign, known.buyer) != (wanted.campaign, wanted.buyer)) {
+            let sentence = "this id is a subscription of another campaign or buyer";
+            return Err(AppError::Taken { code: "subscription_differs", sentence });
         }
+        wanted.version = known.as_ref().map_or(0, |known| known.version);
         if known.as_ref() == Some(&wanted) {
             let sold = self.sold_today(&mut transaction, seller, wanted.campaign).await?;
             let sold = sold.get(&wanted.id).copied().unwrap_or(0);
             return Ok((wanted, sold));
+        }
+        made_for(expected, wanted.version)?;
+        if let Some(known) = &known {
+            configure::status_change(known.status, wanted.status)?;
         }
         // What was chosen while it was allowed may stay: it counts for nothing until it is allowed again.
         let chosen = known.as_ref().is_none_or(|known| known.states != wanted.states);

@@ -51,6 +51,7 @@ pub fn refused(error: AppError) -> tonic::Status {
         AppError::Invalid(invalid) => self::invalid(&invalid),
         AppError::Taken { code, sentence } => status(Code::AlreadyExists, code, sentence),
         AppError::Refused { code, sentence } => status(Code::FailedPrecondition, code, sentence),
+        AppError::ChangedMeanwhile => status(Code::Aborted, "changed_meanwhile", error),
         AppError::Database(_) | AppError::Holds(_) => {
             tracing::warn!(error = %anyhow::Error::from(error), "a call failed");
             status(Code::Unavailable, "unavailable", "the database cannot be used at the moment: try again")

@@ -28,8 +28,10 @@ impl Service {
 impl distribution_server::Distribution for Service {
     async fn put_category(&self, request: Request<PutCategoryRequest>) -> Result<Response<Category>, Status> {
         let (seller, actor) = (tenant(&request)?, actor(&request)?);
-        let wanted = convert::category(seller, request.into_inner())?;
-        let category = self.app.put_category(actor, seller, wanted).await.map_err(refused)?;
+        let request = request.into_inner();
+        let expected = request.expected_version;
+        let wanted = convert::category(seller, request)?;
+        let category = self.app.put_category(actor, seller, wanted, expected).await.map_err(refused)?;
         Ok(Response::new(convert::category_to_proto(&category)))
     }
 
@@ -37,8 +39,9 @@ impl distribution_server::Distribution for Service {
         let (seller, actor) = (tenant(&request)?, actor(&request)?);
         let mut request = request.into_inner();
         let returns = request.returns.take().map(convert::return_policy);
+        let expected = request.expected_version;
         let wanted = convert::campaign(seller, request)?;
-        let id = self.app.put_campaign(actor, seller, wanted, returns).await.map_err(refused)?.id;
+        let id = self.app.put_campaign(actor, seller, wanted, returns, expected).await.map_err(refused)?.id;
         let view = self.app.get_campaign(seller, id).await.map_err(refused)?;
         Ok(Response::new(convert::campaign_view_to_proto(&view)))
     }
@@ -49,7 +52,9 @@ impl distribution_server::Distribution for Service {
     ) -> Result<Response<Subscription>, Status> {
         let (seller, actor) = (tenant(&request)?, actor(&request)?);
         let wanted = convert::subscription(seller, request.get_ref())?;
-        let (subscription, sold) = self.app.put_subscription(actor, seller, wanted).await.map_err(refused)?;
+        let expected = request.get_ref().expected_version;
+        let put = self.app.put_subscription(actor, seller, wanted, expected).await;
+        let (subscription, sold) = put.map_err(refused)?;
         Ok(Response::new(convert::subscription_to_proto(&subscription, sold)))
     }
 

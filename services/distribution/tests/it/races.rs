@@ -11,11 +11,14 @@ use std::{
 use futures::future::join_all;
 use leadflow_contracts::{
     common::{Logic, Outcome},
-    distribution::PutSubscriptionRequest,
+    distribution::{
+        PutCampaignRequest, PutCategoryRequest, PutSubscriptionRequest, distribution_server::Distribution as _,
+    },
 };
 use leadflow_distribution::app::Posted;
 use leadflow_kernel::CampaignId;
 use leadflow_testkit::wait;
+use tonic::Code;
 
 use crate::support::*;
 
@@ -202,4 +205,67 @@ async fn changes_of_the_configuration_and_decisions_do_not_lock_each_other_out()
     let ids: HashSet<_> = posted.iter().map(|one| one.lead).collect();
     assert_eq!(world.bought(&buyers).await.iter().sum::<usize>(), ids.len());
     world.check_books().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_changes_made_for_one_version_one_is_carried_out() {
+    let world = World::new().await;
+    let (app, other) = (world.replica(), world.replica());
+    let tenant = world.tenant(&app).await;
+    let (id, buyers) = world.campaign(&app, tenant, Logic::RoundRobin, 1).await;
+    let made = campaign(tenant, Logic::RoundRobin);
+    let version = put_campaign(&app, tenant, made.clone()).await.version;
+    let renamed = |number: usize, expected: Option<u64>| PutCampaignRequest {
+        name: format!("Name {number}"),
+        expected_version: expected,
+        ..made.clone()
+    };
+    let answers = join_all((0..6).map(|number| {
+        let app = if number % 2 == 0 { &app } else { &other };
+        let request = as_tenant(tenant.seller, renamed(number, Some(version)));
+        async move { call(app).put_campaign(request).await }
+    }))
+    .await;
+    let (made_now, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
+    assert_eq!((made_now.len(), refused.len()), (1, 5));
+    for answer in refused {
+        assert_eq!(refusal(answer), (Code::Aborted, "changed_meanwhile".into()));
+    }
+    let now = made_now.into_iter().next().unwrap().unwrap().into_inner();
+    assert_eq!(now.version, version + 1);
+    // Who missed the answer sends the same again, and it is done already.
+    let number = now.name.strip_prefix("Name ").unwrap().parse().unwrap();
+    let again = put_campaign(&app, tenant, renamed(number, Some(version))).await;
+    assert_eq!(again.version, now.version);
+    put_campaign(&app, tenant, renamed(7, None)).await;
+    // There is one already, and a new one is not of any version.
+    let answer = call(&app).put_campaign(as_tenant(tenant.seller, renamed(8, Some(0)))).await;
+    assert_eq!(refusal(answer), (Code::Aborted, "changed_meanwhile".into()));
+    let none = PutCampaignRequest { campaign_id: CampaignId::new().to_string(), ..renamed(9, Some(1)) };
+    let answer = call(&app).put_campaign(as_tenant(tenant.seller, none.clone())).await;
+    assert_eq!(refusal(answer), (Code::Aborted, "changed_meanwhile".into()));
+    put_campaign(&app, tenant, PutCampaignRequest { expected_version: Some(0), ..none }).await;
+
+    // Categories and subscriptions likewise.
+    let kind = PutCategoryRequest { name: "Other".into(), expected_version: Some(1), ..category(tenant) };
+    call(&app).put_category(as_tenant(tenant.seller, kind.clone())).await.unwrap();
+    let late = PutCategoryRequest { name: "Late".into(), ..kind };
+    let answer = call(&app).put_category(as_tenant(tenant.seller, late)).await;
+    assert_eq!(refusal(answer), (Code::Aborted, "changed_meanwhile".into()));
+    let fresh = subscription(CampaignId::new(), buyers[0]);
+    let answer = call(&app)
+        .put_subscription(as_tenant(tenant.seller, PutSubscriptionRequest { expected_version: Some(3), ..fresh }))
+        .await;
+    assert_eq!(refusal(answer), (Code::NotFound, "campaign_not_found".into()));
+    let view = app.get_campaign(tenant.seller, id).await.unwrap();
+    let known = PutSubscriptionRequest {
+        subscription_id: view.subscriptions[0].0.id.to_string(),
+        daily_cap: Some(9),
+        ..subscription(id, buyers[0])
+    };
+    let first = PutSubscriptionRequest { expected_version: Some(1), ..known.clone() };
+    put_subscription(&app, tenant, first).await;
+    let late = PutSubscriptionRequest { daily_cap: Some(8), expected_version: Some(1), ..known };
+    let answer = call(&app).put_subscription(as_tenant(tenant.seller, late)).await;
+    assert_eq!(refusal(answer), (Code::Aborted, "changed_meanwhile".into()));
 }

@@ -38,6 +38,7 @@ fn as_put(made: Campaign) -> PutCampaignRequest {
         duplicates: made.duplicates,
         lead_ttl_hours: made.lead_ttl_hours,
         returns: made.returns,
+        expected_version: None,
     }
 }
 

@@ -373,6 +373,7 @@ pub fn category(tenant: Tenant) -> PutCategoryRequest {
         name: "Medicare".to_owned(),
         status: Status::Active.into(),
         fields: vec![field("email", FieldType::Email), field("phone", FieldType::Phone)],
+        expected_version: None,
     }
 }
 
@@ -416,6 +417,7 @@ pub async fn take_back(app: &App, tenant: Tenant, campaign: CampaignId, policy: 
         duplicates: known.duplicates,
         lead_ttl_hours: known.lead_ttl_hours,
         returns: Some(policy),
+        expected_version: None,
     };
     put_campaign(app, tenant, request).await;
 }
@@ -468,6 +470,7 @@ pub fn as_put(made: &Subscription) -> PutSubscriptionRequest {
         states: made.states.clone(),
         waterfall_priority: made.waterfall_priority,
         seller_waterfall_priority: made.seller_waterfall_priority,
+        expected_version: None,
     }
 }
 

@@ -93,6 +93,7 @@ impl Market {
                 field("phone", FieldType::Phone),
                 field("age", FieldType::Number),
             ],
+            expected_version: None,
         };
         repeat(async || self.distribution.clone().put_category(self.request(category.clone())).await).await?;
         let supplier = SupplierId::new();
@@ -174,6 +175,7 @@ impl Market {
             url: format!("http://{}/{buyer}", self.webhooks),
             secret: "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=".into(),
             enabled: true,
+            expected_version: None,
         };
         repeat(async || self.notifier.clone().put_endpoint(self.request(endpoint.clone())).await).await?;
         Ok(buyer)

@@ -148,6 +148,7 @@ impl Market {
             name: name.to_owned(),
             status: Status::Active.into(),
             fields,
+            expected_version: None,
         };
         self.repeat("make the category", async || {
             self.distribution.clone().put_category(self.request(request.clone())).await
@@ -179,6 +180,7 @@ impl Market {
                 reasons: REASONS.map(str::to_owned).to_vec(),
                 ..Default::default()
             }),
+            expected_version: None,
         };
         self.repeat("make a campaign", async || {
             self.distribution.clone().put_campaign(self.request(request.clone())).await
@@ -226,6 +228,7 @@ impl Market {
             url: format!("{}/hooks/{}", self.places.sandbox, spec.hook),
             secret: String::new(),
             enabled: true,
+            expected_version: None,
         };
         self.repeat("set a webhook", async || self.notifier.clone().put_endpoint(self.request(request.clone())).await)
             .await?;
@@ -279,6 +282,7 @@ impl Market {
             states: spec.states.clone(),
             waterfall_priority: 0,
             seller_waterfall_priority: spec.waterfall,
+            expected_version: None,
         };
         self.repeat("subscribe a buyer", async || {
             self.distribution.clone().put_subscription(self.request(request.clone())).await

@@ -22,6 +22,9 @@ async fn an_owner_reads_every_change_of_his_tenant_newest_first() {
     client.put(&format!("/api/buyers/{buyer}"), &manager.token, &limits).await.ok(200);
     let price = json!({ "pricePerLead": 30 });
     client.put(&format!("/api/campaigns/{}", tenant.campaign), &manager.token, &price).await.ok(200);
+    let url = format!("{}/hooks/a-token", world.cluster.http_urls("sandbox")[0]);
+    let webhook = json!({ "webhookUrl": url, "webhookSecret": "sixteen letters and more" });
+    client.put("/api/notifications/preferences", &tenant.buyer.token, &webhook).await.ok(200);
     client.delete(&format!("/api/campaigns/subscribe?id={}", tenant.subscription), &tenant.buyer.token).await.ok(200);
     let audit = client.get("/api/audit?limit=200", &owner.token).await.ok(200);
     assert_eq!(audit["missing"], json!([]));
@@ -42,25 +45,28 @@ async fn an_owner_reads_every_change_of_his_tenant_newest_first() {
     ] {
         assert!(told.iter().any(|one| one == action), "{action}: {told:?}");
     }
-    assert_eq!(told[..3], ["subscription.archived", "campaign.updated", "buyer.updated"]);
+    assert_eq!(told[..4], ["subscription.archived", "webhook.created", "campaign.updated", "buyer.updated"]);
     let entries = audit["entries"].as_array().unwrap();
     assert!(entries.is_sorted_by(|a, b| a["at"].as_str() >= b["at"].as_str()), "{audit}");
     let by = |person: &crate::world::Person, role: &str| json!({ "userId": person.user["id"], "role": role });
     assert_eq!((&entries[0]["actor"], &entries[0]["service"]), (&by(&tenant.buyer, "BUYER"), &json!("distribution")));
-    let change = &entries[1];
+    assert_eq!((&entries[1]["actor"], &entries[1]["service"]), (&by(&tenant.buyer, "BUYER"), &json!("notifier")));
+    assert_eq!(entries[1]["after"]["enabled"], json!(true));
+    let change = &entries[2];
     assert_eq!((&change["actor"], &change["subjectId"]), (&by(&manager, "MANAGER"), &json!(tenant.campaign)));
     assert_eq!(
         (&change["before"]["pricePerLead"], &change["after"]["pricePerLead"]),
         (&json!("25.00"), &json!("30.00"))
     );
     assert_eq!(
-        (&entries[2]["service"], &entries[2]["after"]["weeklySpendingLimit"]),
+        (&entries[3]["service"], &entries[3]["after"]["weeklySpendingLimit"]),
         (&json!("accounts"), &json!("500.00"))
     );
     let credit = entries.iter().find(|entry| entry["action"] == "wallet.credited").unwrap();
     assert_eq!((&credit["service"], &credit["after"]["reason"]), (&json!("billing"), &json!("bank transfer")));
     assert_eq!(credit["actor"], by(owner, "OWNER"));
-    for secret in [PASSWORD, &tenant.api_key, &tenant.invite_code, &owner.token, "argon2"] {
+    for secret in [PASSWORD, &tenant.api_key, &tenant.invite_code, &owner.token, "argon2", "a-token", "sixteen letters"]
+    {
         assert!(!audit.to_string().contains(secret), "{secret}");
     }
 
@@ -73,7 +79,7 @@ async fn an_owner_reads_every_change_of_his_tenant_newest_first() {
         paged.extend(answer["entries"].as_array().unwrap().iter().map(|entry| entry["id"].clone()));
     }
     assert_eq!(paged, all);
-    let at = entries[1]["at"].as_str().unwrap();
+    let at = entries[2]["at"].as_str().unwrap();
     let since = client.get(&format!("/api/audit?from={at}"), &owner.token).await.ok(200);
     assert!(since["pagination"]["total"].as_u64().unwrap() >= 2 && actions(&since).len() < all.len());
     let before = client.get(&format!("/api/audit?to={at}"), &owner.token).await.ok(200);

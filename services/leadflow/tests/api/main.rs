@@ -4,6 +4,7 @@
 mod admin;
 mod audit;
 mod auth;
+mod away;
 mod client;
 mod contract;
 mod errors;
@@ -12,6 +13,7 @@ mod google;
 mod live;
 mod mails;
 mod matrix;
+mod meanwhile;
 mod people;
 mod races;
 mod returns;

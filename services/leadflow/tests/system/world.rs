@@ -111,6 +111,7 @@ impl World {
                 field("phone", FieldType::Phone, true),
                 field("age", FieldType::Number, false),
             ],
+            expected_version: None,
         };
         self.retried(async || self.distribution().put_category(self.request(category.clone())).await).await;
         let supplier = accounts::CreateSupplierRequest {
@@ -174,6 +175,7 @@ impl World {
             url: format!("{}/hooks/{name}", self.cluster.http_urls("sandbox")[0]),
             secret: "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=".into(),
             enabled: true,
+            expected_version: None,
         };
         self.retried(async || self.notifier().put_endpoint(self.request(endpoint.clone())).await).await;
         buyer

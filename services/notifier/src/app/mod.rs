@@ -2,6 +2,7 @@
 
 mod accept_leads;
 mod accept_mails;
+mod audit;
 mod get_endpoint;
 mod learn_buyers;
 mod list_deliveries;
@@ -30,6 +31,9 @@ pub use rotate_secrets::{RotatedPart, Rotation};
 
 /// How long a mail belongs to whoever took it, unless told otherwise.
 const MAIL_LEASE: Duration = Duration::from_mins(3);
+
+/// The user who gave a command, as far as is known.
+pub type Actor = Option<leadflow_platform::audit::Actor>;
 
 /// Carries out what notifier does. Cheap to clone.
 #[derive(Clone)]
@@ -62,6 +66,9 @@ pub enum AppError {
     /// The endpoint's id is in use, or the buyer has an endpoint with another id.
     #[error("the endpoint's id is in use, or the buyer has an endpoint with another id")]
     EndpointExists,
+    /// The endpoint is not of the version that the change was made for.
+    #[error("it was changed meanwhile: read it and try again")]
+    ChangedMeanwhile,
     /// The URL is refused.
     #[error("url {0}")]
     Url(#[from] UrlError),

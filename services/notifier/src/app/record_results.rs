@@ -8,7 +8,10 @@ use leadflow_kernel::{DeliveryId, EndpointId};
 use leadflow_messaging::Envelope;
 use leadflow_notifier_domain::{Health, MAX_ATTEMPTS, Outcome, classify, pause_after};
 
-use super::Notifier;
+use super::{
+    Notifier,
+    audit::{self, TRAIL},
+};
 use crate::{
     model::{Attempt, End, Finished},
     outbound::events,
@@ -102,6 +105,7 @@ impl Notifier {
             if let Some(reason) = reason {
                 disabled.push(endpoint.id);
                 tracing::warn!(endpoint_id = %endpoint.id, seller_id = %endpoint.seller, reason, "endpoint switched off");
+                TRAIL.write(transaction, Some(endpoint.seller), now, audit::disabled(endpoint, reason)).await?;
                 told.push(events::endpoint_disabled(endpoint, change.failing_since, reason, now));
             }
         }

@@ -81,6 +81,7 @@ pub(super) fn endpoint(view: &EndpointView) -> proto::Endpoint {
         enabled: endpoint.enabled,
         disabled_reason: endpoint.disabled_reason.clone(),
         failing_since_ms: endpoint.failing_since.map_or(0, time_to_ms),
+        version: endpoint.version,
     }
 }
 
@@ -135,6 +136,7 @@ pub(super) fn refused(error: &AppError) -> Status {
     match error {
         AppError::NotFound(what) => status(Code::NotFound, &format!("{what}_not_found"), error),
         AppError::EndpointExists => status(Code::AlreadyExists, "endpoint_exists", error),
+        AppError::ChangedMeanwhile => status(Code::Aborted, "changed_meanwhile", error),
         AppError::Url(refusal) => status(Code::InvalidArgument, refusal.code(), error),
         AppError::Secret(_) => status(Code::InvalidArgument, "invalid_secret", error),
         AppError::Sample(_) => {

@@ -8,7 +8,7 @@ use leadflow_contracts::{
     },
 };
 use leadflow_kernel::{Id, Kind};
-use leadflow_platform::grpc::{status, tenant};
+use leadflow_platform::grpc::{actor, status, tenant};
 use tonic::{Code, Request, Response, Status};
 
 use super::convert;
@@ -34,7 +34,7 @@ fn read<K: Kind>(text: &str, field: &'static str) -> Result<Id<K>, Status> {
 #[tonic::async_trait]
 impl notifier_server::Notifier for Service {
     async fn put_endpoint(&self, request: Request<PutEndpointRequest>) -> Result<Response<Endpoint>, Status> {
-        let tenant = tenant(&request)?;
+        let (tenant, actor) = (tenant(&request)?, actor(&request)?);
         let request = request.into_inner();
         let put = PutEndpoint {
             id: read(&request.endpoint_id, "endpoint_id")?,
@@ -42,8 +42,9 @@ impl notifier_server::Notifier for Service {
             url: request.url,
             secret: request.secret,
             enabled: request.enabled,
+            expected: request.expected_version,
         };
-        let view = self.notifier.put_endpoint(tenant, put).await.map_err(|e| convert::refused(&e))?;
+        let view = self.notifier.put_endpoint(actor, tenant, put).await.map_err(|e| convert::refused(&e))?;
         Ok(Response::new(convert::endpoint(&view)))
     }
 

@@ -156,7 +156,7 @@ pub async fn claim(connection: &mut PgConnection, claim: &Claim) -> Result<Vec<J
            FROM ranked WHERE d.delivery_id = ranked.delivery_id AND ranked.place <= ranked.room \
            RETURNING d.delivery_id, d.lead_id, d.assignment_id, d.payload, d.traceparent, d.attempts_made, d.endpoint_id) \
          SELECT t.*, e.seller_id, e.buyer_id, e.url, e.secret, e.secret_key_id, e.enabled, e.disabled_reason, \
-                e.failing_since \
+                e.failing_since, e.version \
          FROM taken t JOIN notifier.endpoints e USING (endpoint_id)",
     )
     .bind(claim.now)

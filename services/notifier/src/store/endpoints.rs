@@ -61,8 +61,8 @@ pub async fn lock(tx: &mut TenantTx, seller: SellerId, buyer: BuyerId) -> Result
 pub async fn insert(tx: &mut TenantTx, endpoint: &Endpoint, now: DateTime<Utc>) -> Result<bool, sqlx::Error> {
     let done = sqlx::query(
         "INSERT INTO notifier.endpoints (endpoint_id, seller_id, buyer_id, url, secret, secret_key_id, enabled, \
-           disabled_reason, failing_since, created_at, updated_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10) ON CONFLICT DO NOTHING",
+           disabled_reason, failing_since, created_at, updated_at, version) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11) ON CONFLICT DO NOTHING",
     )
     .bind(endpoint.id.uuid())
     .bind(endpoint.seller.uuid())
@@ -74,6 +74,7 @@ pub async fn insert(tx: &mut TenantTx, endpoint: &Endpoint, now: DateTime<Utc>) 
     .bind(&endpoint.disabled_reason)
     .bind(endpoint.failing_since)
     .bind(now)
+    .bind(stored(endpoint.version))
     .execute(&mut **tx)
     .await?;
     Ok(done.rows_affected() == 1)
@@ -86,7 +87,7 @@ pub async fn insert(tx: &mut TenantTx, endpoint: &Endpoint, now: DateTime<Utc>) 
 pub async fn update(tx: &mut TenantTx, endpoint: &Endpoint, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
     sqlx::query(
         "UPDATE notifier.endpoints SET url = $3, secret = $4, secret_key_id = $5, enabled = $6, disabled_reason = $7, \
-           failing_since = $8, updated_at = $9 WHERE endpoint_id = $1 AND seller_id = $2",
+           failing_since = $8, updated_at = $9, version = $10 WHERE endpoint_id = $1 AND seller_id = $2",
     )
     .bind(endpoint.id.uuid())
     .bind(endpoint.seller.uuid())
@@ -97,6 +98,7 @@ pub async fn update(tx: &mut TenantTx, endpoint: &Endpoint, now: DateTime<Utc>) 
     .bind(&endpoint.disabled_reason)
     .bind(endpoint.failing_since)
     .bind(now)
+    .bind(stored(endpoint.version))
     .execute(&mut **tx)
     .await
     .map(drop)
@@ -237,7 +239,8 @@ pub async fn set_health(
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
         "UPDATE notifier.endpoints e SET failing_since = t.failing_since, updated_at = $4, \
-           enabled = e.enabled AND t.reason IS NULL, disabled_reason = COALESCE(t.reason, e.disabled_reason) \
+           enabled = e.enabled AND t.reason IS NULL, disabled_reason = COALESCE(t.reason, e.disabled_reason), \
+           version = e.version + (t.reason IS NOT NULL)::int \
          FROM unnest($1::uuid[], $2::timestamptz[], $3::text[]) AS t(endpoint_id, failing_since, reason) \
          WHERE e.endpoint_id = ANY($1) AND e.endpoint_id = t.endpoint_id",
     )
@@ -260,5 +263,10 @@ pub(super) fn read(row: &PgRow) -> Result<Endpoint, sqlx::Error> {
         enabled: row.try_get("enabled")?,
         disabled_reason: row.try_get("disabled_reason")?,
         failing_since: row.try_get("failing_since")?,
+        version: u64::try_from(row.try_get::<i64, _>("version")?).unwrap_or(0),
     })
+}
+
+fn stored(version: u64) -> i64 {
+    i64::try_from(version).unwrap_or(i64::MAX)
 }

@@ -1,5 +1,6 @@
 //! Notifier on PostgreSQL and NATS, with receivers that behave and misbehave.
 
+mod audit;
 mod delivering;
 mod endpoints;
 mod failing;

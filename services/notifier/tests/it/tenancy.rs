@@ -41,7 +41,7 @@ async fn without_any_condition_only_the_tenants_rows_are_seen_and_changed() {
     let tenants = Tenants::new(world.db.pool().clone(), TENANT_ROLE);
     let open = async |tenant| tenants.begin(SellerId::from_uuid(tenant)).await.unwrap();
     let proven = tenancy::prove(world.db.pool(), SCHEMA, TENANT_ROLE, (mine.uuid(), theirs.uuid()), open).await;
-    for table in ["attempts", "buyers", "deliveries", "endpoints"] {
+    for table in ["attempts", "audit_entries", "buyers", "deliveries", "endpoints"] {
         assert!(proven.contains(&format!("notifier.{table}")), "{table}: {proven:?}");
     }
 

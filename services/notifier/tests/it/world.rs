@@ -44,6 +44,7 @@ pub struct World {
 }
 
 pub struct Replica {
+    pub url: String,
     pub client: NotifierClient<Channel>,
     pub shutdown: Shutdown,
     pub service: JoinHandle<anyhow::Result<()>>,
@@ -96,7 +97,7 @@ impl World {
         let shutdown = Shutdown::new();
         let service = tokio::spawn(leadflow_notifier::run(config, deps, listeners, shutdown.clone()));
         let client = NotifierClient::new(channel(&url, "NOTIFIER_URL").unwrap());
-        self.replicas.push(Replica { client, shutdown, service });
+        self.replicas.push(Replica { url, client, shutdown, service });
     }
 
     /// Stops the first replica and waits until it has drained.
@@ -179,6 +180,7 @@ pub fn put(buyer: BuyerId, url: &str) -> PutEndpointRequest {
         url: url.to_owned(),
         secret: SECRET.to_owned(),
         enabled: true,
+        expected_version: None,
     }
 }
 

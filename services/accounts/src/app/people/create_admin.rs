@@ -29,7 +29,7 @@ impl People {
             return Ok(user);
         }
         transaction.rollback().await?;
-        match self.registered_before(id, created_with, password).await? {
+        match self.registered_before(id, created_with, Some(password)).await? {
             Some(user) => Ok(user),
             None => Err(self.taken(id).await),
         }

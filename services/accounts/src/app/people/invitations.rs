@@ -140,7 +140,7 @@ impl People {
         let known = invitations::find_by_token(&mut connection, shown, self.clock.now()).await?;
         drop(connection);
         let Some(invitation) = known else {
-            let before = self.registered_before(user_id, created_with, password).await?;
+            let before = self.registered_before(user_id, created_with, Some(password)).await?;
             return before.ok_or(PeopleError::TokenUnknown);
         };
         let email = invitation.email.clone();
@@ -164,7 +164,7 @@ impl People {
             return Ok(user);
         }
         transaction.rollback().await?;
-        match self.registered_before(user_id, created_with, password).await? {
+        match self.registered_before(user_id, created_with, Some(password)).await? {
             Some(user) => Ok(user),
             None if taken => Err(self.taken(user_id).await),
             None => Err(PeopleError::TokenUnknown),

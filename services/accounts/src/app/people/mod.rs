@@ -1,5 +1,6 @@
 //! What people do with their accounts, one file per use case.
 
+mod add_buyer;
 mod admit;
 mod begin_google;
 mod change_password;
@@ -38,6 +39,7 @@ use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use tokio_util::task::TaskTracker;
 
 pub use self::{
+    add_buyer::AddBuyer,
     admit::Admission,
     begin_google::Begun,
     finish_google::{GoogleSignIn, Returned},
@@ -207,6 +209,7 @@ impl From<AppError> for PeopleError {
             AppError::Database(error) => Self::Database(error),
             AppError::Refused(Refusal::Archived { what }) => Self::NotInUse(what),
             AppError::Refused(refusal) => Self::Internal(refusal.to_string()),
+            AppError::ChangedMeanwhile => Self::Internal(error.to_string()),
             AppError::Randomness(what) => Self::Internal(what),
         }
     }

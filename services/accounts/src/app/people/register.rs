@@ -8,7 +8,10 @@ use sqlx::PgConnection;
 
 use super::{People, PeopleError};
 use crate::{
-    app::audit::{self, Change},
+    app::{
+        Actor,
+        audit::{self, Change},
+    },
     store::users,
 };
 
@@ -37,11 +40,28 @@ pub(super) enum Opens<'a> {
         /// Whether its address is known to be its owner's.
         owns_email: bool,
     },
+    /// What somebody else gave him who made the account.
+    Given {
+        /// The hash of a password; without one he chooses one by a link that is mailed to him.
+        password: Option<&'a str>,
+        /// Who.
+        by: Actor,
+    },
+}
+
+impl Opens<'_> {
+    /// Whose doing the account is.
+    pub(super) fn by(self, user: &User) -> Actor {
+        match self {
+            Self::Password(_) | Self::Google { .. } => Some(audit::actor(user)),
+            Self::Given { by, .. } => by,
+        }
+    }
 }
 
 impl People {
     /// Stores a new user in the open transaction, with his audit entry and, unless his address is known to be his, a mail
-    /// by which it is verified. `None` when his id or his address is taken.
+    /// by which it is verified, or a password chosen. `None` when his id or his address is taken.
     pub(super) async fn add_user(
         &self,
         connection: &mut PgConnection,
@@ -53,26 +73,32 @@ impl People {
         let (password_hash, verified) = match opens {
             Opens::Password(hash) => (Some(hash), false),
             Opens::Google { owns_email } => (None, owns_email),
+            Opens::Given { password, .. } => (password, false),
         };
         if !users::insert(connection, new, password_hash, verified, created_with, now).await? {
             return Ok(None);
         }
         let user = super::existing(connection, new.id).await?;
-        let change = Change::new("user.registered", user.id).by(audit::actor(&user)).to(audit::user(&user));
+        let change = Change::new("user.registered", user.id).by(opens.by(&user)).to(audit::user(&user));
         audit::TRAIL.write(connection, user.place.seller_id(), now, change).await?;
-        let mail = match verified {
-            true => None,
-            false => Some(self.mail(connection, MailKind::VerifyEmail, &user, now).await?),
+        let mail = match opens {
+            _ if verified => None,
+            Opens::Given { password: None, .. } => Some(MailKind::ResetPassword),
+            _ => Some(MailKind::VerifyEmail),
+        };
+        let mail = match mail {
+            Some(kind) => Some(self.mail(connection, kind, &user, now).await?),
+            None => None,
         };
         Ok(Some((user, mail)))
     }
 
-    /// The user, if the same request was carried out before. The password is part of the request.
+    /// The user, if the same request was carried out before. The password, if one was given, is part of the request.
     pub(super) async fn registered_before(
         &self,
         id: UserId,
         created_with: [u8; 32],
-        password: Password,
+        password: Option<Password>,
     ) -> Result<Option<User>, PeopleError> {
         let mut connection = self.pool.acquire().await?;
         let known = users::find_created_with(&mut connection, id, created_with).await?;
@@ -81,6 +107,7 @@ impl People {
         let Some(known) = known else {
             return Ok(None);
         };
+        let Some(password) = password else { return Ok(Some(known.user)) };
         let same = self.hasher.verify(password, known.password_hash).await?;
         Ok(same.then_some(known.user))
     }

@@ -80,7 +80,7 @@ impl People {
             Err(PeopleError::InviteUnknown) => Some(PeopleError::InviteUnknown),
             Err(error) => return Err(error),
         };
-        if let Some(user) = self.registered_before(user_id, created_with, password).await? {
+        if let Some(user) = self.registered_before(user_id, created_with, Some(password)).await? {
             return Ok(Registered { user, invite_code: None });
         }
         match refusal {
@@ -113,6 +113,21 @@ impl People {
     ) -> Result<Option<Added>, PeopleError> {
         let open = invites::find_open(tx, code, now).await?;
         let (seller_id, _) = open.ok_or(PeopleError::InviteUnknown)?;
+        self.make_buyer(tx, seller_id, buyer, person, opens, created_with, now).await
+    }
+
+    /// [`Self::add_buyer`] of this seller.
+    #[expect(clippy::too_many_arguments, reason = "all that registering is, in one transaction")]
+    pub(super) async fn make_buyer(
+        &self,
+        tx: &mut TenantTx,
+        seller_id: SellerId,
+        buyer: &NewBuyer,
+        person: &NewUser,
+        opens: Opens<'_>,
+        created_with: [u8; 32],
+        now: DateTime<Utc>,
+    ) -> Result<Option<Added>, PeopleError> {
         let seller = open_seller(tx, seller_id).await?;
         let record = buyer.clone().into_buyer(seller_id, seller.currency)?;
         if !buyers::insert(tx, &record, content_hash(&buyer.content()), now).await? {
@@ -121,7 +136,7 @@ impl People {
         let Some((user, mail)) = self.add_user(tx, person, opens, created_with, now).await? else {
             return Ok(None);
         };
-        let change = Change::new("buyer.created", record.id).by(audit::actor(&user)).to(audit::buyer(&record));
+        let change = Change::new("buyer.created", record.id).by(opens.by(&user)).to(audit::buyer(&record));
         audit::TRAIL.write(tx, Some(seller_id), now, change).await?;
         let changed = Envelope::new(EventId::new(), &events::buyer_changed(&record), now);
         let events = std::iter::once(changed).chain(mail).collect();

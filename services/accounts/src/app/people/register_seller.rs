@@ -63,7 +63,7 @@ impl People {
             return Ok(registered);
         }
         transaction.rollback().await?;
-        let Some(user) = self.registered_before(user_id, created_with, password).await? else {
+        let Some(user) = self.registered_before(user_id, created_with, Some(password)).await? else {
             return Err(self.seller_taken(&new).await);
         };
         let mut tx = self.tenants.begin(seller_id).await?;

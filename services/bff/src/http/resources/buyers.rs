@@ -3,8 +3,8 @@
 use axum::{Json, extract::State, http::StatusCode};
 use leadflow_contracts::{
     accounts::{
-        Buyer, CreateBuyerRequest, ForgotPasswordRequest, GetBuyerRequest, GetInviteCodeRequest, ListBuyersRequest,
-        ListUsersRequest, RegisterBuyerRequest, UpdateBuyerRequest, User,
+        AddBuyerRequest, Buyer, CreateBuyerRequest, GetBuyerRequest, ListBuyersRequest, ListUsersRequest,
+        UpdateBuyerRequest, User,
     },
     billing::{CreditWalletRequest, GetWalletRequest},
     distribution::{Dimension, Sum, SumByRequest},
@@ -25,6 +25,7 @@ use crate::{
         session::Me,
         table::Route,
         values::{Dollars, Time, present},
+        versions::{IfMatch, Versioned, put_back},
     },
     outbound::services::patiently,
 };
@@ -40,13 +41,16 @@ pub(in crate::http) fn routes() -> Vec<Route> {
         Route::get(LIST, SEEING_SELLERS, "Buyers", list).query::<Page>().answers::<Buyers>(OK, "Buyers"),
         Route::post(LIST, SELLERS, "Make a buyer, with an e-mail to sign in by if wished", create)
             .body::<NewBuyer>()
-            .answers::<BuyerAnswer>(CREATED, "Made"),
-        Route::get(ONE, TENANT, "A buyer; of a buyer, himself", show).answers::<OneBuyer>(OK, "The buyer"),
+            .answers::<BuyerAnswer>(CREATED, "Made")
+            .versioned(),
+        Route::get(ONE, TENANT, "A buyer; of a buyer, himself", show).answers::<OneBuyer>(OK, "The buyer").versioned(),
         Route::put(ONE, SELLERS, "Change a buyer; what is not given stays", update)
             .body::<BuyerChange>()
-            .answers::<BuyerAnswer>(OK, "Changed"),
+            .answers::<BuyerAnswer>(OK, "Changed")
+            .versioned(),
         Route::delete(ONE, SELLERS, "Deactivate a buyer", deactivate)
-            .answers::<BuyerAnswer>(OK, "Deactivated; what was bought and the money stay"),
+            .answers::<BuyerAnswer>(OK, "Deactivated; what was bought and the money stay")
+            .versioned(),
         Route::post(CREDITS, SELLERS, "Add money to a buyer's wallet", credit)
             .body::<Credit>()
             .answers::<Credited>(CREATED, "Added"),
@@ -91,6 +95,8 @@ struct BuyerView {
     /// Of a single buyer; null while billing is away.
     #[serde(skip_serializing_if = "Option::is_none")]
     wallet: Option<Balance>,
+    #[serde(skip)]
+    version: u64,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -157,6 +163,7 @@ async fn views(api: &Api, tenant: SellerId, buyers: Vec<Buyer>) -> Vec<BuyerView
                 }),
                 stats,
                 wallet: None,
+                version: buyer.version,
             }
         })
         .collect()
@@ -175,19 +182,19 @@ async fn list(State(api): State<Api>, me: Me, Query(page): Query<Page>) -> Resul
     Ok(Json(Buyers { next_after: next_after(&buyers, limit, |buyer| &buyer.id), buyers }))
 }
 
-async fn show(State(api): State<Api>, me: Me, PathId(id): PathId<BuyerId>) -> Result<Json<OneBuyer>, Problem> {
+async fn show(State(api): State<Api>, me: Me, PathId(id): PathId<BuyerId>) -> Result<Versioned<OneBuyer>, Problem> {
     let tenant = me.tenant()?;
     // A buyer is alone in the world.
     if me.buyer().is_ok_and(|own| own != id) {
         return Err(unknown("buyer"));
     }
-    let request = api.services.request(tenant, GetBuyerRequest { buyer_id: id.to_string() });
-    let buyer = api.services.accounts().get_buyer(request).await?.into_inner();
+    let buyer = get(&api, tenant, id).await?;
     let wallet = api.services.request(tenant, GetWalletRequest { buyer_id: id.to_string() });
     let mut billing = api.services.billing();
     let (view, wallet) = futures::join!(view(&api, tenant, buyer), billing.get_wallet(wallet));
     let wallet = wallet.ok().map(|wallet| Balance::of(&wallet.into_inner()));
-    Ok(Json(OneBuyer { buyer: BuyerView { wallet, ..view? } }))
+    let buyer = BuyerView { wallet, ..view? };
+    Ok(Versioned(buyer.version, OneBuyer { buyer }))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -212,8 +219,12 @@ async fn create(
     me: Me,
     repeat: Repeat,
     Body(body): Body<NewBuyer>,
-) -> Result<(StatusCode, Json<BuyerAnswer>), Problem> {
+) -> Result<(StatusCode, Versioned<BuyerAnswer>), Problem> {
     let tenant = me.tenant()?;
+    // To the service 0 is the usual one.
+    if body.priority == Some(0) {
+        return Err(invalid("priority", "must be 1 to 10"));
+    }
     let id: BuyerId = repeat.id(&me.user.user_id, "buyer");
     let buyer = match body.email.clone() {
         None => {
@@ -228,53 +239,24 @@ async fn create(
         }
         Some(email) => {
             let user_id: UserId = repeat.id(&me.user.user_id, "buyer's user");
-            register(&api, tenant, id, user_id, email, &body).await?;
-            let message = UpdateBuyerRequest {
+            let message = AddBuyerRequest {
+                user_id: user_id.to_string(),
                 buyer_id: id.to_string(),
-                priority: body.priority,
+                email,
+                password: body.password.unwrap_or_default(),
+                name: body.name.unwrap_or_else(|| body.company_name.clone()),
+                company_name: body.company_name,
+                phone: body.phone.unwrap_or_default(),
+                priority: body.priority.unwrap_or(0),
                 weekly_spending_limit: body.weekly_spending_limit.map(|limit| limit.to_proto()),
                 monthly_spending_limit: body.monthly_spending_limit.map(|limit| limit.to_proto()),
-                ..Default::default()
             };
-            api.services.accounts().update_buyer(api.services.request_by(&me.user, tenant, message)).await?.into_inner()
+            api.services.people().add_buyer(api.services.request_by(&me.user, tenant, message)).await?;
+            get(&api, tenant, id).await?
         }
     };
     let buyer = view(&api, tenant, buyer).await?;
-    Ok((CREATED, Json(BuyerAnswer { message: "Buyer created", buyer })))
-}
-
-/// The buyer as if he had registered himself by the seller's invite code.
-async fn register(
-    api: &Api,
-    tenant: SellerId,
-    buyer: BuyerId,
-    user: UserId,
-    email: String,
-    body: &NewBuyer,
-) -> Result<(), Problem> {
-    if body.priority.is_some_and(|priority| !(1..=10).contains(&priority)) {
-        return Err(invalid("priority", "must be 1 to 10"));
-    }
-    let mut people = api.services.people();
-    let invite = people.get_invite_code(api.services.request(tenant, GetInviteCodeRequest {})).await?.into_inner();
-    // Nobody knows this one, and nobody needs to: the link that is sent sets another.
-    let unguessable = || format!("{}{}", EventId::new(), UserId::new());
-    let message = RegisterBuyerRequest {
-        user_id: user.to_string(),
-        buyer_id: buyer.to_string(),
-        email: email.clone(),
-        password: body.password.clone().unwrap_or_else(unguessable),
-        name: body.name.clone().unwrap_or_else(|| body.company_name.clone()),
-        company_name: body.company_name.clone(),
-        invite_code: invite.code,
-        phone: body.phone.clone().unwrap_or_default(),
-    };
-    people.register_buyer(api.services.unbound(message)).await?;
-    if body.password.is_none() {
-        let message = ForgotPasswordRequest { email, address: String::new() };
-        people.forgot_password(api.services.unbound(message)).await?;
-    }
-    Ok(())
+    Ok((CREATED, Versioned(buyer.version, BuyerAnswer { message: "Buyer created", buyer })))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -297,8 +279,9 @@ async fn update(
     State(api): State<Api>,
     me: Me,
     PathId(id): PathId<BuyerId>,
+    if_match: IfMatch,
     Body(body): Body<BuyerChange>,
-) -> Result<Json<BuyerAnswer>, Problem> {
+) -> Result<Versioned<BuyerAnswer>, Problem> {
     let limit = |change: &Option<Option<Dollars>>| change.as_ref().and_then(Option::as_ref).map(Dollars::to_proto);
     let message = UpdateBuyerRequest {
         buyer_id: id.to_string(),
@@ -309,26 +292,50 @@ async fn update(
         clear_weekly_spending_limit: body.weekly_spending_limit == Some(None),
         clear_monthly_spending_limit: body.monthly_spending_limit == Some(None),
         company_name: body.company_name,
+        expected_version: None,
     };
-    change(&api, &me, message, "Buyer updated").await
+    change(&api, &me, id, &if_match, message, "Buyer updated").await
 }
 
-async fn deactivate(State(api): State<Api>, me: Me, PathId(id): PathId<BuyerId>) -> Result<Json<BuyerAnswer>, Problem> {
+async fn deactivate(
+    State(api): State<Api>,
+    me: Me,
+    PathId(id): PathId<BuyerId>,
+    if_match: IfMatch,
+) -> Result<Versioned<BuyerAnswer>, Problem> {
     let status = Some(Standing::Inactive.to_proto().into());
     let message = UpdateBuyerRequest { buyer_id: id.to_string(), status, ..Default::default() };
-    change(&api, &me, message, "Buyer deactivated").await
+    change(&api, &me, id, &if_match, message, "Buyer deactivated").await
 }
 
 async fn change(
     api: &Api,
     me: &Me,
+    id: BuyerId,
+    if_match: &IfMatch,
     change: UpdateBuyerRequest,
     message: &'static str,
-) -> Result<Json<BuyerAnswer>, Problem> {
+) -> Result<Versioned<BuyerAnswer>, Problem> {
     let tenant = me.tenant()?;
-    let buyer =
-        api.services.accounts().update_buyer(api.services.request_by(&me.user, tenant, change)).await?.into_inner();
-    Ok(Json(BuyerAnswer { message, buyer: view(api, tenant, buyer).await? }))
+    let update = |expected_version| {
+        let message = UpdateBuyerRequest { expected_version, ..change.clone() };
+        let (mut accounts, request) = (api.services.accounts(), api.services.request_by(&me.user, tenant, message));
+        async move { Ok(accounts.update_buyer(request).await?.into_inner()) }
+    };
+    // A change names what it changes: without a version that matters nothing needs to be read.
+    let changed: Result<Buyer, Problem> = if if_match.is_given() {
+        put_back(if_match, || get(api, tenant, id), |known: &Buyer| known.version, |known| update(Some(known.version)))
+            .await
+    } else {
+        update(None).await
+    };
+    let buyer = view(api, tenant, changed?).await?;
+    Ok(Versioned(buyer.version, BuyerAnswer { message, buyer }))
+}
+
+async fn get(api: &Api, tenant: SellerId, id: BuyerId) -> Result<Buyer, Problem> {
+    let request = api.services.request(tenant, GetBuyerRequest { buyer_id: id.to_string() });
+    Ok(api.services.accounts().get_buyer(request).await?.into_inner())
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -360,8 +367,7 @@ async fn credit(
         return Err(invalid("amount", "must be more than zero"));
     }
     // Only a buyer that is there is waited for.
-    let request = api.services.request(tenant, GetBuyerRequest { buyer_id: id.to_string() });
-    api.services.accounts().get_buyer(request).await?;
+    get(&api, tenant, id).await?;
     // Whose hand it was is part of the movement's own id.
     let movement: EventId = repeat.id(&me.user.user_id, &format!("credit {id}"));
     let message = CreditWalletRequest {

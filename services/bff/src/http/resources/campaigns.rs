@@ -26,6 +26,7 @@ use crate::{
         session::Me,
         table::Route,
         values::{Dollars, Time},
+        versions::{IfMatch, Versioned, made_once, put_back},
     },
     outbound::services::patiently,
 };
@@ -44,13 +45,16 @@ pub(in crate::http) fn routes() -> Vec<Route> {
             .answers::<Campaigns>(OK, "Campaigns"),
         Route::post(LIST, SELLERS, "Make a campaign", create)
             .body::<NewCampaign>()
-            .answers::<CampaignAnswer>(CREATED, "Made"),
-        Route::get(ONE, TENANT, "A campaign", show).answers::<OneCampaign>(OK, "The campaign"),
+            .answers::<CampaignAnswer>(CREATED, "Made")
+            .versioned(),
+        Route::get(ONE, TENANT, "A campaign", show).answers::<OneCampaign>(OK, "The campaign").versioned(),
         Route::put(ONE, SELLERS, "Change a campaign; what is not given stays", update)
             .body::<CampaignChange>()
-            .answers::<CampaignAnswer>(OK, "Changed"),
+            .answers::<CampaignAnswer>(OK, "Changed")
+            .versioned(),
         Route::delete(ONE, SELLERS, "Archive a campaign", archive)
-            .answers::<CampaignAnswer>(OK, "Archived; leads, sales and money stay"),
+            .answers::<CampaignAnswer>(OK, "Archived; leads, sales and money stay")
+            .versioned(),
     ]
 }
 
@@ -126,6 +130,8 @@ struct CampaignView {
     subscriptions: Vec<SubscriptionView>,
     #[serde(rename = "_count")]
     counts: Counts,
+    #[serde(skip)]
+    version: u64,
 }
 
 impl CampaignView {
@@ -154,6 +160,7 @@ impl CampaignView {
             created_at: Time::from_ms(row.created_at_ms),
             subscriptions,
             counts: Counts { subscriptions: seen, leads: row.lead_count },
+            version: campaign.version,
         })
     }
 }
@@ -225,8 +232,13 @@ pub(super) fn id_or_none<T: FromStr>(text: Option<String>, wrong: &str) -> Resul
     if fine { Ok(text) } else { Err(bad_query(wrong)) }
 }
 
-async fn show(State(api): State<Api>, me: Me, PathId(id): PathId<CampaignId>) -> Result<Json<OneCampaign>, Problem> {
-    Ok(Json(OneCampaign { campaign: find(&api, &me, id).await? }))
+async fn show(
+    State(api): State<Api>,
+    me: Me,
+    PathId(id): PathId<CampaignId>,
+) -> Result<Versioned<OneCampaign>, Problem> {
+    let campaign = find(&api, &me, id).await?;
+    Ok(Versioned(campaign.version, OneCampaign { campaign }))
 }
 
 /// The campaign as this user sees it. A seller sees archived ones, too.
@@ -278,7 +290,7 @@ async fn create(
     me: Me,
     repeat: Repeat,
     Body(body): Body<NewCampaign>,
-) -> Result<(StatusCode, Json<CampaignAnswer>), Problem> {
+) -> Result<(StatusCode, Versioned<CampaignAnswer>), Problem> {
     let id: CampaignId = repeat.id(&me.user.user_id, "campaign");
     let message = PutCampaignRequest {
         campaign_id: id.to_string(),
@@ -292,9 +304,11 @@ async fn create(
         duplicates: Some(rule(body.duplicate_window_days.unwrap_or(0), body.duplicate_fields, body.duplicate_match)),
         lead_ttl_hours: body.lead_expiry_hours.unwrap_or(0),
         returns: body.returns.map(ReturnPolicy::into_proto),
+        expected_version: Some(0),
     };
-    let campaign = put(&api, &me, id, message).await?;
-    Ok((CREATED, Json(CampaignAnswer { message: "Campaign created", campaign })))
+    let known = || find(&api, &me, id);
+    let campaign = made_once(put(&api, &me, id, message), known, |campaign| campaign.version).await?;
+    Ok((CREATED, Versioned(campaign.version, CampaignAnswer { message: "Campaign created", campaign })))
 }
 
 async fn put(api: &Api, me: &Me, id: CampaignId, message: PutCampaignRequest) -> Result<CampaignView, Problem> {
@@ -331,42 +345,47 @@ async fn known(api: &Api, me: &Me, id: CampaignId) -> Result<proto::Campaign, Pr
     Ok(api.services.distribution().get_campaign(request).await?.into_inner())
 }
 
+impl CampaignChange {
+    fn applied_to(&self, known: proto::Campaign) -> PutCampaignRequest {
+        let old = known.duplicates.unwrap_or_default();
+        let matching = if old.r#match() == DuplicateMatch::All { Matching::All } else { Matching::Any };
+        let fields = self.duplicate_fields.clone().or_else(|| (!old.fields.is_empty()).then_some(old.fields));
+        let days = self.duplicate_window_days.unwrap_or(old.window_days);
+        PutCampaignRequest {
+            campaign_id: known.campaign_id,
+            category_id: self.category_id.clone().unwrap_or(known.category_id),
+            name: self.name.clone().unwrap_or(known.name),
+            description: self.description.clone().unwrap_or(known.description),
+            status: self.status.map_or(known.status, |status| status.to_proto().into()),
+            logic: self.distribution_logic.map_or(known.logic, |logic| logic.to_proto().into()),
+            price: self.price_per_lead.as_ref().map(Dollars::to_proto).or(known.price),
+            allow_state_selection: self.allow_state_selection.unwrap_or(known.allow_state_selection),
+            duplicates: Some(rule(days, fields, self.duplicate_match.or(Some(matching)))),
+            lead_ttl_hours: self.lead_expiry_hours.unwrap_or(known.lead_ttl_hours),
+            // What is not given stays as it is.
+            returns: self.returns.clone().map(ReturnPolicy::into_proto),
+            expected_version: Some(known.version),
+        }
+    }
+}
+
 async fn update(
     State(api): State<Api>,
     me: Me,
     PathId(id): PathId<CampaignId>,
+    if_match: IfMatch,
     Body(body): Body<CampaignChange>,
-) -> Result<Json<CampaignAnswer>, Problem> {
-    let known = known(&api, &me, id).await?;
-    let old = known.duplicates.unwrap_or_default();
-    let matching = if old.r#match() == DuplicateMatch::All { Matching::All } else { Matching::Any };
-    let fields = body.duplicate_fields.or_else(|| (!old.fields.is_empty()).then_some(old.fields));
-    let days = body.duplicate_window_days.unwrap_or(old.window_days);
-    let message = PutCampaignRequest {
-        campaign_id: id.to_string(),
-        category_id: body.category_id.unwrap_or(known.category_id),
-        name: body.name.unwrap_or(known.name),
-        description: body.description.unwrap_or(known.description),
-        status: body.status.map_or(known.status, |status| status.to_proto().into()),
-        logic: body.distribution_logic.map_or(known.logic, |logic| logic.to_proto().into()),
-        price: body.price_per_lead.map(|price| price.to_proto()).or(known.price),
-        allow_state_selection: body.allow_state_selection.unwrap_or(known.allow_state_selection),
-        duplicates: Some(rule(days, fields, body.duplicate_match.or(Some(matching)))),
-        lead_ttl_hours: body.lead_expiry_hours.unwrap_or(known.lead_ttl_hours),
-        // What is not given stays as it is.
-        returns: body.returns.map(ReturnPolicy::into_proto),
-    };
-    let campaign = put(&api, &me, id, message).await?;
-    Ok(Json(CampaignAnswer { message: "Campaign updated", campaign }))
+) -> Result<Versioned<CampaignAnswer>, Problem> {
+    change(&api, &me, id, &if_match, |known| body.applied_to(known), "Campaign updated").await
 }
 
 async fn archive(
     State(api): State<Api>,
     me: Me,
     PathId(id): PathId<CampaignId>,
-) -> Result<Json<CampaignAnswer>, Problem> {
-    let known = known(&api, &me, id).await?;
-    let message = PutCampaignRequest {
+    if_match: IfMatch,
+) -> Result<Versioned<CampaignAnswer>, Problem> {
+    let archived = |known: proto::Campaign| PutCampaignRequest {
         campaign_id: known.campaign_id,
         category_id: known.category_id,
         name: known.name,
@@ -378,7 +397,21 @@ async fn archive(
         duplicates: known.duplicates,
         lead_ttl_hours: known.lead_ttl_hours,
         returns: known.returns,
+        expected_version: Some(known.version),
     };
-    let campaign = put(&api, &me, id, message).await?;
-    Ok(Json(CampaignAnswer { message: "Campaign archived", campaign }))
+    change(&api, &me, id, &if_match, archived, "Campaign archived").await
+}
+
+async fn change(
+    api: &Api,
+    me: &Me,
+    id: CampaignId,
+    if_match: &IfMatch,
+    changed: impl Fn(proto::Campaign) -> PutCampaignRequest,
+    message: &'static str,
+) -> Result<Versioned<CampaignAnswer>, Problem> {
+    let read = || known(api, me, id);
+    let put = |known| put(api, me, id, changed(known));
+    let campaign = put_back(if_match, read, |known: &proto::Campaign| known.version, put).await?;
+    Ok(Versioned(campaign.version, CampaignAnswer { message, campaign }))
 }

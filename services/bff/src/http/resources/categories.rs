@@ -17,6 +17,7 @@ use crate::{
         problem::Problem,
         session::Me,
         table::Route,
+        versions::{IfMatch, Versioned, made_once, put_back},
     },
     outbound::services::patiently,
 };
@@ -31,13 +32,16 @@ pub(in crate::http) fn routes() -> Vec<Route> {
         Route::get(LIST, TENANT, "Categories, by name", list).query::<Page>().answers::<Categories>(OK, "Categories"),
         Route::post(LIST, SELLERS, "Make a category", create)
             .body::<NewCategory>()
-            .answers::<CategoryAnswer>(CREATED, "Made"),
-        Route::get(ONE, TENANT, "A category", show).answers::<OneCategory>(OK, "The category"),
+            .answers::<CategoryAnswer>(CREATED, "Made")
+            .versioned(),
+        Route::get(ONE, TENANT, "A category", show).answers::<OneCategory>(OK, "The category").versioned(),
         Route::put(ONE, SELLERS, "Change a category; what is not given stays", update)
             .body::<CategoryChange>()
-            .answers::<CategoryAnswer>(OK, "Changed"),
+            .answers::<CategoryAnswer>(OK, "Changed")
+            .versioned(),
         Route::delete(ONE, SELLERS, "Archive a category", archive)
-            .answers::<CategoryAnswer>(OK, "Archived; leads and sales stay"),
+            .answers::<CategoryAnswer>(OK, "Archived; leads and sales stay")
+            .versioned(),
     ]
 }
 
@@ -116,6 +120,8 @@ pub(super) struct CategoryView {
     name: String,
     status: Status,
     fields: Vec<Field>,
+    #[serde(skip)]
+    version: u64,
 }
 
 impl CategoryView {
@@ -132,7 +138,7 @@ impl CategoryView {
                 options: field.options,
             })
             .collect();
-        Self { id: category.category_id, name: category.name, status, fields }
+        Self { id: category.category_id, name: category.name, status, fields, version: category.version }
     }
 }
 
@@ -165,9 +171,13 @@ async fn list(State(api): State<Api>, me: Me, Query(page): Query<Page>) -> Resul
     Ok(Json(Categories { next_after: next_after(&categories, limit, |category| &category.id), categories }))
 }
 
-async fn show(State(api): State<Api>, me: Me, PathId(id): PathId<CategoryId>) -> Result<Json<OneCategory>, Problem> {
+async fn show(
+    State(api): State<Api>,
+    me: Me,
+    PathId(id): PathId<CategoryId>,
+) -> Result<Versioned<OneCategory>, Problem> {
     let category = get(&api, me.tenant()?, id).await?;
-    Ok(Json(OneCategory { category: CategoryView::of(category) }))
+    Ok(Versioned(category.version, OneCategory { category: CategoryView::of(category) }))
 }
 
 pub(super) async fn get(api: &Api, tenant: SellerId, id: CategoryId) -> Result<proto::Category, Problem> {
@@ -187,16 +197,19 @@ async fn create(
     me: Me,
     repeat: Repeat,
     Body(body): Body<NewCategory>,
-) -> Result<(StatusCode, Json<CategoryAnswer>), Problem> {
+) -> Result<(StatusCode, Versioned<CategoryAnswer>), Problem> {
     let id: CategoryId = repeat.id(&me.user.user_id, "category");
     let message = PutCategoryRequest {
         category_id: id.to_string(),
         name: body.name,
         status: Status::Active.to_proto().into(),
         fields: body.fields.into_iter().map(Field::into_proto).collect(),
+        expected_version: Some(0),
     };
-    let category = put(&api, &me, message).await?;
-    Ok((CREATED, Json(CategoryAnswer { message: "Category created", category })))
+    let tenant = me.tenant()?;
+    let known = || async { Ok(CategoryView::of(get(&api, tenant, id).await?)) };
+    let category = made_once(put(&api, &me, message), known, |category| category.version).await?;
+    Ok((CREATED, Versioned(category.version, CategoryAnswer { message: "Category created", category })))
 }
 
 async fn put(api: &Api, me: &Me, message: PutCategoryRequest) -> Result<CategoryView, Problem> {
@@ -220,33 +233,46 @@ async fn update(
     State(api): State<Api>,
     me: Me,
     PathId(id): PathId<CategoryId>,
+    if_match: IfMatch,
     Body(body): Body<CategoryChange>,
-) -> Result<Json<CategoryAnswer>, Problem> {
-    let tenant = me.tenant()?;
-    let known = get(&api, tenant, id).await?;
-    let message = PutCategoryRequest {
+) -> Result<Versioned<CategoryAnswer>, Problem> {
+    let fields: Option<Vec<_>> = body.fields.map(|fields| fields.into_iter().map(Field::into_proto).collect());
+    let changed = |known: proto::Category| PutCategoryRequest {
         status: body.status.map_or(known.status, |status| status.to_proto().into()),
+        expected_version: Some(known.version),
         category_id: known.category_id,
-        name: body.name.unwrap_or(known.name),
-        fields: body.fields.map_or(known.fields, |fields| fields.into_iter().map(Field::into_proto).collect()),
+        name: body.name.clone().unwrap_or(known.name),
+        fields: fields.clone().unwrap_or(known.fields),
     };
-    let category = put(&api, &me, message).await?;
-    Ok(Json(CategoryAnswer { message: "Category updated", category }))
+    change(&api, &me, id, &if_match, changed, "Category updated").await
 }
 
 async fn archive(
     State(api): State<Api>,
     me: Me,
     PathId(id): PathId<CategoryId>,
-) -> Result<Json<CategoryAnswer>, Problem> {
-    let tenant = me.tenant()?;
-    let known = get(&api, tenant, id).await?;
-    let message = PutCategoryRequest {
+    if_match: IfMatch,
+) -> Result<Versioned<CategoryAnswer>, Problem> {
+    let archived = |known: proto::Category| PutCategoryRequest {
         status: Status::Archived.to_proto().into(),
+        expected_version: Some(known.version),
         category_id: known.category_id,
         name: known.name,
         fields: known.fields,
     };
-    let category = put(&api, &me, message).await?;
-    Ok(Json(CategoryAnswer { message: "Category archived", category }))
+    change(&api, &me, id, &if_match, archived, "Category archived").await
+}
+
+async fn change(
+    api: &Api,
+    me: &Me,
+    id: CategoryId,
+    if_match: &IfMatch,
+    changed: impl Fn(proto::Category) -> PutCategoryRequest,
+    message: &'static str,
+) -> Result<Versioned<CategoryAnswer>, Problem> {
+    let tenant = me.tenant()?;
+    let read = || get(api, tenant, id);
+    let category = put_back(if_match, read, |known| known.version, |known| put(api, me, changed(known))).await?;
+    Ok(Versioned(category.version, CategoryAnswer { message, category }))
 }

@@ -19,6 +19,7 @@ use crate::http::{
     problem::{Problem, invalid},
     session::Me,
     table::Route,
+    versions::{IfMatch, Versioned, put_back},
 };
 
 const PATH: &str = "/api/notifications/preferences";
@@ -28,10 +29,13 @@ const RECEIVERS_TIME: Duration = Duration::from_secs(35);
 
 pub(in crate::http) fn routes() -> Vec<Route> {
     vec![
-        Route::get(PATH, BUYERS, "How one hears of leads", show).answers::<PreferencesAnswer>(OK, "Preferences"),
+        Route::get(PATH, BUYERS, "How one hears of leads", show)
+            .answers::<PreferencesAnswer>(OK, "Preferences")
+            .versioned(),
         Route::put(PATH, BUYERS, "Change how one hears of leads; what is not given stays", update)
             .body::<Change>()
-            .answers::<PreferencesChanged>(OK, "Changed"),
+            .answers::<PreferencesChanged>(OK, "Changed")
+            .versioned(),
         Route::post(TEST, BUYERS, "Send a made-up lead to one's webhook", test)
             .answers::<SampleAnswer>(OK, "Sent; what came back"),
     ]
@@ -98,9 +102,15 @@ async fn endpoint(api: &Api, me: &Me) -> Result<Option<Endpoint>, Problem> {
     }
 }
 
-async fn show(State(api): State<Api>, me: Me) -> Result<Json<PreferencesAnswer>, Problem> {
+/// 0 before the first webhook.
+fn version(endpoint: Option<&Endpoint>) -> u64 {
+    endpoint.map_or(0, |endpoint| endpoint.version)
+}
+
+async fn show(State(api): State<Api>, me: Me) -> Result<Versioned<PreferencesAnswer>, Problem> {
     let endpoint = endpoint(&api, &me).await?;
-    Ok(Json(PreferencesAnswer { preferences: view(me.user.phone, endpoint) }))
+    let version = version(endpoint.as_ref());
+    Ok(Versioned(version, PreferencesAnswer { preferences: view(me.user.phone, endpoint) }))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -117,42 +127,52 @@ struct Change {
     email_notifications: Option<EmailNotifications>,
 }
 
-async fn update(State(api): State<Api>, me: Me, Body(body): Body<Change>) -> Result<Json<PreferencesChanged>, Problem> {
-    let wanted = body.email_notifications.unwrap_or_default();
+/// The webhook as it is, or changed if something of it shall be otherwise.
+async fn put_webhook(api: &Api, me: &Me, body: &Change, known: Option<Endpoint>) -> Result<Option<Endpoint>, Problem> {
+    let known_url = known.as_ref().map(|known| &known.url);
+    let url = body.webhook_url.as_ref().filter(|url| !url.is_empty()).or(known_url);
+    let touched = body.webhook_enabled.is_some() || body.webhook_secret.is_some() || url != known_url;
+    match url {
+        Some(url) if touched => {
+            let buyer = me.buyer()?;
+            let id = || EndpointId::derive(&[buyer.as_bytes()]).to_string();
+            let message = PutEndpointRequest {
+                endpoint_id: known.as_ref().map_or_else(id, |known| known.endpoint_id.clone()),
+                buyer_id: buyer.to_string(),
+                url: url.clone(),
+                secret: body.webhook_secret.clone().unwrap_or_default(),
+                enabled: body.webhook_enabled.unwrap_or_else(|| known.as_ref().is_none_or(|known| known.enabled)),
+                expected_version: Some(version(known.as_ref())),
+            };
+            let request = api.services.request_by(&me.user, me.tenant()?, message);
+            Ok(Some(api.services.notifier().put_endpoint(request).await?.into_inner()))
+        }
+        None if body.webhook_enabled == Some(true) => Err(invalid("webhookUrl", "is required for a webhook")),
+        _ => Ok(known),
+    }
+}
+
+async fn update(
+    State(api): State<Api>,
+    me: Me,
+    if_match: IfMatch,
+    Body(body): Body<Change>,
+) -> Result<Versioned<PreferencesChanged>, Problem> {
+    let asked_for = |wanted: Option<bool>| wanted == Some(true);
+    let mails = body.email_notifications.as_ref();
     for (field, asked) in [
-        ("emailOnLead", body.email_on_lead == Some(true)),
-        ("smsOnLead", body.sms_on_lead == Some(true)),
-        ("emailNotifications.lowBalance", wanted.low_balance),
-        ("emailNotifications.dailySummary", wanted.daily_summary),
+        ("emailOnLead", asked_for(body.email_on_lead)),
+        ("smsOnLead", asked_for(body.sms_on_lead)),
+        ("emailNotifications.lowBalance", mails.is_some_and(|mails| mails.low_balance)),
+        ("emailNotifications.dailySummary", mails.is_some_and(|mails| mails.daily_summary)),
     ] {
         if asked {
             return Err(invalid(field, "is not available yet"));
         }
     }
-    let known = endpoint(&api, &me).await?;
-    let url = body.webhook_url.filter(|url| !url.is_empty()).or_else(|| known.as_ref().map(|known| known.url.clone()));
-    let enabled = body.webhook_enabled.unwrap_or_else(|| known.as_ref().is_none_or(|known| known.enabled));
-    let touched = body.webhook_enabled.is_some()
-        || body.webhook_secret.is_some()
-        || url != known.as_ref().map(|known| known.url.clone());
-    let endpoint = match url {
-        Some(url) if touched => {
-            let buyer = me.buyer()?;
-            let id =
-                known.map_or_else(|| EndpointId::derive(&[buyer.as_bytes()]).to_string(), |known| known.endpoint_id);
-            let message = PutEndpointRequest {
-                endpoint_id: id,
-                buyer_id: buyer.to_string(),
-                url,
-                secret: body.webhook_secret.unwrap_or_default(),
-                enabled,
-            };
-            let request = api.services.request_by(&me.user, me.tenant()?, message);
-            Some(api.services.notifier().put_endpoint(request).await?.into_inner())
-        }
-        None if body.webhook_enabled == Some(true) => return Err(invalid("webhookUrl", "is required for a webhook")),
-        _ => known,
-    };
+    let put = |known| put_webhook(&api, &me, &body, known);
+    let endpoint = put_back(&if_match, || endpoint(&api, &me), |known| version(known.as_ref()), put).await?;
+    let version = version(endpoint.as_ref());
     let phone = match body.phone_number {
         Some(phone) if phone != me.user.phone => {
             let message = UpdateProfileRequest { user_id: me.user.user_id, name: None, phone: Some(phone) };
@@ -161,7 +181,8 @@ async fn update(State(api): State<Api>, me: Me, Body(body): Body<Change>) -> Res
         }
         _ => me.user.phone,
     };
-    Ok(Json(PreferencesChanged { message: "Preferences updated", preferences: view(phone, endpoint) }))
+    let preferences = view(phone, endpoint);
+    Ok(Versioned(version, PreferencesChanged { message: "Preferences updated", preferences }))
 }
 
 #[derive(Serialize, ToSchema)]

@@ -1,6 +1,6 @@
 //! A buyer's standing orders.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use leadflow_contracts::{
     common,
     distribution::{self as proto, GetCampaignRequest, GetSubscriptionRequest, PutSubscriptionRequest},
@@ -18,6 +18,7 @@ use crate::{
         session::Me,
         table::Route,
         values::present,
+        versions::{IfMatch, Versioned, made_once, put_back},
     },
     outbound::services::patiently,
 };
@@ -30,13 +31,16 @@ pub(in crate::http) fn routes() -> Vec<Route> {
     vec![
         Route::post(PATH, BUYERS, "Subscribe to a campaign", subscribe)
             .body::<NewSubscription>()
-            .answers::<SubscriptionAnswer>(CREATED, "Subscribed"),
+            .answers::<SubscriptionAnswer>(CREATED, "Subscribed")
+            .versioned(),
         Route::put(PATH, BUYERS, "Change a subscription; what is not given stays", update)
             .body::<SubscriptionChange>()
-            .answers::<SubscriptionAnswer>(OK, "Changed"),
+            .answers::<SubscriptionAnswer>(OK, "Changed")
+            .versioned(),
         Route::delete(PATH, BUYERS, "Unsubscribe", unsubscribe)
             .query::<Which>()
-            .answers::<SubscriptionAnswer>(OK, "Ended; what was bought stays"),
+            .answers::<SubscriptionAnswer>(OK, "Ended; what was bought stays")
+            .versioned(),
     ]
 }
 
@@ -55,6 +59,8 @@ pub(super) struct SubscriptionView {
     /// The buyer's place in a waterfall, 1 first; the seller's word counts before the buyer's.
     waterfall_priority: u32,
     sold_today: u32,
+    #[serde(skip)]
+    version: u64,
 }
 
 impl SubscriptionView {
@@ -70,6 +76,7 @@ impl SubscriptionView {
             states: subscription.states,
             waterfall_priority: if fixed == 0 { subscription.waterfall_priority } else { fixed },
             sold_today: subscription.sold_today,
+            version: subscription.version,
         }
     }
 }
@@ -95,7 +102,7 @@ async fn subscribe(
     me: Me,
     repeat: Repeat,
     Body(body): Body<NewSubscription>,
-) -> Result<(StatusCode, Json<SubscriptionAnswer>), Problem> {
+) -> Result<(StatusCode, Versioned<SubscriptionAnswer>), Problem> {
     let campaign: CampaignId = body.campaign_id.parse().map_err(|_| unknown("campaign"))?;
     // A buyer knows of active campaigns only.
     let question = GetCampaignRequest { campaign_id: campaign.to_string() };
@@ -114,9 +121,12 @@ async fn subscribe(
         states: body.states,
         waterfall_priority: body.waterfall_priority.unwrap_or(0),
         seller_waterfall_priority: 0,
+        expected_version: Some(0),
     };
-    let subscription = put(&api, &me, message).await?;
-    Ok((CREATED, Json(SubscriptionAnswer { message: "Subscribed", subscription })))
+    let own_id = id.to_string();
+    let known = || async { Ok(SubscriptionView::of(own(&api, &me, &own_id).await?)) };
+    let subscription = made_once(put(&api, &me, message), known, |subscription| subscription.version).await?;
+    Ok((CREATED, Versioned(subscription.version, SubscriptionAnswer { message: "Subscribed", subscription })))
 }
 
 async fn put(api: &Api, me: &Me, message: PutSubscriptionRequest) -> Result<SubscriptionView, Problem> {
@@ -147,6 +157,7 @@ fn as_it_is(known: proto::Subscription) -> PutSubscriptionRequest {
         states: known.states,
         waterfall_priority: known.waterfall_priority,
         seller_waterfall_priority: known.seller_waterfall_priority,
+        expected_version: Some(known.version),
     }
 }
 
@@ -166,18 +177,31 @@ struct SubscriptionChange {
 async fn update(
     State(api): State<Api>,
     me: Me,
+    if_match: IfMatch,
     Body(body): Body<SubscriptionChange>,
-) -> Result<Json<SubscriptionAnswer>, Problem> {
-    let known = as_it_is(own(&api, &me, &body.subscription_id).await?);
-    let message = PutSubscriptionRequest {
+) -> Result<Versioned<SubscriptionAnswer>, Problem> {
+    let changed = |known: PutSubscriptionRequest| PutSubscriptionRequest {
         status: body.status.map_or(known.status, |status| status.to_proto().into()),
         daily_cap: body.daily_cap.unwrap_or(known.daily_cap),
-        states: body.states.unwrap_or(known.states),
+        states: body.states.clone().unwrap_or(known.states),
         waterfall_priority: body.waterfall_priority.unwrap_or(known.waterfall_priority),
         ..known
     };
-    let subscription = put(&api, &me, message).await?;
-    Ok(Json(SubscriptionAnswer { message: "Subscription updated", subscription }))
+    change(&api, &me, &body.subscription_id, &if_match, changed, "Subscription updated").await
+}
+
+async fn change(
+    api: &Api,
+    me: &Me,
+    id: &str,
+    if_match: &IfMatch,
+    changed: impl Fn(PutSubscriptionRequest) -> PutSubscriptionRequest,
+    message: &'static str,
+) -> Result<Versioned<SubscriptionAnswer>, Problem> {
+    let read = || own(api, me, id);
+    let put = |known| put(api, me, changed(as_it_is(known)));
+    let subscription = put_back(if_match, read, |known: &proto::Subscription| known.version, put).await?;
+    Ok(Versioned(subscription.version, SubscriptionAnswer { message, subscription }))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -190,10 +214,9 @@ struct Which {
 async fn unsubscribe(
     State(api): State<Api>,
     me: Me,
+    if_match: IfMatch,
     Query(which): Query<Which>,
-) -> Result<Json<SubscriptionAnswer>, Problem> {
-    let known = as_it_is(own(&api, &me, &which.id).await?);
-    let message = PutSubscriptionRequest { status: Status::Archived.to_proto().into(), ..known };
-    let subscription = put(&api, &me, message).await?;
-    Ok(Json(SubscriptionAnswer { message: "Unsubscribed", subscription }))
+) -> Result<Versioned<SubscriptionAnswer>, Problem> {
+    let archived = |known| PutSubscriptionRequest { status: Status::Archived.to_proto().into(), ..known };
+    change(&api, &me, &which.id, &if_match, archived, "Unsubscribed").await
 }

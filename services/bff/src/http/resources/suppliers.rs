@@ -20,6 +20,7 @@ use crate::http::{
     session::Me,
     table::Route,
     values::Time,
+    versions::{IfMatch, Versioned, put_back},
 };
 
 const LIST: &str = "/api/suppliers";
@@ -36,12 +37,14 @@ pub(in crate::http) fn routes() -> Vec<Route> {
         Route::post(LIST, SELLERS, "Make a supplier with an API key", create)
             .body::<NewSupplier>()
             .answers::<WithKey>(CREATED, "Made; the key is shown this once"),
-        Route::get(ONE, SEEING_SELLERS, "A supplier", show).answers::<OneSupplier>(OK, "The supplier"),
+        Route::get(ONE, SEEING_SELLERS, "A supplier", show).answers::<OneSupplier>(OK, "The supplier").versioned(),
         Route::put(ONE, SELLERS, "Change a supplier; what is not given stays", update)
             .body::<SupplierChange>()
-            .answers::<SupplierAnswer>(OK, "Changed"),
+            .answers::<SupplierAnswer>(OK, "Changed")
+            .versioned(),
         Route::delete(ONE, SELLERS, "Deactivate a supplier", deactivate)
-            .answers::<SupplierAnswer>(OK, "Deactivated; its keys no longer work, its leads stay"),
+            .answers::<SupplierAnswer>(OK, "Deactivated; its keys no longer work, its leads stay")
+            .versioned(),
         Route::post(ROTATE, SELLERS, "Make a new API key in place of the others", rotate)
             .body::<Rotation>()
             .answers::<WithKey>(OK, "Made; the key is shown this once"),
@@ -87,6 +90,8 @@ struct SupplierView {
     /// Leads of the last 400 days; null while they cannot be counted.
     leads_delivered: Option<u64>,
     last_delivery_at: Option<Time>,
+    #[serde(skip)]
+    version: u64,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -141,6 +146,7 @@ async fn views(api: &Api, tenant: SellerId, suppliers: Vec<Supplier>) -> Vec<Sup
                 keys: supplier.keys.into_iter().map(ApiKey::of).collect(),
                 leads_delivered: sums.as_ref().map(|_| sum.map_or(0, |sum| sum.leads)),
                 last_delivery_at: sum.and_then(|sum| Time::from_ms(sum.last_at_ms)),
+                version: supplier.version,
             }
         })
         .collect()
@@ -159,11 +165,19 @@ async fn list(State(api): State<Api>, me: Me, Query(page): Query<Page>) -> Resul
     Ok(Json(Suppliers { next_after: next_after(&suppliers, limit, |supplier| &supplier.id), suppliers }))
 }
 
-async fn show(State(api): State<Api>, me: Me, PathId(id): PathId<SupplierId>) -> Result<Json<OneSupplier>, Problem> {
+async fn show(
+    State(api): State<Api>,
+    me: Me,
+    PathId(id): PathId<SupplierId>,
+) -> Result<Versioned<OneSupplier>, Problem> {
     let tenant = me.tenant()?;
+    let supplier = view(&api, tenant, get(&api, tenant, id).await?).await?;
+    Ok(Versioned(supplier.version, OneSupplier { supplier }))
+}
+
+async fn get(api: &Api, tenant: SellerId, id: SupplierId) -> Result<Supplier, Problem> {
     let request = api.services.request(tenant, GetSupplierRequest { supplier_id: id.to_string() });
-    let supplier = api.services.accounts().get_supplier(request).await?.into_inner();
-    Ok(Json(OneSupplier { supplier: view(&api, tenant, supplier).await? }))
+    Ok(api.services.accounts().get_supplier(request).await?.into_inner())
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -237,8 +251,9 @@ async fn update(
     State(api): State<Api>,
     me: Me,
     PathId(id): PathId<SupplierId>,
+    if_match: IfMatch,
     Body(body): Body<SupplierChange>,
-) -> Result<Json<SupplierAnswer>, Problem> {
+) -> Result<Versioned<SupplierAnswer>, Problem> {
     let tenant = me.tenant()?;
     check_categories(&api, tenant, body.categories.as_deref().unwrap_or_default()).await?;
     let message = UpdateSupplierRequest {
@@ -247,30 +262,45 @@ async fn update(
         status: body.status.map(|status| status.to_proto().into()),
         categories: body.categories.map(|category_ids| CategoryList { category_ids }),
         posts_per_second: body.posts_per_second,
+        expected_version: None,
     };
-    change(&api, &me, message, "Supplier updated").await
+    change(&api, &me, id, &if_match, message, "Supplier updated").await
 }
 
 async fn deactivate(
     State(api): State<Api>,
     me: Me,
     PathId(id): PathId<SupplierId>,
-) -> Result<Json<SupplierAnswer>, Problem> {
+    if_match: IfMatch,
+) -> Result<Versioned<SupplierAnswer>, Problem> {
     let status = Some(Standing::Inactive.to_proto().into());
     let message = UpdateSupplierRequest { supplier_id: id.to_string(), status, ..Default::default() };
-    change(&api, &me, message, "Supplier deactivated").await
+    change(&api, &me, id, &if_match, message, "Supplier deactivated").await
 }
 
 async fn change(
     api: &Api,
     me: &Me,
+    id: SupplierId,
+    if_match: &IfMatch,
     change: UpdateSupplierRequest,
     message: &'static str,
-) -> Result<Json<SupplierAnswer>, Problem> {
+) -> Result<Versioned<SupplierAnswer>, Problem> {
     let tenant = me.tenant()?;
-    let supplier =
-        api.services.accounts().update_supplier(api.services.request_by(&me.user, tenant, change)).await?.into_inner();
-    Ok(Json(SupplierAnswer { message, supplier: view(api, tenant, supplier).await? }))
+    let update = |expected_version| {
+        let message = UpdateSupplierRequest { expected_version, ..change.clone() };
+        let (mut accounts, request) = (api.services.accounts(), api.services.request_by(&me.user, tenant, message));
+        async move { Ok(accounts.update_supplier(request).await?.into_inner()) }
+    };
+    // A change names what it changes: without a version that matters nothing needs to be read.
+    let changed: Result<Supplier, Problem> = if if_match.is_given() {
+        let update = |known: Supplier| update(Some(known.version));
+        put_back(if_match, || get(api, tenant, id), |known| known.version, update).await
+    } else {
+        update(None).await
+    };
+    let supplier = view(api, tenant, changed?).await?;
+    Ok(Versioned(supplier.version, SupplierAnswer { message, supplier }))
 }
 
 #[derive(Deserialize, ToSchema)]

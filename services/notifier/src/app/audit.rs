@@ -1,0 +1,60 @@
+//! What is written down of a change of a webhook. Its secret is not, and of its URL only where it leads: the rest may hold
+//! what nobody but its owner and its receiver should know.
+
+use leadflow_platform::audit::{Change, Trail};
+use serde_json::{Value, json};
+use url::Url;
+
+use super::Actor;
+use crate::{model::Endpoint, store::endpoints::Ailing};
+
+pub(super) const TRAIL: Trail = Trail::new(crate::SCHEMA);
+
+pub(super) fn created(actor: Actor, endpoint: &Endpoint) -> Change {
+    Change::new("webhook.created", endpoint.id).by(actor).to(webhook(endpoint))
+}
+
+/// `what` was changed, by name.
+pub(super) fn updated(actor: Actor, before: &Endpoint, after: &Endpoint, what: &[&str]) -> Change {
+    let mut now = webhook(after);
+    now["changed"] = json!(what);
+    Change::new("webhook.updated", after.id).by(actor).from(webhook(before)).to(now)
+}
+
+/// By the system.
+pub(super) fn disabled(endpoint: &Ailing, reason: &str) -> Change {
+    let buyer = endpoint.buyer.to_string();
+    Change::new("webhook.disabled", endpoint.id)
+        .from(json!({ "buyer": buyer, "enabled": true }))
+        .to(json!({ "buyer": buyer, "enabled": false, "disabledReason": reason }))
+}
+
+fn webhook(endpoint: &Endpoint) -> Value {
+    json!({
+        "buyer": endpoint.buyer.to_string(),
+        "url": place(&endpoint.url),
+        "enabled": endpoint.enabled,
+        "disabledReason": endpoint.disabled_reason,
+        "version": endpoint.version,
+    })
+}
+
+/// Scheme, host and port.
+fn place(url: &str) -> String {
+    Url::parse(url).map_or_else(|_| String::new(), |url| format!("{}/…", url.origin().ascii_serialization()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::place;
+
+    #[test]
+    fn of_a_url_only_the_host_is_told() {
+        assert_eq!(
+            place("https://hooks.example.com:8443/services/T0/secret?token=x#y"),
+            "https://hooks.example.com:8443/…"
+        );
+        assert_eq!(place("https://user:password@hooks.example.com"), "https://hooks.example.com/…");
+        assert_eq!(place("nonsense"), "");
+    }
+}
