@@ -74,6 +74,9 @@ impl Payments {
 
     /// Until the next one is due.
     fn pause(&self) -> Duration {
+        if self.target().is_none() {
+            return LONGEST_PAUSE;
+        }
         let next = self.with(|core, now| core.next_delivery().map(|next| next - now));
         let pause = next.unwrap_or(TimeDelta::seconds(1)).max(TimeDelta::milliseconds(10));
         pause.to_std().unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE)

@@ -71,6 +71,15 @@ pub struct Answer {
     pub original_request: Option<String>,
 }
 
+/// How a call fails that would not have to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Failing {
+    /// It was carried out all the same.
+    pub executed: bool,
+    /// Its key gets this answer from now on.
+    pub remembered: bool,
+}
+
 /// Stripe without HTTP and without a clock: calls in, objects and errors out.
 #[derive(Debug, Clone)]
 pub struct Core {
@@ -173,11 +182,26 @@ impl Core {
         }
     }
 
-    /// Answers every further call with this key with this error, as Stripe does after a failure of its own.
-    pub fn remember_failure(&mut self, call: &Call<'_>, error: &StripeError, now: DateTime<Utc>) -> Answer {
+    /// Answers a call with an error that has nothing to do with it: it may have been carried out all the same, and its key
+    /// may get this answer from now on, as after a failure of Stripe's own.
+    pub fn fail(
+        &mut self,
+        call: &Call<'_>,
+        error: &StripeError,
+        Failing { executed, remembered }: Failing,
+        now: DateTime<Utc>,
+    ) -> Answer {
+        match self.begin(call, now) {
+            // Its key had its answer before.
+            Some(answer) if remembered => return answer,
+            Some(_) => return self.refusal(error),
+            None if executed => {
+                self.finish(call, now);
+            }
+            None => self.abandon(call),
+        }
         let answer = self.refusal(error);
-        if let Some(key) = call.key {
-            self.keys.release(key);
+        if let Some(key) = call.key.filter(|_| remembered && call.method == Method::Post) {
             self.keys.remember(key, call, answer.status, &answer.body, &answer.request, now);
         }
         answer

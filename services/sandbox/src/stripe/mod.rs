@@ -30,7 +30,7 @@ mod table;
 mod webhooks;
 
 pub use self::{
-    core::{Answer, Call, Core, Settings},
+    core::{Answer, Call, Core, Failing, Settings},
     error::{Outcome, StripeError},
     params::Params,
     record::{ChargeRecord, DisputeRecord, Record, RefundRecord},

@@ -47,14 +47,14 @@ impl<T: Row> Table<T> {
         self.rows.len()
     }
 
-    /// Puts a new row at the end, and says where that is.
-    pub(super) fn insert(&mut self, row: T) -> u64 {
+    /// Puts a new row at the end, in the place of one with its id.
+    pub(super) fn insert(&mut self, row: T) {
+        self.remove(row.id());
         let seq = self.next;
         self.next += 1;
         self.places.insert(row.id().to_owned(), seq);
         self.rows.insert(seq, row);
         self.changed.insert(seq);
-        seq
     }
 
     pub(super) fn get(&self, id: &str) -> Option<&T> {

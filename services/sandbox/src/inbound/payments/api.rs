@@ -15,7 +15,7 @@ use bytes::Bytes;
 use crate::{
     Sandbox,
     payments::Fault,
-    stripe::{API_VERSION, Answer, Call, Method, Params, StripeError},
+    stripe::{API_VERSION, Answer, Call, Failing, Method, Params, StripeError},
 };
 
 /// The longest secret key that is read.
@@ -69,13 +69,9 @@ pub(super) async fn call(
         }
         Some(Fault::Slow { delay_ms }) => slow(sandbox, request, delay_ms).await,
         Some(Fault::Status { status, executed, remembered, retry_after }) => {
-            if executed {
-                carry_out();
-            }
+            let failing = Failing { executed, remembered };
             let error = StripeError::injected(status);
-            let answer = sandbox.payments.with(|core, now| {
-                if remembered { core.remember_failure(&request.call(), &error, now) } else { core.refusal(&error) }
-            });
+            let answer = sandbox.payments.with(|core, now| core.fail(&request.call(), &error, failing, now));
             let mut response = respond(&request, answer);
             if let Some(seconds) = retry_after {
                 response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));

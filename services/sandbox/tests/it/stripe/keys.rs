@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta};
 use http::Method;
-use leadflow_sandbox::stripe::{Call, Core, Method as Verb, Params, Settings};
+use leadflow_sandbox::stripe::{Call, Change, Core, Failing, Method as Verb, Params, Settings, StripeError};
 use serde_json::json;
 
 use super::{KEY, json_of, payment, text};
@@ -98,6 +98,23 @@ fn keys_are_forgotten_after_a_day_and_bounded() {
     call(&mut core, "c", now + TimeDelta::hours(24));
     assert_eq!(call(&mut core, "d", now + TimeDelta::hours(24)).status, 429);
     assert_eq!(call(&mut core, "d", now + TimeDelta::hours(48)).status, 200);
+}
+
+#[test]
+fn an_answer_that_takes_the_place_of_another_is_forgotten_with_it() {
+    let mut core = Core::new(Settings::default());
+    let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+    let params = Params::from_json(&json!({}));
+    let call = Call { method: Verb::Post, path: "customers", params: &params, key: Some("a") };
+    let error = StripeError::injected(500);
+    let failing = Failing { executed: true, remembered: true };
+    assert_eq!(core.fail(&call, &error, failing, now).status, 500);
+    assert_eq!(core.call(&call, now).status, 500);
+    assert_eq!(core.list_customers(&params).unwrap()["data"].as_array().unwrap().len(), 1, "it was carried out");
+    assert_eq!(core.call(&call, now + TimeDelta::hours(24)).status, 200);
+    assert_eq!(core.fail(&call, &error, failing, now + TimeDelta::hours(25)).status, 200, "this is its answer");
+    let is_key = |change: &&Change| serde_json::to_value(change).unwrap()["t"] == "key";
+    assert_eq!(core.dump().iter().filter(is_key).count(), 1, "one row for a key");
 }
 
 #[tokio::test]
