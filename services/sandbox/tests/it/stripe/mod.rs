@@ -11,8 +11,11 @@ mod page;
 mod restart;
 mod webhooks;
 
-use http::Method;
-use leadflow_outbound_http::Answer;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, Method, header};
+use leadflow_outbound_http::{Answer, Client, Options};
 use serde_json::{Value, json};
 
 use crate::Sandbox;
@@ -25,6 +28,20 @@ impl Sandbox {
         let mut headers = vec![("authorization", KEY), ("content-type", "application/x-www-form-urlencoded")];
         headers.extend(key.map(|key| ("idempotency-key", key)));
         self.call(Method::POST, &format!("/stripe/v1/{path}"), &headers, &body).await
+    }
+
+    /// A POST with a key whose answer is waited for as long as it takes.
+    async fn form_without_end(&self, path: &str, form: &[(&str, &str)], key: &str) {
+        let body: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let headers = HeaderMap::from_iter([
+            (header::AUTHORIZATION, KEY.parse().unwrap()),
+            (header::CONTENT_TYPE, "application/x-www-form-urlencoded".parse().unwrap()),
+            (HeaderName::from_static("idempotency-key"), key.parse().unwrap()),
+        ]);
+        let total_timeout = Duration::from_secs(600);
+        let options = Options { allow_loopback: true, total_timeout, ..Options::default() };
+        let client = Client::new(options).unwrap();
+        let _ = client.post(&format!("{}/stripe/v1/{path}", self.base), headers, Bytes::from(body)).await;
     }
 
     /// A POST that works.
