@@ -2,11 +2,13 @@
 
 mod card_history;
 mod card_model;
+mod card_money;
 mod freed;
 mod history;
 mod holds;
 mod low_balance;
 mod postings;
+mod recharge;
 mod returns;
 mod standing;
 mod support;
