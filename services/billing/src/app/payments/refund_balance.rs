@@ -80,7 +80,9 @@ impl Payments {
         if !refunds::insert_request(&mut tx, &request, now).await? {
             return match refunds::find_request(&mut tx, seller, &new.request).await? {
                 Some(made) if made == (buyer, request.amount) => {
-                    Ok(refunds::of_request(&mut tx, seller, &new.request).await?)
+                    // Somebody may have asked for these, whatever their count says: a refusal alone decides nothing.
+                    let known = refunds::of_request(&mut tx, seller, &new.request).await?;
+                    Ok(known.into_iter().map(|it| Refund { attempts: it.attempts.max(1), ..it }).collect())
                 }
                 _ => Err(PaymentError::RefundExists.into()),
             };
