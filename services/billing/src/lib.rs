@@ -12,7 +12,10 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use chrono::TimeDelta;
-use leadflow_contracts::{billing::billing_server::BillingServer, streams};
+use leadflow_contracts::{
+    billing::{billing_server::BillingServer, usage_server::UsageServer},
+    streams,
+};
 use leadflow_kernel::Clock;
 use leadflow_messaging::{
     Bus,
@@ -30,7 +33,10 @@ use tokio::net::TcpListener;
 pub use config::Config;
 
 use crate::{
-    inbound::{directory_events::DirectoryEvents, lead_events::LeadEvents, wallet_events::WalletEvents},
+    inbound::{
+        directory_events::DirectoryEvents, lead_events::LeadEvents, usage_events::UsageEvents, usage_grpc::UsageService,
+        wallet_events::WalletEvents,
+    },
     outbound::{NotConfigured, assignments::Distribution, provider::PaymentProvider, stripe::Stripe},
     workers::{recharge::Recharger, release::Releaser, settle::Settler},
 };
@@ -47,6 +53,10 @@ pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
 /// Nobody waits for captures, and what a batch costs hardly depends on its size: a few large ones leave more
 /// of the machine to those that somebody waits for.
 const CAPTURE_PACE: Duration = Duration::from_millis(150);
+/// The same, for counting messages: a month is a long time.
+const USAGE_PACE: Duration = Duration::from_millis(500);
+/// Messages counted in one statement at most.
+const USAGE_BATCH: usize = 1_024;
 
 /// Waits are shorter than the callers' deadlines, so that no transaction waits for somebody who has left.
 const TUNING: [(&str, &str); 2] = [("lock_timeout", "2500ms"), ("statement_timeout", "5s")];
@@ -95,6 +105,7 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
     let relay_stop = Shutdown::new();
     let (relay, relaying) = Relay::new(Outbox::new(SCHEMA), pool.clone(), deps.bus.clone(), relay_stop.clone());
     let relaying = tokio::spawn(relaying);
+    let usage = app::usage::Usage::new(pool.clone(), deps.clock.clone(), &config.usage_costs);
     let billing = app::Billing::new(pool.clone(), relay, deps.clock);
 
     let consume = |stream, consumer, handler: Arc<dyn BatchHandler>| {
@@ -109,6 +120,18 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
         consume(streams::BILLING, streams::BILLING_BILLING, Arc::new(WalletEvents::new(payments.clone()))),
         tokio::spawn(Recharger::new(payments.clone()).run(every, shutdown.clone())),
         tokio::spawn(Settler::new(payments).run(every, shutdown.clone())),
+        tokio::spawn(consumer::run(
+            deps.bus.clone(),
+            ConsumerSettings {
+                stream: streams::NOTIFY,
+                consumer: streams::NOTIFY_BILLING,
+                max_batch: USAGE_BATCH,
+                pace: USAGE_PACE,
+            },
+            Arc::new(UsageEvents::new(usage.clone())),
+            shutdown.clone(),
+        )),
+        tokio::spawn(workers::usage::run(usage.clone(), config.usage_every, shutdown.clone())),
         tokio::spawn({
             let assignments = Distribution::new(distribution, grpc::Caller::new(config.token.clone()));
             Releaser::new(billing.clone(), Arc::new(assignments), release_after)
@@ -124,6 +147,7 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
     let mut routes = grpc::builder().context("reflection")?;
     routes
         .add_service(BillingServer::with_interceptor(inbound::grpc::Service::new(billing), grpc::guard(&config.token)));
+    routes.add_service(UsageServer::with_interceptor(UsageService::new(usage), grpc::guard(&config.token)));
     routes.add_service(audit::server(pool.clone(), SCHEMA, TENANT_ROLE, &config.token));
     let served = tokio::try_join!(
         async { grpc::serve(listeners.grpc, routes, shutdown.clone()).await.context("gRPC server of billing") },

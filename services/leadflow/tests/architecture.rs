@@ -253,6 +253,11 @@ const BESIDE_TENANTS: &[(&str, &str, &[&str])] = &[
         ],
     ),
     (
+        "billing",
+        "messages are counted in batches of many tenants' events, and posted by a worker",
+        &["usage/count.rs", "usage/post.rs"],
+    ),
+    (
         "distribution",
         "events come in batches of many tenants, and workers look at all",
         &[
@@ -307,6 +312,7 @@ fn stores_of_one_tenant_take_its_transaction() {
         ("billing", "credits.rs"),
         ("billing", "disputes.rs"),
         ("billing", "statement.rs"),
+        ("billing", "usage_report.rs"),
         ("distribution", "configuration.rs"),
         ("distribution", "returns.rs"),
         ("distribution", "show.rs"),

@@ -25,7 +25,7 @@ use serde_json::Value;
 pub use openapi::document;
 pub use session::COOKIE;
 pub use table::{Party, Right, Route, Who, routes};
-pub use values::{Dollars, Time};
+pub use values::{Dollars, Exact, Time};
 
 use crate::{
     Config,

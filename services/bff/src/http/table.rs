@@ -312,6 +312,7 @@ pub fn routes() -> Vec<Route> {
         r::wallet::routes(),
         r::preferences::routes(),
         r::reports::routes(),
+        r::usage::routes(),
         r::audit::routes(),
         r::admin::routes(),
         super::docs::routes(),

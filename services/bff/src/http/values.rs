@@ -89,6 +89,62 @@ impl ToSchema for Dollars {
     }
 }
 
+/// A decimal number that may have many places, exact both ways as [`Dollars`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct Exact(String);
+
+impl Exact {
+    /// The longest that is read.
+    const LONGEST: usize = 40;
+
+    /// From the contract, which has plain decimals; empty is nothing.
+    #[must_use]
+    pub fn of(text: String) -> Self {
+        if text.is_empty() { Self("0".to_owned()) } else { Self(text) }
+    }
+
+    /// For the contract.
+    #[must_use]
+    pub fn into_text(self) -> String {
+        self.0
+    }
+}
+
+impl fmt::Debug for Exact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+impl Serialize for Exact {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        RawValue::from_string(self.0.clone()).map_err(S::Error::custom)?.serialize(serializer)
+    }
+}
+impl<'de> Deserialize<'de> for Exact {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        let text = raw.get();
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        let is_plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        if is_plain && text.len() <= Self::LONGEST {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(D::Error::custom("must be a decimal number such as 12.5"))
+        }
+    }
+}
+impl PartialSchema for Exact {
+    fn schema() -> RefOr<Schema> {
+        let description = "An exact decimal number, also of less than a cent";
+        ObjectBuilder::new().schema_type(Type::Number).description(Some(description)).into()
+    }
+}
+impl ToSchema for Exact {
+    fn name() -> Cow<'static, str> {
+        "Exact".into()
+    }
+}
+
 /// A moment, as RFC 3339 in UTC.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Time(String);
@@ -142,6 +198,19 @@ mod tests {
         }
         for text in ["\"25\"", "1e3", "1.005", "true", "null", "{}", "10000000000"] {
             assert!(serde_json::from_str::<Dollars>(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn exact_numbers_keep_their_places_both_ways() {
+        for text in ["0.0006", "15", "-1", "0.00069", "1.10"] {
+            let exact: Exact = serde_json::from_str(text).unwrap();
+            assert_eq!(serde_json::to_string(&exact).unwrap(), text);
+        }
+        assert_eq!(serde_json::to_string(&Exact::of(String::new())).unwrap(), "0");
+        let long = "1".repeat(41);
+        for text in ["\"25\"", "1e3", "true", "{}", "[]", long.as_str()] {
+            assert!(serde_json::from_str::<Exact>(text).is_err(), "{text}");
         }
     }
 

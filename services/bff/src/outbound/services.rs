@@ -5,7 +5,7 @@ use std::time::Duration;
 use leadflow_contracts::{
     accounts::{Member, Role, User, accounts_client::AccountsClient, people_client::PeopleClient},
     audit::audit_client::AuditClient,
-    billing::billing_client::BillingClient,
+    billing::{billing_client::BillingClient, usage_client::UsageClient},
     distribution::{
         catalogue_client::CatalogueClient, distribution_client::DistributionClient, returns_client::ReturnsClient,
     },
@@ -34,6 +34,7 @@ pub struct Services {
     people: PeopleClient<Channel>,
     accounts: AccountsClient<Channel>,
     billing: BillingClient<Channel>,
+    usage: UsageClient<Channel>,
     distribution: DistributionClient<Channel>,
     catalogue: CatalogueClient<Channel>,
     returns: ReturnsClient<Channel>,
@@ -59,6 +60,7 @@ impl Services {
             audits: audits.map(|(service, channel)| (service, AuditClient::new(channel.clone()))).into(),
             people: PeopleClient::new(accounts.clone()),
             accounts: AccountsClient::new(accounts),
+            usage: UsageClient::new(billing.clone()),
             billing: BillingClient::new(billing),
             distribution: DistributionClient::new(distribution.clone()),
             returns: ReturnsClient::new(distribution.clone()),
@@ -91,6 +93,12 @@ impl Services {
     #[must_use]
     pub fn billing(&self) -> BillingClient<Channel> {
         self.billing.clone()
+    }
+
+    /// What messages cost.
+    #[must_use]
+    pub fn usage(&self) -> UsageClient<Channel> {
+        self.usage.clone()
     }
 
     /// What is set up, and single leads.

@@ -11,6 +11,7 @@ mod release_holds;
 mod return_sales;
 mod set_threshold;
 mod statement;
+pub mod usage;
 
 use std::sync::Arc;
 

@@ -20,6 +20,9 @@ pub mod refunds;
 pub mod returns;
 pub mod save;
 pub mod statement;
+pub mod usage;
+pub mod usage_postings;
+pub mod usage_report;
 pub mod wallets;
 
 use std::error::Error;

@@ -3,3 +3,4 @@
 pub mod recharge;
 pub mod release;
 pub mod settle;
+pub mod usage;

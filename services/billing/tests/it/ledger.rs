@@ -100,6 +100,11 @@ async fn there_is_no_table_that_nothing_uses() {
         "refund_requests",
         "refunds",
         "sellers",
+        "usage_costs",
+        "usage_months",
+        "usage_postings",
+        "usage_seen",
+        "usage_terms",
         "wallets",
     ];
     assert_eq!(tables, used);

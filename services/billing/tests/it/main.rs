@@ -17,3 +17,4 @@ mod statements;
 mod support;
 mod tenancy;
 mod tenants;
+mod usage;

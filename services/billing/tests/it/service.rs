@@ -3,12 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use leadflow_billing::{Config, Deps, Listeners, config::PaymentSettings, outbound::stripe::StripeSettings};
+use leadflow_billing_domain::UsageKind;
 use leadflow_contracts::{
     Event,
     billing::{
         CreditWalletRequest, GetWalletRequest, HoldOutcome, HoldRequest, PlaceHoldsRequest,
         billing_client::BillingClient,
     },
+    events::{self, UsageRecorded},
     money_to_proto,
 };
 use leadflow_kernel::{BuyerId, EventId, SellerId};
@@ -45,6 +47,8 @@ async fn start(world: &World) -> Running {
         max_batch: 256,
         payments: PaymentSettings::read(&mut nothing_set),
         stripe: StripeSettings::read(&mut nothing_set),
+        usage_costs: [UsageKind::Email, UsageKind::Sms, UsageKind::Webhook].map(|kind| (kind, dec("0.01"))),
+        usage_every: Duration::from_secs(1),
     };
     let deps = Deps { bus: world.bus.clone(), clock: Arc::new(world.clock.clone()) };
     let stop = Shutdown::new();
@@ -157,4 +161,42 @@ async fn a_caller_without_the_services_token_is_let_in_nowhere() {
     }
     running.stop.cancel();
     running.task.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_replicas_count_messages_that_are_told_twice_and_post_them_when_the_month_is_over() {
+    let world = World::new().await;
+    let (one, two) = (start(&world).await, start(&world).await);
+    let seller = SellerId::new();
+    publish(&world, &seller_changed(seller, 1)).await;
+    for number in (0..40).chain(0..40) {
+        let sent = UsageRecorded {
+            message_id: format!("dlv_{number}"),
+            seller_id: seller.to_string(),
+            buyer_id: String::new(),
+            kind: events::UsageKind::Webhook.into(),
+            units: 1,
+            at_ms: at(SUNDAY).timestamp_millis(),
+        };
+        publish(&world, &sent).await;
+    }
+    let unreadable = UsageRecorded { message_id: "dlv_x".to_owned(), ..UsageRecorded::default() };
+    publish(&world, &unreadable).await;
+    wait::until("what cannot be read is put aside", PATIENCE, async || {
+        dlq::list(&world.bus, 1, 10).await.unwrap().len() == 1
+    })
+    .await;
+    let counted = "SELECT coalesce(sum(units), 0)::bigint FROM billing.usage_months";
+    wait::until("all are counted", PATIENCE, async || world.count(counted).await == 40).await;
+    world.clock.advance(chrono::TimeDelta::days(30));
+    wait::until("the month is posted", PATIENCE, async || {
+        world.count("SELECT count(*) FROM billing.usage_postings WHERE amount = 0.40").await == 1
+    })
+    .await;
+    for running in [one, two] {
+        running.stop.cancel();
+        running.task.await.unwrap().unwrap();
+    }
+    assert_eq!(world.count("SELECT count(*) FROM billing.postings").await, 1);
+    assert_eq!(world.count(counted).await, 40);
 }

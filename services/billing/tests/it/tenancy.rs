@@ -1,11 +1,16 @@
 //! Tenants are kept apart by PostgreSQL, also where a statement forgets to.
 
 use leadflow_billing::{SCHEMA, TENANT_ROLE};
+use leadflow_billing_domain::Markups;
+use leadflow_contracts::events::UsageKind;
 use leadflow_kernel::{BuyerId, PaymentId, SellerId};
 use leadflow_platform::db::Tenants;
 use leadflow_testkit::tenancy;
 
-use crate::support::*;
+use crate::{
+    support::*,
+    usage::{count, sent, usage},
+};
 
 /// A tenant that has a row in every table: money, a sale that was paid, and an open hold.
 async fn busy_tenant(world: &World) -> (SellerId, BuyerId) {
@@ -15,6 +20,18 @@ async fn busy_tenant(world: &World) -> (SellerId, BuyerId) {
     billing.place_holds(seller, &[sold.clone(), open]).await.unwrap();
     capture(&billing, &[message(&assigned(&[&sold]))]).await.unwrap();
     card_payments(world, seller, buyer).await;
+    let usage = usage(world);
+    count(&usage, &[sent(seller, UsageKind::Email, SUNDAY)]).await.unwrap();
+    let markups = Markups { email: Some(dec("7")), ..Markups::default() };
+    usage.set_markups(None, seller, markups).await.unwrap();
+    sqlx::query(
+        "INSERT INTO billing.usage_postings (seller_id, month, posting_id, units, exact, amount, at) \
+         VALUES ($1, '2026-10-01', $1, 1, 0.01, 0.01, now())",
+    )
+    .bind(seller.uuid())
+    .execute(world.pool())
+    .await
+    .unwrap();
     (seller, buyer)
 }
 
@@ -68,6 +85,9 @@ async fn without_any_condition_only_the_tenants_rows_are_seen_and_changed() {
         "refund_requests",
         "refunds",
         "sellers",
+        "usage_months",
+        "usage_postings",
+        "usage_terms",
         "wallets",
     ] {
         assert!(proven.contains(&format!("billing.{table}")), "{table}: {proven:?}");

@@ -21,4 +21,5 @@ mod rows;
 mod story;
 mod suppliers;
 mod team;
+mod usage;
 mod world;

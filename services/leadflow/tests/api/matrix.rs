@@ -107,6 +107,12 @@ fn example(method: &Method, path: &str, own: &Own<'_>) -> Option<Example> {
         }
         ("GET", "/api/audit" | "/api/admin/audit" | "/api/admin/sellers") => plain(path, 200),
         ("GET", "/api/admin/sellers/{id}") => plain(&format!("/api/admin/sellers/{}", own.spare_seller), 200),
+        ("GET", "/api/admin/sellers/{id}/usage-terms") => {
+            plain(&format!("/api/admin/sellers/{}/usage-terms", own.spare_seller), 200)
+        }
+        ("PUT", "/api/admin/sellers/{id}/usage-terms") => {
+            with(&format!("/api/admin/sellers/{}/usage-terms", own.spare_seller), json!({ "smsMarkupPercent": 5 }), 200)
+        }
         ("POST", "/api/admin/sellers/{id}/suspend") => {
             plain(&format!("/api/admin/sellers/{}/suspend", own.spare_seller), 200)
         }

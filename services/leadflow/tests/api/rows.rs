@@ -133,9 +133,10 @@ async fn leads_are_found_and_counted_by_what_is_asked_for() {
         let found = client.get(&format!("/api/leads?{query}"), token).await.ok(200);
         assert_eq!(found["leads"].as_array().unwrap().len(), wanted, "{query}: {found}");
     }
-    for (token, kinds) in
-        [(seller, ["overview", "revenue", "buyers", "usage"].as_slice()), (buyer, &["overview", "spending", "leads"])]
-    {
+    for (token, kinds) in [
+        (seller, ["overview", "revenue", "buyers", "suppliers"].as_slice()),
+        (buyer, &["overview", "spending", "leads"]),
+    ] {
         for kind in kinds {
             let report = client.get(&format!("/api/reports?type={kind}&days=2"), token).await.ok(200);
             has(&report["overview"], &json!({ "sold": 1, "assignments": 1, "amount": 25.0 }));

@@ -67,15 +67,22 @@ impl Notifier {
         }
 
         attempted.retain(|(_, delivery, ..)| stored.contains(delivery));
+        let mut sent = Vec::new();
         let mut told = self.change_health(&mut transaction, &ailing, &attempted, now).await?;
         let by_delivery: HashMap<DeliveryId, &Finished> = results.iter().map(|f| (f.job.key.id, f)).collect();
         for ending in endings.iter().filter(|e| e.status != Status::Pending && stored.contains(&e.delivery)) {
-            let Some(job) = by_delivery.get(&ending.delivery).map(|finished| &finished.job) else { continue };
+            let Some(finished) = by_delivery.get(&ending.delivery) else { continue };
+            let job = &finished.job;
             let error = (ending.status == Status::GaveUp).then_some(ending.error.as_str());
             let attempts = u32::try_from(ending.attempts_made).unwrap_or(0);
             let trace = job.traceparent.as_deref();
             told.push(events::delivery_ended(&job.key, job.endpoint.id, attempts, error, now, trace));
+            if let (Status::Delivered, End::Attempted(attempt)) = (ending.status, &finished.end) {
+                sent.push(events::webhook_sent(&job.key, attempt.started_at, trace));
+            }
         }
+        // Events of one kind beside each other are one message of the stream.
+        told.append(&mut sent);
         let pending = self.outbox.append(&mut transaction, told).await?;
         transaction.commit().await?;
         self.relay.send(pending);

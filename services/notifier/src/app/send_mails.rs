@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::Notifier;
 use crate::{
-    outbound::mail::Mails,
+    outbound::{events, mail::Mails},
     store::mails::{self, MailEnd, MailJob},
 };
 
@@ -37,13 +37,26 @@ impl Notifier {
         let jobs = mails::claim(&mut connection, lease, now, now + self.mail_lease, BATCH).await?;
         drop(connection);
         let ended = join_all(jobs.iter().map(async |job| (job, self.attempt(mails, job).await))).await;
-        let mut connection = self.pool.acquire().await?;
         for (job, end) in ended {
-            if !mails::finish(&mut connection, job.event, lease, &end, self.clock.now()).await? {
-                tracing::warn!(event_id = %job.event, "a mail's end came after its lease: it may be sent twice");
-            }
+            self.record_mail(job, lease, &end).await?;
         }
         Ok(jobs.len())
+    }
+
+    /// Records how an attempt ended, and that its tenant pays for it if it was sent, in one transaction.
+    async fn record_mail(&self, job: &MailJob, lease: Uuid, end: &MailEnd) -> Result<(), sqlx::Error> {
+        let now = self.clock.now();
+        let mut transaction = self.pool.begin().await?;
+        if !mails::finish(&mut transaction, job.event, lease, end, now).await? {
+            tracing::warn!(event_id = %job.event, "a mail's end came after its lease: it may be sent twice");
+            return Ok(());
+        }
+        let paid_by = job.seller.filter(|_| *end == MailEnd::Sent);
+        let told = paid_by.map(|seller| events::mail_sent(job.event, seller, now)).into_iter().collect();
+        let pending = self.outbox.append(&mut transaction, told).await?;
+        transaction.commit().await?;
+        self.relay.send(pending);
+        Ok(())
     }
 
     async fn attempt(&self, mails: &Mails, job: &MailJob) -> MailEnd {

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use leadflow_contracts::{events, time_to_ms};
-use leadflow_kernel::{EndpointId, EventId};
+use leadflow_kernel::{EndpointId, EventId, SellerId};
 use leadflow_messaging::Envelope;
 
 use crate::{model::DeliveryKey, store::endpoints::Ailing};
@@ -31,6 +31,36 @@ pub fn delivery_ended(
         ended_at_ms: time_to_ms(at),
     };
     Envelope::new(EventId::derive(&[b"ended", key.id.as_bytes()]), &event, at).caused_by(traceparent)
+}
+
+/// A webhook has arrived, which the seller pays for: once, whatever it took. The message's id is the delivery's, so one
+/// that arrives again, because its first result was lost, is the same message.
+#[must_use]
+pub fn webhook_sent(key: &DeliveryKey, at: DateTime<Utc>, traceparent: Option<&str>) -> Envelope {
+    let event = events::UsageRecorded {
+        message_id: key.id.to_string(),
+        seller_id: key.seller.to_string(),
+        buyer_id: key.buyer.to_string(),
+        kind: events::UsageKind::Webhook.into(),
+        units: 1,
+        at_ms: time_to_ms(at),
+    };
+    Envelope::new(EventId::derive(&[b"usage", key.id.as_bytes()]), &event, at).caused_by(traceparent)
+}
+
+/// A mail was taken by the mail server, which its tenant pays for. The message's id is that of the event that asked for
+/// it, as in its `Message-ID`.
+#[must_use]
+pub fn mail_sent(event: EventId, seller: SellerId, at: DateTime<Utc>) -> Envelope {
+    let usage = events::UsageRecorded {
+        message_id: event.to_string(),
+        seller_id: seller.to_string(),
+        buyer_id: String::new(),
+        kind: events::UsageKind::Email.into(),
+        units: 1,
+        at_ms: time_to_ms(at),
+    };
+    Envelope::new(EventId::derive(&[b"usage", event.as_bytes()]), &usage, at)
 }
 
 /// An endpoint was switched off by the system.

@@ -32,6 +32,8 @@ pub struct MailJob {
     pub event: EventId,
     /// What its contents are sealed with.
     pub id: MailId,
+    /// The tenant; none for an administrator.
+    pub seller: Option<SellerId>,
     /// What it is about; none: a kind that this release does not know.
     pub kind: Option<MailKind>,
     /// Address, name and token, sealed.
@@ -92,7 +94,7 @@ pub async fn claim(
          WHERE event_id = ANY(ARRAY( \
            SELECT event_id FROM notifier.mails WHERE status = 'WAITING' AND due_at <= $2 AND expires_at > $2 \
            ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED)) \
-         RETURNING event_id, mail_id, kind, sealed, attempts_made",
+         RETURNING event_id, mail_id, seller_id, kind, sealed, attempts_made",
     )
     .bind(lease)
     .bind(now)
@@ -160,6 +162,7 @@ fn job(row: &PgRow) -> Result<MailJob, sqlx::Error> {
     Ok(MailJob {
         event: EventId::from_uuid(row.try_get("event_id")?),
         id: MailId::from_uuid(row.try_get("mail_id")?),
+        seller: row.try_get::<Option<Uuid>, _>("seller_id")?.map(SellerId::from_uuid),
         kind: MailKind::of(row.try_get("kind")?),
         sealed: row.try_get("sealed")?,
         attempt: u32::try_from(row.try_get::<i32, _>("attempts_made")?).unwrap_or_default(),

@@ -24,7 +24,10 @@ use serde_json::{Value, json};
 use sqlx::Row as _;
 use tokio::{net::TcpListener, sync::Notify};
 
-use crate::world::{PATIENCE, TOKEN, World};
+use crate::{
+    usage::Heard,
+    world::{PATIENCE, TOKEN, World},
+};
 
 const ADDRESS: &str = "sam@example.com";
 const SECRET: &str = "thetokenthatnobodymaysee";
@@ -121,7 +124,9 @@ fn message(event: &events::MailWanted) -> Message {
 
 /// The use cases and the handler, without the loops around them.
 fn bare(world: &World) -> (Notifier, MailsWanted) {
-    let (relay, _) = Relay::new(Outbox::new(SCHEMA), world.db.pool().clone(), world.bus.clone(), Shutdown::new());
+    let (relay, relaying) =
+        Relay::new(Outbox::new(SCHEMA), world.db.pool().clone(), world.bus.clone(), Shutdown::new());
+    tokio::spawn(relaying);
     let (clock, keys) = (Arc::new(world.clock.clone()), world.config().keys);
     let client = Client::new(Options::default()).unwrap();
     let notifier = Notifier::new(world.db.pool().clone(), relay, clock, keys, client, Duration::from_secs(60));
@@ -195,6 +200,7 @@ async fn a_mail_told_twice_and_sent_by_two_at_once_is_one() {
     let ((one, handler), (other, other_handler)) = (bare(&world), bare(&world));
     let told = message(&wanted(&world, events::MailKind::ResetPassword, 3_600));
     let twice = [told.clone(), told.clone()];
+    let (told_id, told_payload) = (told.id.to_string(), told.payload.clone());
     let (a, b) = tokio::join!(handler.handle(&twice), other_handler.handle(&twice));
     a.and(b).unwrap();
     let mails = sandbox.mails();
@@ -223,6 +229,30 @@ async fn a_mail_told_twice_and_sent_by_two_at_once_is_one() {
     assert_eq!(other.send_mails(&mails).await.unwrap(), 1);
     let arrived = sandbox.arrived().await;
     assert_eq!((arrived.len(), &arrived[0]["repeated"]), (2, &json!(true)));
+    // Whose it is pays for it once: sent again, it is the same message.
+    let told = Heard::on(&world).wait_for(1).await;
+    let wanted = events::MailWanted::decode(told_payload).unwrap();
+    assert_eq!(told.len(), 1);
+    assert_eq!((told[0].message_id.clone(), told[0].kind(), told[0].units), (told_id, events::UsageKind::Email, 1));
+    assert_eq!((&told[0].seller_id, told[0].buyer_id.as_str()), (&wanted.seller_id, ""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_that_is_not_sent_or_belongs_to_no_tenant_is_not_paid_for() {
+    let (sandbox, world) = (Sandbox::start().await, World::empty().await);
+    let (notifier, handler) = bare(&world);
+    let mails = sandbox.mails();
+    let administrators =
+        events::MailWanted { seller_id: String::new(), ..wanted(&world, events::MailKind::ResetPassword, 3_600) };
+    handler.handle(&[message(&administrators)]).await.unwrap();
+    assert_eq!(notifier.send_mails(&mails).await.unwrap(), 1);
+    for status in [451, 550] {
+        sandbox.refuse(status, 1).await;
+        handler.handle(&[message(&wanted(&world, events::MailKind::VerifyEmail, 60))]).await.unwrap();
+        assert_eq!(notifier.send_mails(&mails).await.unwrap(), 1);
+    }
+    assert_eq!(world.count("SELECT count(*) FROM notifier.mails WHERE status = 'SENT'").await, 1);
+    assert_eq!(world.count("SELECT count(*) FROM notifier.outbox").await, 0, "nothing to tell");
 }
 
 #[tokio::test(flavor = "multi_thread")]

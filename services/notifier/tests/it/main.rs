@@ -10,4 +10,5 @@ mod replicas;
 mod rotation;
 mod statements;
 mod tenancy;
+mod usage;
 mod world;

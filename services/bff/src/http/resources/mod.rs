@@ -22,6 +22,7 @@ pub(super) mod subscriptions;
 pub(super) mod supplier_people;
 pub(super) mod suppliers;
 pub(super) mod team;
+pub(super) mod usage;
 mod user;
 pub(super) mod wallet;
 

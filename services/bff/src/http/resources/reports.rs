@@ -15,7 +15,10 @@ use leadflow_kernel::{Currency, Money, SellerId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{OK, TENANT};
+use super::{
+    OK, TENANT,
+    usage::{self, UsageReport},
+};
 use crate::http::{
     Api, dates,
     input::Query,
@@ -34,7 +37,7 @@ pub(in crate::http) fn routes() -> Vec<Route> {
     vec![
         Route::get("/api/reports", TENANT, "Leads and money by day, and by what the report is about", show)
             .query::<Asked>()
-            .answers::<Report>(OK, "The report"),
+            .answers::<Answer>(OK, "The report"),
     ]
 }
 
@@ -53,6 +56,8 @@ enum About {
     /// Of a seller, by buyer.
     Buyers,
     /// Of a seller, by supplier.
+    Suppliers,
+    /// Of a seller: messages that were sent, and what they cost, by month, kind and buyer.
     Usage,
 }
 
@@ -62,7 +67,7 @@ impl About {
             (_, Self::Overview) | (Role::Buyer, Self::Leads) => Some(Dimension::Category),
             (Role::Buyer, Self::Spending) | (Role::Seller, Self::Revenue) => Some(Dimension::Campaign),
             (Role::Seller, Self::Buyers) => Some(Dimension::Buyer),
-            (Role::Seller, Self::Usage) => Some(Dimension::Supplier),
+            (Role::Seller, Self::Suppliers) => Some(Dimension::Supplier),
             _ => None,
         }
     }
@@ -136,8 +141,23 @@ struct Report {
     rows: Vec<Row>,
 }
 
-async fn show(State(api): State<Api>, me: Me, Query(asked): Query<Asked>) -> Result<Json<Report>, Problem> {
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = ReportAnswer)]
+enum Answer {
+    /// Of type `usage`.
+    Usage(UsageReport),
+    /// Of the other types.
+    Leads(Report),
+}
+
+async fn show(State(api): State<Api>, me: Me, Query(asked): Query<Asked>) -> Result<Json<Answer>, Problem> {
     let about = asked.r#type.unwrap_or(About::Overview);
+    if me.role() == Role::Seller && about == About::Usage {
+        let (tenant, range) = (me.tenant()?, range(&api, &asked)?);
+        let report = usage::report(&api, tenant, range, buyers(&api, tenant)).await?;
+        return Ok(Json(Answer::Usage(report)));
+    }
     let dimension = about.dimension(me.role()).ok_or_else(|| bad_query("there is no such report for your role"))?;
     let (from_ms, until_ms) = range(&api, &asked)?;
     let tenant = me.tenant()?;
@@ -152,14 +172,14 @@ async fn show(State(api): State<Api>, me: Me, Query(asked): Query<Asked>) -> Res
     let (days, sums) = (days.into_inner().days, sums.into_inner().sums);
     let overview = totals(&days)?;
     let names = names(&api, tenant, dimension, &sums).await;
-    Ok(Json(Report {
+    Ok(Json(Answer::Leads(Report {
         r#type: about,
         start_date: Time::from_ms(from_ms),
         end_date: Time::from_ms(until_ms),
         overview,
         days: days.into_iter().map(day).collect(),
         rows: sums.into_iter().map(|sum| row(sum, &names)).collect(),
-    }))
+    })))
 }
 
 fn range(api: &Api, asked: &Asked) -> Result<(i64, i64), Problem> {
@@ -247,12 +267,7 @@ async fn names(api: &Api, tenant: SellerId, dimension: Dimension, sums: &[Sum]) 
             let rows = listed.map(|answer| answer.into_inner().categories).unwrap_or_default();
             rows.into_iter().map(|one| (one.category_id, one.name)).collect()
         }
-        Dimension::Buyer => {
-            let message = ListBuyersRequest { limit: NAMED, after: String::new() };
-            let listed = services.accounts().list_buyers(services.request(tenant, message)).await;
-            let rows = listed.map(|answer| answer.into_inner().buyers).unwrap_or_default();
-            rows.into_iter().map(|one| (one.buyer_id, one.company_name)).collect()
-        }
+        Dimension::Buyer => buyers(api, tenant).await,
         Dimension::Supplier | Dimension::Unspecified => {
             let message = ListSuppliersRequest { limit: NAMED, after: String::new() };
             let listed = services.accounts().list_suppliers(services.request(tenant, message)).await;
@@ -260,4 +275,13 @@ async fn names(api: &Api, tenant: SellerId, dimension: Dimension, sums: &[Sum]) 
             rows.into_iter().map(|one| (one.supplier_id, one.name)).collect()
         }
     }
+}
+
+/// Names of buyers; none while they cannot be had.
+async fn buyers(api: &Api, tenant: SellerId) -> HashMap<String, String> {
+    let services = &api.services;
+    let message = ListBuyersRequest { limit: NAMED, after: String::new() };
+    let listed = services.accounts().list_buyers(services.request(tenant, message)).await;
+    let rows = listed.map(|answer| answer.into_inner().buyers).unwrap_or_default();
+    rows.into_iter().map(|one| (one.buyer_id, one.company_name)).collect()
 }

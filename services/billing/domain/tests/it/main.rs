@@ -12,3 +12,4 @@ mod recharge;
 mod returns;
 mod standing;
 mod support;
+mod usage;
