@@ -11,7 +11,7 @@ CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 LEADFLOW := $(TARGET_DIR)/debug/leadflow
 
-.PHONY: help up down logs demo test fuzz-api bench chaos lint doctor clean tools build
+.PHONY: help up down logs demo test fuzz-api bean-check bench chaos lint doctor clean tools build
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,11 @@ test: tools ## Every test, on private PostgreSQL and nats-server
 fuzz-api: tools build ## Thousands of made-up requests to the API: no answer may be a 5xx or outside the document
 	@scripts/tools.sh fuzz
 	@scripts/fuzz-api.sh $(LEADFLOW)
+
+bean-check: tools ## What the ledger's export looks like to beancount, with postings of every kind
+	@scripts/tools.sh beancount
+	LEADFLOW_BEAN_CHECK="$$(cd "$${LEADFLOW_HOME:-.leadflow}/tools" && pwd -P)/beancount/bin/bean-check" \
+	  $(CARGO) test --locked -p leadflow-billing --test it export::
 
 bench: tools ## Speed, as ratios to this machine's own limits (release build)
 	$(CARGO) build --release --locked -p leadflow

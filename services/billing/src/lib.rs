@@ -3,6 +3,7 @@
 
 pub mod app;
 pub mod config;
+pub mod export;
 pub mod inbound;
 pub mod outbound;
 mod store;

@@ -12,6 +12,7 @@ pub mod customers;
 pub mod directory;
 pub mod disputes;
 pub mod holds;
+pub mod ledger;
 pub mod pay;
 pub mod payments;
 pub mod place;

@@ -6,6 +6,7 @@ mod confirm;
 mod credits;
 mod directory;
 mod events;
+mod export;
 mod holds;
 mod ledger;
 mod limits;

@@ -7,6 +7,7 @@ mod dlq;
 mod doctor;
 mod down;
 mod events;
+mod ledger;
 mod logs;
 mod migrate;
 mod secrets;
@@ -49,6 +50,9 @@ enum Command {
     /// People who run the platform
     #[command(subcommand)]
     Admin(admin::Command),
+    /// Every movement of money, for accountants
+    #[command(subcommand)]
+    Ledger(ledger::Command),
     /// The key that webhook secrets are stored with
     #[command(subcommand)]
     Secrets(secrets::Command),
@@ -75,6 +79,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Events(command) => events::run(command).await,
         Command::Dlq(command) => dlq::run(command).await,
         Command::Admin(command) => admin::run(command).await,
+        Command::Ledger(command) => ledger::run(command).await,
         Command::Secrets(command) => secrets::run(command).await,
         Command::Bench(args) => crate::bench::run(args).await,
         Command::Settings => Ok(settings::run()),
