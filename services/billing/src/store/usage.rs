@@ -79,16 +79,19 @@ pub async fn terms(
     .bind(sellers.iter().map(|seller| seller.uuid()).collect::<Vec<Uuid>>())
     .fetch_all(connection)
     .await?;
-    let mut found: HashMap<SellerId, (Option<String>, Vec<(DateTime<Utc>, Markups)>)> = HashMap::new();
+    let mut zones: HashMap<SellerId, Option<String>> = HashMap::new();
+    let mut markups: HashMap<SellerId, Vec<(DateTime<Utc>, Markups)>> = HashMap::new();
     for row in &rows {
-        let (zone, markups) = found.entry(SellerId::from_uuid(row.try_get("seller_id")?)).or_default();
-        *zone = row.try_get("time_zone")?;
+        let seller = SellerId::from_uuid(row.try_get("seller_id")?);
+        zones.insert(seller, row.try_get("time_zone")?);
         if let Some(since) = row.try_get("since")? {
-            markups.push((since, read_markups(row)?));
+            markups.entry(seller).or_default().push((since, read_markups(row)?));
         }
     }
-    let terms = |(time_zone, markups)| SellerTerms { time_zone, markups: History::new(markups) };
-    Ok(found.into_iter().map(|(seller, found)| (seller, terms(found))).collect())
+    let terms = |(seller, time_zone): (SellerId, Option<String>)| {
+        (seller, SellerTerms { time_zone, markups: History::new(markups.remove(&seller).unwrap_or_default()) })
+    };
+    Ok(zones.into_iter().map(terms).collect())
 }
 
 /// Adds the messages that were not counted before to their months. How many these were. No message may be named twice.

@@ -100,6 +100,7 @@ impl Usage {
     /// Writes down what messages cost from now on, once.
     async fn write_costs(&self) -> Result<(), sqlx::Error> {
         let write = async || usage::set_costs(&mut *self.pool.acquire().await?, &self.costs, self.clock.now()).await;
-        self.costs_are_written.get_or_try_init(write).await.map(|()| ())
+        self.costs_are_written.get_or_try_init(write).await?;
+        Ok(())
     }
 }
