@@ -157,12 +157,12 @@ async fn what_is_too_old_to_be_known_is_not_counted() {
         assert!(matches!(outcome, Err(HandleError::Permanent(_))), "{outcome:?}");
     }
     assert_eq!(units(&world).await, 0, "a batch is counted as a whole or not");
-    count(&usage, &[good.clone()]).await.unwrap();
+    count(&usage, std::slice::from_ref(&good)).await.unwrap();
 
     // It is known for longer than it would be counted.
     world.clock.advance(TimeDelta::days(30));
     assert_eq!(step(&usage).await.unwrap().forgotten, 0);
-    count(&usage, &[good.clone()]).await.unwrap_err();
+    count(&usage, std::slice::from_ref(&good)).await.unwrap_err();
     world.clock.advance(TimeDelta::days(4));
     assert_eq!(step(&usage).await.unwrap().forgotten, 1);
     count(&usage, &[good]).await.unwrap_err();

@@ -13,7 +13,7 @@ pub(super) const ALL: &[Invariant] = &[
     },
     Invariant {
         name: "posting_is_whole",
-        sentence: "Every posting has entries, exactly one of them on a wallet, all of its own tenant; every entry has its posting.",
+        sentence: "Every posting has entries, exactly one of them on a wallet (but for usage: none), all of its own tenant; every entry has its posting.",
         only_when_settled: false,
         checked: "SELECT 1 FROM billing.postings",
         broken: "SELECT format('posting %s has %s entries, %s on wallets, %s of another tenant or no account', p.posting_id,
@@ -21,8 +21,8 @@ pub(super) const ALL: &[Invariant] = &[
                      count(e.posting_id) FILTER (WHERE w.seller_id IS DISTINCT FROM p.seller_id))
                  FROM billing.postings p
                  LEFT JOIN billing.entries e USING (posting_id) LEFT JOIN billing.accounts w USING (account_id)
-                 GROUP BY p.posting_id
-                 HAVING count(e.posting_id) = 0 OR count(*) FILTER (WHERE w.kind = 'buyer_wallet') <> 1
+                 GROUP BY p.posting_id, p.kind
+                 HAVING count(e.posting_id) = 0 OR count(*) FILTER (WHERE w.kind = 'buyer_wallet') <> CASE p.kind WHEN 'usage' THEN 0 ELSE 1 END
                      OR count(e.posting_id) FILTER (WHERE w.seller_id IS DISTINCT FROM p.seller_id) > 0
                  UNION ALL
                  SELECT format('entry %s of posting %s belongs to no posting', e.line, e.posting_id)
