@@ -35,8 +35,8 @@ pub use config::Config;
 
 use crate::{
     inbound::{
-        directory_events::DirectoryEvents, lead_events::LeadEvents, usage_events::UsageEvents, usage_grpc::UsageService,
-        wallet_events::WalletEvents,
+        directory_events::DirectoryEvents, lead_events::LeadEvents, usage_events::UsageEvents,
+        usage_grpc::UsageService, wallet_events::WalletEvents,
     },
     outbound::{NotConfigured, assignments::Distribution, provider::PaymentProvider, stripe::Stripe},
     workers::{recharge::Recharger, release::Releaser, settle::Settler},
