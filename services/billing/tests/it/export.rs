@@ -142,6 +142,7 @@ impl Books {
                 "lost",
                 vec![(BuyerWallet, "0.00"), (Disputed, "-100.00"), (CardClearing, "100.00")],
             ),
+            (PostingKind::DebtRepaid, "Repayment", vec![(BuyerWallet, "-10.00"), (BuyerDebt, "10.00")]),
             (PostingKind::Usage, "Messages of 2026-10", vec![(SellerEarnings, "-1.15"), (PlatformUsage, "1.15")]),
         ] {
             self.post(world.pool(), kind, text, &entries).await;
@@ -191,7 +192,7 @@ async fn postings_of_every_kind_are_written_and_beancount_takes_them() {
     assert_eq!(kinds, known, "a kind of posting is not written here");
 
     let (text, exported) = written(&world, Part::default(), Format::Beancount).await;
-    assert_eq!((exported.postings, exported.lines), (22, 50));
+    assert_eq!((exported.postings, exported.lines), (24, 54));
     bean_check(&text);
     let (again, _) = written(&world, Part::default(), Format::Beancount).await;
     assert_eq!(text, again);
@@ -200,7 +201,7 @@ async fn postings_of_every_kind_are_written_and_beancount_takes_them() {
         "  time: \"2026-10-02T23:30:00.000000Z\"\n  Liabilities:Seller-",
         ":Card-Clearing  100.00 USD\n",
         ":Debt:Buyer-",
-        "2026-10-17 balance Income:Seller-",
+        "2026-10-18 balance Income:Seller-",
     ] {
         assert!(text.contains(wanted), "{wanted:?} is not in\n{text}");
     }
@@ -250,7 +251,7 @@ async fn parts_of_a_file_are_the_whole_and_balances_go_on_from_one_to_the_next()
     let part = |seller, from, to| Part { seller, from, to };
     let (all, _) = written(&world, Part::default(), Format::Csv).await;
     let all = rows(&all);
-    assert_eq!(all.len(), 50);
+    assert_eq!(all.len(), 54);
     let mut halves = Vec::new();
     for (from, to) in [(None, day("2026-10-06")), (day("2026-10-07"), day("2026-10-07")), (day("2026-10-08"), None)] {
         halves.extend(rows(&written(&world, part(None, from, to), Format::Csv).await.0));

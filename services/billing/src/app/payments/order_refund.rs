@@ -91,11 +91,13 @@ impl Payments {
     /// [`AppError::Database`].
     pub async fn ask_about_refunds(&self, limit: i64) -> Result<usize, AppError> {
         let now = self.now();
-        let open = {
+        let mut open = {
             let mut connection = self.billing.pool.acquire().await?;
             refunds::claim(&mut connection, now, now + LEASE, limit).await?
         };
         let count = open.len();
+        // The oldest first: where only the charge's total is left to tell by, it is the likelier to have been made.
+        open.sort_by_key(|refund| refund.id);
         for refund in open {
             if let Err(error) = self.order_refund(&refund).await {
                 tracing::warn!(refund_id = %refund.id, %error, "what became of a refund is not booked yet");
