@@ -3,7 +3,8 @@
 use leadflow_contracts::{
     common::{self, Outcome},
     distribution::{
-        Dimension, ListCampaignsRequest, ListLeadsRequest, ListPurchasesRequest, SumByDayRequest, SumByRequest,
+        Dimension, ListCampaignsRequest, ListLeadsRequest, ListPurchasesRequest, PurchaseStanding, SumByDayRequest,
+        SumByRequest,
     },
 };
 use leadflow_distribution_domain::{Status, ask};
@@ -18,7 +19,7 @@ use crate::{
         catalogue::{
             campaigns::CampaignFilter,
             leads::LeadFilter,
-            purchases::PurchaseFilter,
+            purchases::{PurchaseFilter, Standing},
             sums::{By, Whose},
         },
         leads::stored_outcome,
@@ -100,6 +101,14 @@ pub fn purchases(wanted: &ListPurchasesRequest) -> Result<PurchaseFilter, tonic:
         category: optional_id(&wanted.category_id, "category_id")?,
         from,
         until,
+        standing: match wanted.standing() {
+            PurchaseStanding::Unspecified => None,
+            PurchaseStanding::Unseen => Some(Standing::Unseen),
+            PurchaseStanding::Viewed => Some(Standing::Viewed),
+            PurchaseStanding::ReturnRequested => Some(Standing::ReturnRequested),
+            PurchaseStanding::Returned => Some(Standing::Returned),
+            PurchaseStanding::ReturnRejected => Some(Standing::ReturnRejected),
+        },
     })
 }
 

@@ -6,8 +6,8 @@ use leadflow_contracts::{
     distribution::{
         CampaignRow, Category, GetCategoryRequest, GetLeadRequest, GetSubscriptionRequest, Lead, ListCampaignsRequest,
         ListCategoriesRequest, ListLeadsRequest, ListLeadsResponse, ListPurchasesRequest, ListPurchasesResponse,
-        MarkViewedRequest, PutCampaignRequest, PutCategoryRequest, PutSubscriptionRequest, SumByDayRequest,
-        SumByRequest, catalogue_server::Catalogue as _, distribution_server::Distribution as _,
+        MarkViewedRequest, PurchaseStanding, PutCampaignRequest, PutCategoryRequest, PutSubscriptionRequest,
+        SumByDayRequest, SumByRequest, catalogue_server::Catalogue as _, distribution_server::Distribution as _,
     },
 };
 use leadflow_distribution::{app::Posted, inbound::catalogue::CatalogueService};
@@ -297,6 +297,18 @@ async fn a_buyer_sees_his_own_purchases_and_when_he_first_looked() {
     }
     world.clock.advance(chrono::TimeDelta::minutes(1));
     let again = view(tenant.seller, buyers[0], &first.assignment_id).await.unwrap().into_inner();
+    let standing = async |buyer, standing: PurchaseStanding| {
+        many(ListPurchasesRequest { standing: standing.into(), ..ask(buyer) }).await
+    };
+    for (buyer, wanted, found) in [
+        (buyers[0], PurchaseStanding::Viewed, 1),
+        (buyers[0], PurchaseStanding::Unseen, 2),
+        (buyers[0], PurchaseStanding::Returned, 0),
+        (buyers[1], PurchaseStanding::Viewed, 0),
+        (buyers[1], PurchaseStanding::Unseen, 3),
+    ] {
+        assert_eq!(standing(buyer, wanted).await, found, "{wanted:?}");
+    }
     let listed = purchases(&service, tenant.seller, ask(buyers[0])).await;
     assert_eq!((again.viewed_at_ms, &again), (looked, &listed.purchases[0]));
     assert_eq!(listed.purchases[1].viewed_at_ms, 0);

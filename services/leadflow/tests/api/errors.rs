@@ -83,6 +83,8 @@ async fn whatever_is_sent_is_answered_with_what_is_wrong_with_it() {
         ("/api/campaigns?limit=x", seller, 400),
         ("/api/campaigns?after=x", seller, 400),
         ("/api/campaigns?status=SLEEPING", seller, 400),
+        ("/api/leads?status=VIEWED", seller, 400),
+        ("/api/leads?status=DISTRIBUTED", buyer, 400),
         ("/api/leads?page=0", seller, 400),
         ("/api/leads?page=1000000", seller, 400),
         ("/api/leads?startDate=yesterday", seller, 400),

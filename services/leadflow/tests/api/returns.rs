@@ -101,6 +101,9 @@ async fn a_lead_is_sold_returned_and_paid_back() {
     let (told, _) = feed.until("lead.returned").await;
     assert_eq!((&told.data["assignmentId"], &told.data["price"]), (&json!(assignment), &json!(25.0)));
     feed.until("wallet.credited").await;
+    assert_eq!(client.get("/api/leads?status=RETURN_REQUESTED", buyer).await.ok(200)["leads"], json!([]));
+    let undone = client.get("/api/leads?status=RETURNED", buyer).await.ok(200);
+    assert_eq!((&undone["leads"][0]["assignmentId"], &undone["pagination"]["total"]), (&json!(assignment), &json!(1)));
     let mine = client.get("/api/leads", buyer).await.ok(200);
     assert_eq!((&mine["leads"][0]["status"], &mine["leads"][0]["returnId"]), (&json!("RETURNED"), &json!(id)));
     let sold = client.get("/api/leads", seller).await.ok(200);

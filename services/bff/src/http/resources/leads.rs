@@ -8,7 +8,8 @@ use leadflow_contracts::{
     accounts::Role,
     common::Outcome,
     distribution::{
-        GetLeadRequest, Lead, ListLeadsRequest, ListPurchasesRequest, MarkViewedRequest, Purchase, ReturnState,
+        GetLeadRequest, Lead, ListLeadsRequest, ListPurchasesRequest, MarkViewedRequest, Purchase, PurchaseStanding,
+        ReturnState,
     },
     notifier::{Delivery, ListDeliveriesRequest},
 };
@@ -45,7 +46,7 @@ pub(in crate::http) fn routes() -> Vec<Route> {
     ]
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
 enum LeadStatus {
     Pending,
@@ -67,17 +68,6 @@ impl LeadStatus {
             Outcome::Pending | Outcome::Conflict | Outcome::Unspecified => Self::Pending,
         }
     }
-
-    const fn to_proto(self) -> Outcome {
-        match self {
-            Self::Pending => Outcome::Pending,
-            Self::Distributed => Outcome::Distributed,
-            Self::Unsold => Outcome::Unsold,
-            Self::Rejected => Outcome::Rejected,
-            Self::Expired => Outcome::Expired,
-            Self::Test => Outcome::Test,
-        }
-    }
 }
 
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
@@ -89,6 +79,52 @@ enum PurchaseStatus {
     ReturnRequested,
     Returned,
     ReturnRejected,
+}
+
+/// What is asked for: of leads by sellers and suppliers, of purchases by buyers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum WantedStatus {
+    Pending,
+    Distributed,
+    Unsold,
+    Rejected,
+    Expired,
+    Test,
+    Assigned,
+    Viewed,
+    ReturnRequested,
+    Returned,
+    ReturnRejected,
+}
+
+impl WantedStatus {
+    fn of_leads(self) -> Result<Outcome, Problem> {
+        match self {
+            Self::Pending => Ok(Outcome::Pending),
+            Self::Distributed => Ok(Outcome::Distributed),
+            Self::Unsold => Ok(Outcome::Unsold),
+            Self::Rejected => Ok(Outcome::Rejected),
+            Self::Expired => Ok(Outcome::Expired),
+            Self::Test => Ok(Outcome::Test),
+            Self::Assigned | Self::Viewed | Self::ReturnRequested | Self::Returned | Self::ReturnRejected => {
+                Err(bad_query("status must be PENDING, DISTRIBUTED, UNSOLD, REJECTED, EXPIRED or TEST"))
+            }
+        }
+    }
+
+    fn of_purchases(self) -> Result<PurchaseStanding, Problem> {
+        match self {
+            Self::Assigned => Ok(PurchaseStanding::Unseen),
+            Self::Viewed => Ok(PurchaseStanding::Viewed),
+            Self::ReturnRequested => Ok(PurchaseStanding::ReturnRequested),
+            Self::Returned => Ok(PurchaseStanding::Returned),
+            Self::ReturnRejected => Ok(PurchaseStanding::ReturnRejected),
+            Self::Pending | Self::Distributed | Self::Unsold | Self::Rejected | Self::Expired | Self::Test => {
+                Err(bad_query("status must be ASSIGNED, VIEWED, RETURN_REQUESTED, RETURNED or RETURN_REJECTED"))
+            }
+        }
+    }
 }
 
 /// Of a sale, as its seller sees it.
@@ -297,8 +333,9 @@ fn received(lead: Lead, role: Role) -> LeadView {
 #[serde(rename_all = "camelCase")]
 #[schema(as = LeadQuestion)]
 struct Asked {
-    /// Of sellers and suppliers only.
-    status: Option<LeadStatus>,
+    /// Of sellers and suppliers `PENDING` to `TEST`, of buyers the others: `ASSIGNED` are all that were not looked at yet,
+    /// delivered or not.
+    status: Option<WantedStatus>,
     /// A category's id.
     category: Option<String>,
     /// A day or a moment.
@@ -322,24 +359,30 @@ async fn list(State(api): State<Api>, me: Me, Query(asked): Query<Asked>) -> Res
     let (from_ms, until_ms) = dates::bounds(asked.start_date.as_deref(), asked.end_date.as_deref())?;
     let tenant = me.tenant()?;
     let (leads, total) = if me.role() == Role::Buyer {
-        if asked.status.is_some() {
-            return Err(bad_query("status is for sellers and suppliers"));
-        }
+        let standing = asked.status.map_or(Ok(PurchaseStanding::Unspecified), WantedStatus::of_purchases)?.into();
         let buyer_id = me.buyer()?.to_string();
-        let message =
-            ListPurchasesRequest { buyer_id, category_id, from_ms, until_ms, page, limit, ..Default::default() };
+        let message = ListPurchasesRequest {
+            buyer_id,
+            category_id,
+            from_ms,
+            until_ms,
+            page,
+            limit,
+            standing,
+            ..Default::default()
+        };
         let request = api.services.request(tenant, message);
         let mut catalogue = api.services.catalogue();
         let (listed, delivered) = futures::join!(catalogue.list_purchases(request), delivered(&api, &me));
         let listed = listed?.into_inner();
         let leads = listed.purchases.into_iter().map(|purchase| bought(purchase, &delivered)).collect();
         (leads, listed.total)
-    } else if asked.status == Some(LeadStatus::Pending) {
+    } else if asked.status == Some(WantedStatus::Pending) {
         // A lead is listed once it is decided.
         (Vec::new(), 0)
     } else {
         let supplier_id = if me.role() == Role::Supplier { me.supplier()?.to_string() } else { String::new() };
-        let outcomes = asked.status.map(|status| status.to_proto().into()).into_iter().collect();
+        let outcomes = asked.status.map(WantedStatus::of_leads).transpose()?.map(Into::into).into_iter().collect();
         let message = ListLeadsRequest {
             supplier_id,
             category_id,

@@ -23,6 +23,36 @@ pub struct PurchaseFilter {
     pub from: Option<DateTime<Utc>>,
     /// Bought before.
     pub until: Option<DateTime<Utc>>,
+    /// Of which the buyer has done this.
+    pub standing: Option<Standing>,
+}
+
+/// What a buyer has done about a purchase. One that he asked to have undone is only that, looked at or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing.
+    Unseen,
+    /// Looked at it.
+    Viewed,
+    /// Asked to have it undone; not decided.
+    ReturnRequested,
+    /// It was undone.
+    Returned,
+    /// He asked in vain.
+    ReturnRejected,
+}
+
+impl Standing {
+    /// The word for the statements: of a return, its state.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Unseen => "unseen",
+            Self::Viewed => "viewed",
+            Self::ReturnRequested => "requested",
+            Self::Returned => "approved",
+            Self::ReturnRejected => "rejected",
+        }
+    }
 }
 
 /// A purchase; the migrations describe each column.
@@ -56,7 +86,13 @@ macro_rules! matching {
             $of_lead,
             " AND ($4::timestamptz IS NULL OR a.assigned_at >= $4) AND ($5::timestamptz IS NULL OR a.assigned_at < $5) \
            AND ($6::uuid IS NULL OR EXISTS \
-             (SELECT 1 FROM distribution.leads l WHERE l.lead_id = a.lead_id AND l.category_id = $6)) "
+             (SELECT 1 FROM distribution.leads l WHERE l.lead_id = a.lead_id AND l.category_id = $6)) \
+           AND ($7::text IS NULL OR CASE WHEN $7 IN ('unseen', 'viewed') THEN \
+               NOT EXISTS (SELECT 1 FROM distribution.returns r WHERE r.assignment_id = a.assignment_id) \
+               AND ($7 = 'viewed') = \
+                 EXISTS (SELECT 1 FROM distribution.assignment_views v WHERE v.assignment_id = a.assignment_id) \
+             ELSE EXISTS (SELECT 1 FROM distribution.returns r \
+               WHERE r.assignment_id = a.assignment_id AND r.state = $7) END) "
         )
     };
 }
@@ -81,6 +117,7 @@ macro_rules! bind {
             .bind($wanted.from)
             .bind($wanted.until)
             .bind($wanted.category.map(|id| id.uuid()))
+            .bind($wanted.standing.map(Standing::word))
     };
 }
 
@@ -118,7 +155,7 @@ pub async fn list(
         wanted,
         "WITH page AS MATERIALIZED (SELECT a.assignment_id ",
         concat!(
-            "ORDER BY a.assigned_at DESC, a.assignment_id DESC OFFSET $7 LIMIT $8) ",
+            "ORDER BY a.assigned_at DESC, a.assignment_id DESC OFFSET $8 LIMIT $9) ",
             purchase!("v.viewed_at", "page"),
             "WHERE a.seller_id = $1 ORDER BY a.assigned_at DESC, a.assignment_id DESC",
         )
@@ -130,13 +167,13 @@ pub async fn list(
         .await
 }
 
-/// How many there are, up to [`MAX_COUNTED`]; of one category up to what can be paged to, because each lead has to be read.
+/// How many there are, up to [`MAX_COUNTED`]; of one category or standing up to what can be paged to, because each has to be looked up.
 ///
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn count(tx: &mut TenantTx, seller: SellerId, wanted: &PurchaseFilter) -> Result<i64, sqlx::Error> {
-    let sql = by_lead!(wanted, "SELECT count(*) FROM (SELECT 1 ", "LIMIT $7) t");
-    let most = if wanted.category.is_some() { i64::from(MAX_PAGED) } else { MAX_COUNTED };
+    let sql = by_lead!(wanted, "SELECT count(*) FROM (SELECT 1 ", "LIMIT $8) t");
+    let most = if wanted.category.is_some() || wanted.standing.is_some() { i64::from(MAX_PAGED) } else { MAX_COUNTED };
     bind!(sqlx::query_scalar(sql), seller, wanted).bind(most).fetch_one(&mut **tx).await
 }
 
