@@ -2,6 +2,7 @@
 //! lead is sold, and taken when `lead.assigned` says that it was.
 
 pub mod app;
+mod card_payments;
 pub mod config;
 pub mod export;
 pub mod inbound;
@@ -14,7 +15,7 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Context as _;
 use chrono::TimeDelta;
 use leadflow_contracts::{
-    billing::{billing_server::BillingServer, usage_server::UsageServer},
+    billing::{billing_server::BillingServer, payments_server::PaymentsServer, usage_server::UsageServer},
     streams,
 };
 use leadflow_kernel::Clock;
@@ -34,12 +35,13 @@ use tokio::net::TcpListener;
 pub use config::Config;
 
 use crate::{
+    card_payments::CardPayments,
     inbound::{
         directory_events::DirectoryEvents, lead_events::LeadEvents, usage_events::UsageEvents,
         usage_grpc::UsageService, wallet_events::WalletEvents,
     },
-    outbound::{NotConfigured, assignments::Distribution, provider::PaymentProvider, stripe::Stripe},
-    workers::{recharge::Recharger, release::Releaser, settle::Settler},
+    outbound::assignments::Distribution,
+    workers::release::Releaser,
 };
 
 /// The service's schema.
@@ -86,14 +88,6 @@ pub struct Listeners {
     pub http: TcpListener,
 }
 
-/// The provider of card payments.
-fn provider(config: &Config) -> anyhow::Result<Arc<dyn PaymentProvider>> {
-    Ok(match &config.stripe.secret_key {
-        Some(key) => Arc::new(Stripe::new(key, &config.stripe).map_err(anyhow::Error::msg)?),
-        None => Arc::new(NotConfigured),
-    })
-}
-
 /// Serves until `shutdown`, finishes the calls and the batch at hand, and publishes their events.
 ///
 /// # Errors
@@ -113,14 +107,15 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
         let settings = ConsumerSettings { stream, consumer, max_batch: config.max_batch, pace: CAPTURE_PACE };
         tokio::spawn(consumer::run(deps.bus.clone(), settings, handler, shutdown.clone()))
     };
-    let payments = app::payments::Payments::new(billing.clone(), provider(&config)?, config.payments.policy);
-    let every = config.payments.every;
-    let working = [
+    let card_payments = CardPayments::new(&config, &billing)?;
+    let mut working = vec![
         consume(streams::LEADS, streams::LEADS_BILLING, Arc::new(LeadEvents::new(billing.clone()))),
         consume(streams::DIRECTORY, streams::DIRECTORY_BILLING, Arc::new(DirectoryEvents::new(billing.clone()))),
-        consume(streams::BILLING, streams::BILLING_BILLING, Arc::new(WalletEvents::new(payments.clone()))),
-        tokio::spawn(Recharger::new(payments.clone()).run(every, shutdown.clone())),
-        tokio::spawn(Settler::new(payments).run(every, shutdown.clone())),
+        consume(
+            streams::BILLING,
+            streams::BILLING_BILLING,
+            Arc::new(WalletEvents::new(card_payments.payments.clone())),
+        ),
         tokio::spawn(consumer::run(
             deps.bus.clone(),
             ConsumerSettings {
@@ -139,6 +134,7 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
                 .run(config.release_every, shutdown.clone())
         }),
     ];
+    working.extend(card_payments.work(&config, &shutdown)?);
 
     let bus = deps.bus.clone();
     let health = Health::new("billing").with_database(pool.clone()).with("nats", move || {
@@ -149,6 +145,7 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
     routes
         .add_service(BillingServer::with_interceptor(inbound::grpc::Service::new(billing), grpc::guard(&config.token)));
     routes.add_service(UsageServer::with_interceptor(UsageService::new(usage), grpc::guard(&config.token)));
+    routes.add_service(PaymentsServer::with_interceptor(card_payments.service(&config), grpc::guard(&config.token)));
     routes.add_service(audit::server(pool.clone(), SCHEMA, TENANT_ROLE, &config.token));
     let served = tokio::try_join!(
         async { grpc::serve(listeners.grpc, routes, shutdown.clone()).await.context("gRPC server of billing") },

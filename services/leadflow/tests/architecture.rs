@@ -243,6 +243,8 @@ const BESIDE_TENANTS: &[(&str, &str, &[&str])] = &[
         "billing",
         "the provider of card payments knows no tenants: whose a charge is, is looked up by its id; workers look at all",
         &[
+            "cards/news.rs",
+            "cards/remove.rs",
             "payments/charge.rs",
             "payments/foreign_refunds.rs",
             "payments/mod.rs",
@@ -250,6 +252,11 @@ const BESIDE_TENANTS: &[(&str, &str, &[&str])] = &[
             "payments/recharge.rs",
             "payments/settle.rs",
             "payments/settle_refund.rs",
+            "provider_events/receive.rs",
+            "provider_events/work_off.rs",
+            "reconcile/charges.rs",
+            "reconcile/mod.rs",
+            "reconcile/refunds.rs",
         ],
     ),
     (

@@ -3,10 +3,13 @@
 
 mod apply_directory;
 mod capture_sales;
+pub mod cards;
 mod credit_wallet;
 mod known_wallets;
 pub mod payments;
 mod place_holds;
+pub mod provider_events;
+pub mod reconcile;
 mod release_holds;
 mod return_sales;
 mod set_threshold;

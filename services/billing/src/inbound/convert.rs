@@ -58,14 +58,18 @@ pub(super) fn refused(error: &AppError) -> Status {
             tracing::warn!(%error, "the payment provider does not answer");
             status(Code::Unavailable, "provider_unavailable", "the payment provider does not answer; try again")
         }
-        AppError::Database(cause) if is_passing(cause) => {
-            tracing::warn!(error = %cause, "database not available");
-            status(Code::Unavailable, "database_unavailable", "the database cannot be reached; try again")
-        }
-        AppError::Database(cause) => {
-            tracing::error!(error = %cause, "database error");
-            status(Code::Internal, "internal", "something went wrong on our side")
-        }
+        AppError::Database(cause) => database(cause),
+    }
+}
+
+/// The answer when PostgreSQL did not do what was asked.
+pub(super) fn database(cause: &sqlx::Error) -> Status {
+    if is_passing(cause) {
+        tracing::warn!(error = %cause, "database not available");
+        status(Code::Unavailable, "database_unavailable", "the database cannot be reached; try again")
+    } else {
+        tracing::error!(error = %cause, "database error");
+        status(Code::Internal, "internal", "something went wrong on our side")
     }
 }
 
@@ -76,6 +80,7 @@ fn payment_refused(error: &PaymentError) -> Status {
         PaymentError::PaymentExists => (Code::AlreadyExists, "payment_exists"),
         PaymentError::RefundExists => (Code::AlreadyExists, "refund_exists"),
         PaymentError::NoCard => (Code::FailedPrecondition, "no_card"),
+        PaymentError::TooManyCards => (Code::FailedPrecondition, "too_many_cards"),
         PaymentError::Refund(RefundError::Unspent(_)) => (Code::FailedPrecondition, "insufficient_balance"),
         PaymentError::Refund(RefundError::NotFromCards(_)) => (Code::FailedPrecondition, "not_refundable"),
         PaymentError::Refund(RefundError::NotPositive) | PaymentError::Bounds(_) | PaymentError::Setting(_) => {

@@ -69,18 +69,16 @@ pub struct ProviderDispute {
     pub amount: Money,
     /// Where it stands.
     pub status: DisputeStatus,
-    /// What it took from us and did not give back, as things are; negative when it gave back more than it took.
-    pub withdrawn: Money,
 }
 
 /// Where a dispute stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DisputeStatus {
-    /// Only an inquiry so far: no money has moved.
+    /// Only an inquiry, open or closed: no money has moved.
     Inquiry,
     /// Open: the money is away.
     Open,
-    /// Closed in our favour, or an inquiry that came to nothing.
+    /// Closed in our favour.
     Won,
     /// Closed against us.
     Lost,

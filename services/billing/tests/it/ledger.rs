@@ -97,6 +97,7 @@ async fn there_is_no_table_that_nothing_uses() {
         "provider_events",
         "recharge_due",
         "recharges",
+        "reconciliations",
         "refund_requests",
         "refunds",
         "sellers",

@@ -15,6 +15,7 @@ mod releases;
 mod returns;
 mod service;
 mod statements;
+mod stripe;
 mod support;
 mod tenancy;
 mod tenants;

@@ -85,6 +85,9 @@ pub enum PaymentError {
     /// The buyer has no such card.
     #[error("the buyer has no such card")]
     NoSuchCard,
+    /// The buyer has as many cards as he may.
+    #[error("the buyer has as many cards as he may have")]
+    TooManyCards,
     /// The buyer has no card at all.
     #[error("the buyer has no card")]
     NoCard,

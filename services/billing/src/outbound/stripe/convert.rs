@@ -98,32 +98,23 @@ pub(super) fn found_refund(from: &Refund) -> Result<FoundRefund, ProviderError> 
 
 pub(super) fn dispute(from: &Dispute) -> Result<ProviderDispute, ProviderError> {
     let status = match &from.status {
-        TheirDispute::Won | TheirDispute::WarningClosed | TheirDispute::Prevented => DisputeStatus::Won,
+        TheirDispute::Won => DisputeStatus::Won,
         TheirDispute::Lost => DisputeStatus::Lost,
-        TheirDispute::WarningNeedsResponse | TheirDispute::WarningUnderReview => DisputeStatus::Inquiry,
+        // One that was prevented ended as a refund, which is told of as such.
+        TheirDispute::WarningNeedsResponse
+        | TheirDispute::WarningUnderReview
+        | TheirDispute::WarningClosed
+        | TheirDispute::Prevented => DisputeStatus::Inquiry,
         // What Stripe may add is open until it says that it is closed.
         _ => DisputeStatus::Open,
     };
     let amount = from_minor(from.amount, &from.currency)?;
-    // Those in another currency are of an account that is paid out in it; then what is disputed counts.
-    let mut withdrawn = Money::zero(amount.currency());
-    for moved in &from.balance_transactions {
-        let moved = if moved.currency == from.currency {
-            from_minor(moved.amount, &moved.currency)?
-        } else if moved.amount < 0 {
-            negative(amount)?
-        } else {
-            amount
-        };
-        withdrawn = withdrawn.try_sub(moved).map_err(|error| ProviderError::Unknown(error.to_string()))?;
-    }
     Ok(ProviderDispute {
         id: from.id.to_string(),
         intent: from.payment_intent.as_ref().map(|intent| intent.id().to_string()),
         charge: from.charge.id().to_string(),
         amount,
         status,
-        withdrawn,
     })
 }
 

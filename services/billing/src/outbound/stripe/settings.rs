@@ -21,6 +21,10 @@ pub struct StripeSettings {
     pub tolerance: Duration,
     /// How long a call may take, to the last byte of its answer.
     pub timeout: Duration,
+    /// How long webhooks are kept once they were worked off.
+    pub events_kept_days: u16,
+    /// How many days before today are compared with Stripe's books, once a day.
+    pub reconcile_days: u16,
 }
 
 impl fmt::Debug for StripeSettings {
@@ -65,6 +69,8 @@ impl StripeSettings {
                 20,
                 "seconds a call of Stripe may take, to the last byte of its answer",
             ),
+            events_kept_days: env.or("STRIPE_EVENTS_KEPT_DAYS", 90_u16, "days that Stripe's webhooks are kept once they were worked off"),
+            reconcile_days: env.or("RECONCILE_DAYS", 3_u16, "days before today whose payments are compared with Stripe's books, once a day; 1 to 100"),
         };
         settings.check(env);
         settings
@@ -82,7 +88,17 @@ impl StripeSettings {
         if self.tolerance.is_zero() {
             env.problem("STRIPE_WEBHOOK_TOLERANCE_SECONDS must be at least 1");
         }
-        let Some(key) = &self.secret_key else { return };
+        if !(1..=100).contains(&self.reconcile_days) {
+            env.problem("RECONCILE_DAYS must be 1 to 100");
+        }
+        let Some(key) = &self.secret_key else {
+            if !self.webhook_secrets.is_empty() {
+                env.problem(
+                    "STRIPE_WEBHOOK_SECRET is set, but STRIPE_SECRET_KEY is not: webhooks cannot be worked off",
+                );
+            }
+            return;
+        };
         if key.starts_with("pk_") || key.starts_with("whsec_") || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
             env.problem("STRIPE_SECRET_KEY must be a secret or restricted key (sk_… or rk_…)");
         }
