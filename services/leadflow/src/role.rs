@@ -127,7 +127,7 @@ impl Role {
         &[("LOG_FORMAT", "text"), ("PASSWORD_RULES", "demo"), ("WEBHOOK_ALLOW_LOOPBACK", "true")];
 
     /// Secrets that `up` makes up unless the caller set them: base64 of 32 random bytes each.
-    pub const SECRETS: &'static [&'static str] = &["SERVICE_TOKEN", "SECRETS_KEY"];
+    pub const SECRETS: &'static [&'static str] = &["SERVICE_TOKEN", "SECRETS_KEY", "SANDBOX_STRIPE_WEBHOOK_SECRETS"];
 
     const fn facts(self) -> &'static Facts {
         match self {

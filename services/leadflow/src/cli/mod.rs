@@ -10,6 +10,7 @@ mod events;
 mod ledger;
 mod logs;
 mod migrate;
+mod reconcile;
 mod secrets;
 mod serve;
 mod settings;
@@ -53,6 +54,8 @@ enum Command {
     /// Every movement of money, for accountants
     #[command(subcommand)]
     Ledger(ledger::Command),
+    /// Compare card payments with the payment provider's own books. Exits 1 when something does not agree
+    Reconcile(reconcile::Args),
     /// The key that webhook secrets are stored with
     #[command(subcommand)]
     Secrets(secrets::Command),
@@ -80,6 +83,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Dlq(command) => dlq::run(command).await,
         Command::Admin(command) => admin::run(command).await,
         Command::Ledger(command) => ledger::run(command).await,
+        Command::Reconcile(args) => reconcile::run(&args).await,
         Command::Secrets(command) => secrets::run(command).await,
         Command::Bench(args) => crate::bench::run(args).await,
         Command::Settings => Ok(settings::run()),

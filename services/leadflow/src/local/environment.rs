@@ -53,6 +53,7 @@ pub fn own() -> Variables {
 /// What `up` sets for the services, beyond what the caller set. Written to `.leadflow/local.env`.
 pub fn compose(layout: &Layout, settings: &LocalSettings, own: &Variables) -> anyhow::Result<Variables> {
     let mut variables = secrets(layout)?;
+    let signing_secret = variables.get("SANDBOX_STRIPE_WEBHOOK_SECRETS").cloned().unwrap_or_default();
     let mut set = |name: &str, value: String| variables.insert(name.to_owned(), value);
     set("DATABASE_URL", settings.database_url.clone().unwrap_or_else(|| private_database(settings.postgres_port)));
     set("NATS_URL", settings.nats_url.clone().unwrap_or_else(|| Nats::url_at(settings.nats_port)));
@@ -101,6 +102,19 @@ pub fn compose(layout: &Layout, settings: &LocalSettings, own: &Variables) -> an
         set("GOOGLE_CLIENT_ID", sandbox.client_id);
         set("GOOGLE_CLIENT_SECRET", sandbox.client_secret);
         set("GOOGLE_ALLOW_LOOPBACK", "true".to_owned());
+    }
+    // Likewise whoever has an account at Stripe.
+    if !own.contains_key("STRIPE_SECRET_KEY") {
+        let port = |wanted| settings.roles.iter().find(|(role, _)| *role == wanted).map(|(_, ports)| ports.http);
+        if let (Some(sandbox), Some(bff)) = (port(Role::Sandbox), port(Role::Bff)) {
+            set("STRIPE_API_BASE", leadflow_sandbox::stripe_api(&format!("http://127.0.0.1:{sandbox}")));
+            set("STRIPE_SECRET_KEY", "sk_test_sandbox".to_owned());
+            set("STRIPE_PUBLISHABLE_KEY", "pk_test_sandbox".to_owned());
+            set("STRIPE_WEBHOOK_SECRET", signing_secret);
+            set("SANDBOX_STRIPE_WEBHOOK_URL", format!("http://127.0.0.1:{bff}/api/webhooks/stripe"));
+            // Billing remembers its customers and charges, so Stripe has to.
+            set("SANDBOX_STRIPE_FILE", layout.stripe().display().to_string());
+        }
     }
     for (name, value) in Role::LOCAL_DEFAULTS {
         set(name, (*value).to_owned());
@@ -180,6 +194,8 @@ fn parse_line(line: &str) -> Option<(String, String)> {
 
 #[cfg(test)]
 mod tests {
+    use leadflow_testkit::TempDir;
+
     use super::*;
 
     #[test]
@@ -190,6 +206,29 @@ mod tests {
         let text = format!("# a comment='x'\n{}", text(&variables));
         let read: Variables = text.lines().filter_map(parse_line).collect();
         assert_eq!(read, variables);
+    }
+
+    #[test]
+    fn stripe_is_the_sandboxs_unless_a_key_is_set() {
+        let folder = TempDir::new("environment").unwrap();
+        let layout = Layout::at(folder.path().to_owned());
+        layout.create().unwrap();
+        let settings = LocalSettings::read(&mut env_of(&Variables::new()));
+        let made = compose(&layout, &settings, &Variables::new()).unwrap();
+        assert_eq!(made["STRIPE_API_BASE"], "http://127.0.0.1:8090/stripe/");
+        assert_eq!(made["SANDBOX_STRIPE_WEBHOOK_URL"], "http://127.0.0.1:3000/api/webhooks/stripe");
+        assert_eq!(made["STRIPE_WEBHOOK_SECRET"], made["SANDBOX_STRIPE_WEBHOOK_SECRETS"]);
+        // The same secret the next time: events signed before are still good.
+        assert_eq!(compose(&layout, &settings, &Variables::new()).unwrap(), made);
+
+        let own: Variables = [("STRIPE_SECRET_KEY", "sk_test_mine"), ("STRIPE_PUBLISHABLE_KEY", "pk_test_mine")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
+        let made = compose(&layout, &settings, &own).unwrap();
+        assert_eq!(made["STRIPE_SECRET_KEY"], "sk_test_mine");
+        for none in ["STRIPE_API_BASE", "STRIPE_WEBHOOK_SECRET", "SANDBOX_STRIPE_WEBHOOK_URL"] {
+            assert!(!made.contains_key(none), "{none}");
+        }
     }
 
     #[test]

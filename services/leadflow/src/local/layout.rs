@@ -75,6 +75,11 @@ impl Layout {
         self.home.join("secrets.env")
     }
 
+    /// What the sandbox's Stripe knows. It belongs to the data, too.
+    pub fn stripe(&self) -> PathBuf {
+        self.data().join("stripe.jsonl")
+    }
+
     /// What the demo tenant's supplier needs.
     pub fn demo(&self) -> PathBuf {
         self.home.join("demo.json")
