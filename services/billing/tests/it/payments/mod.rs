@@ -1,5 +1,6 @@
 //! Card payments on real PostgreSQL, with a provider in memory.
 
+mod calls;
 mod disputes;
 mod histories;
 mod provider;
