@@ -60,7 +60,8 @@ fn top_up(buyer: BuyerId, request: &str, amount: Option<Money>) -> TopUpRequest 
 async fn a_top_up_answers_with_the_wallet_and_its_line_and_a_decline_with_words() {
     let shop = Shop::open("5.00").await;
     let service = service(&shop);
-    let paid = service.top_up(call(shop.seller, top_up(shop.buyer, "a", proto_usd("50.00")))).await.unwrap().into_inner();
+    let paid =
+        service.top_up(call(shop.seller, top_up(shop.buyer, "a", proto_usd("50.00")))).await.unwrap().into_inner();
     assert_eq!((paid.state(), paid.intent_id.as_str()), (PaymentState::Succeeded, "pi_1"));
     assert_eq!(paid.wallet.as_ref().unwrap().available, proto_usd("55.00"));
     let line = paid.transaction.as_ref().unwrap();
@@ -100,10 +101,7 @@ async fn what_is_not_an_amount_an_id_or_the_tenants_is_refused_before_anything_i
     }
     let (stranger, _) = shop.world.tenant(&shop.billing, "0.00").await;
     let order = || top_up(shop.buyer, "r", proto_usd("50.00"));
-    assert_eq!(
-        refused(service.top_up(call(stranger, order())).await),
-        code(Code::NotFound, "wallet_not_found")
-    );
+    assert_eq!(refused(service.top_up(call(stranger, order())).await), code(Code::NotFound, "wallet_not_found"));
     let card = TopUpRequest { card: "pm_of_nobody".to_owned(), ..order() };
     assert_eq!(refused(service.top_up(call(shop.seller, card)).await), code(Code::NotFound, "card_not_found"));
     let cardless = shop.world.buyer(&shop.billing, shop.seller, "0.00").await;
@@ -137,7 +135,8 @@ async fn recharging_is_shown_as_it_was_set_and_what_is_absent_stays() {
     let shown = service.configure_recharge(call(shop.seller, on.clone())).await.unwrap().into_inner();
     assert!(shown.enabled && !shown.cover_waiting_lead);
     assert_eq!((&shown.threshold, &shown.amount), (&proto_usd("50.00"), &proto_usd("100.00")));
-    let most = ConfigureRechargeRequest { most_a_day: Some(7), enabled: None, threshold: None, amount: None, ..on.clone() };
+    let most =
+        ConfigureRechargeRequest { most_a_day: Some(7), enabled: None, threshold: None, amount: None, ..on.clone() };
     let changed = service.configure_recharge(call(shop.seller, most)).await.unwrap().into_inner();
     assert_eq!(changed, leadflow_contracts::billing::Recharge { most_a_day: 7, ..shown });
     assert_eq!(service.get_recharge(call(shop.seller, get())).await.unwrap().into_inner(), changed);
