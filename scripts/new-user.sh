@@ -22,14 +22,22 @@ answer=$(bash "$home/curl.sh")
 printf '%s\n' "$answer"
 grep -q '"distributed":true' <<<"$answer" || fail "the printed curl line sold no lead"
 
-# The commands of README's quick start, as they stand there.
-sed -n '/^```sh quick-start$/,/^```$/{/^```/d;p}' README.md >"$home/quick.sh"
+# The commands of README's quick start and of paying by card, as they stand there.
+commands() {
+  sed -n "/^\`\`\`sh $1\$/,/^\`\`\`\$/{/^\`\`\`/d;p}" README.md
+}
+commands quick-start >"$home/quick.sh"
 [ -s "$home/quick.sh" ] || fail "README has no quick start"
-sold=$(API=http://localhost:$BFF_HTTP_PORT bash -euo pipefail "$home/quick.sh")
+commands pay-by-card >"$home/cards.sh"
+[ -s "$home/cards.sh" ] || fail "README pays by no card"
+sold=$(API=http://localhost:$BFF_HTTP_PORT SANDBOX=http://127.0.0.1:$SANDBOX_HTTP_PORT \
+  timeout 180 bash -euo pipefail <(cat "$home/quick.sh" "$home/cards.sh")) || fail "README's commands failed: $sold"
 printf '%s\n' "$sold"
 grep -q '"distributed":true' <<<"$sold" || fail "README's quick start sold no lead"
 # The hold counts at once; the capture may come a moment later.
 grep -q '"available":75' <<<"$sold" || fail "README's quick start charged nobody"
+grep -q '"status":"succeeded"' <<<"$sold" || fail "README's card paid nothing"
+grep -q '"type":"RECHARGE"' <<<"$sold" || fail "README's wallet was not filled by itself"
 
 start=$SECONDS
 make up >"$home/again.txt"

@@ -12,7 +12,9 @@ import schemathesis
 
 IDS = json.loads(os.environ.get("FUZZ_IDS", '{"keep": {}, "lose": {}}'))
 # Fields of bodies and queries that name records, by the word of the records' paths.
-FIELDS = {"campaignId": "campaigns", "categoryId": "categories", "category": "categories", "subscriptionId": "subscribe"}
+FIELDS = {"campaignId": "campaigns", "categoryId": "categories", "category": "categories", "subscriptionId": "subscribe", "paymentMethodId": "methods"}
+# Queries whose `id` names a record.
+QUERIES = {"/api/campaigns/subscribe": "subscribe", "/api/payments/methods": "methods"}
 
 
 def chance(value, of=2):
@@ -38,8 +40,9 @@ def map_path_parameters(context, path_parameters):
 
 @schemathesis.hook
 def map_query(context, query):
-    if query and context.operation.path == "/api/campaigns/subscribe" and "id" in query and chance(query):
-        known = real(context, "subscribe")
+    word = QUERIES.get(context.operation.path)
+    if query and word and "id" in query and chance(query):
+        known = real(context, word)
         if known:
             return {**query, "id": known}
     return query

@@ -97,6 +97,14 @@ def records(seller, buyer):
     }
 
 
+def paid(buyer):
+    """Two cards of the sandbox's Stripe, and a payment with the first."""
+    his = bearer(buyer)
+    cards = [call("POST", "/api/payments/methods", {"paymentMethodId": "pm_card_visa"}, his)["paymentMethod"]["id"] for _ in range(2)]
+    payment = call("POST", "/api/payments/wallet", {"amount": 50}, his)["paymentId"]
+    return {"methods": cards[0], "payments": payment}, {"methods": cards[1], "payments": payment}
+
+
 def posted(ids):
     """A lead that was sold, as soon as the gateway knows of all it needs."""
     body = {"campaignId": ids["campaigns"], "data": {"firstName": "John", "email": "john@example.com"}}
@@ -142,6 +150,8 @@ def main():
     buyer, spare = (person(name, role="BUYER", inviteCode=code) for name in ("buyer", "spare"))
     call("POST", f"/api/buyers/{buyer['user']['buyerId']}/credits", {"amount": 1000, "reason": "fuzz"}, bearer(seller))
     keep, lose = records(seller, buyer), records(seller, spare)
+    for known, more in zip((keep, lose), paid(buyer)):
+        known.update(more)
     stranger = person("stranger", role="SELLER")
     keep["sellers"] = lose["sellers"] = stranger["user"]["sellerId"]
     keep["ingest"] = keep["leads"] = lose["leads"] = posted(keep)

@@ -37,7 +37,8 @@ pub(super) async fn guard(State(guard): State<Arc<Guard>>, mut request: Request,
     let (method, headers) = (request.method().clone(), request.headers());
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
     let address = address(headers, peer, guard.api.trusted_proxies);
-    let shown = Shown::of(headers);
+    // What a provider tells is its own, whatever else it carries.
+    let shown = if guard.who == Who::Provider { Shown::Nothing } else { Shown::of(headers) };
     let mut budget = None;
     let admitted = guard.admit(&method, headers, shown, &address, allowance, &mut budget).await;
     let mut response = match admitted {
@@ -66,7 +67,9 @@ impl Guard {
         allowance: Allowance,
         budget: &mut Option<RateLimitState>,
     ) -> Result<Option<Me>, ApiError> {
-        csrf::check(method, headers, &shown, &self.api.origins)?;
+        if self.who != Who::Provider {
+            csrf::check(method, headers, &shown, &self.api.origins)?;
+        }
         let message =
             AdmitRequest { token: shown.token().to_owned(), address: address.to_owned(), allowance: allowance.into() };
         let services = &self.api.services;
@@ -84,7 +87,7 @@ impl Guard {
         }
         let me = admission.session.and_then(|session| Me::of(session, shown));
         match (&me, self.who) {
-            (_, Who::Public | Who::ApiKey) => Ok(me),
+            (_, Who::Public | Who::ApiKey | Who::Provider) => Ok(me),
             (None, _) => Err(signed_out()),
             (Some(signed_in), who) if who.admits(signed_in.role(), signed_in.member()) => Ok(me),
             (Some(_), _) => Err(not_yours()),

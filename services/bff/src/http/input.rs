@@ -179,6 +179,7 @@ fn name_of(prefix: &'static str) -> &'static str {
         "sess" => "session",
         "inv" => "invitation",
         "asg" => "assignment",
+        "pay" => "payment",
         other => other,
     }
 }

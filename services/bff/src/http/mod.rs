@@ -3,6 +3,7 @@
 mod cors;
 mod csrf;
 mod dates;
+pub(crate) mod decline;
 mod docs;
 mod guard;
 mod input;

@@ -41,6 +41,7 @@ pub fn document(routes: &[Route]) -> Value {
                 "bearer": { "type": "http", "scheme": "bearer", "description": "The token that signing in answers" },
                 "cookie": { "type": "apiKey", "in": "cookie", "name": COOKIE },
                 "apiKey": { "type": "apiKey", "in": "header", "name": "X-API-Key" },
+                "signature": { "type": "apiKey", "in": "header", "name": "Stripe-Signature" },
             },
         },
     })
@@ -71,7 +72,7 @@ fn operation(route: &Route, schemas: &mut Map<String, Value>) -> Value {
         parameters.extend(query_parameters(query));
         keep(schemas, &query.refers_to);
     }
-    if route.method == axum::http::Method::POST && route.who != Who::Public {
+    if route.method == axum::http::Method::POST && !matches!(route.who, Who::Public | Who::Provider) {
         let schema = json!({ "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$" });
         let description = "Makes a repeat of the request create nothing new";
         parameters
@@ -107,6 +108,7 @@ fn operation(route: &Route, schemas: &mut Map<String, Value>) -> Value {
     let security = match route.who {
         Who::Public => json!([]),
         Who::ApiKey => json!([{ "apiKey": [] }]),
+        Who::Provider => json!([{ "signature": [] }]),
         Who::SignedIn | Who::Only(_) => json!([{ "bearer": [] }, { "cookie": [] }]),
     };
     let mut operation = json!({

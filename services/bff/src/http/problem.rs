@@ -60,6 +60,8 @@ pub fn unknown(what: &str) -> Problem {
         "session" => "session_not_found",
         "invitation" => "invitation_not_found",
         "user" => "user_not_found",
+        "card" => "card_not_found",
+        "payment" => "payment_not_found",
         "seller" => "seller_not_found",
         _ => "not_found",
     };
@@ -75,6 +77,14 @@ pub fn invalid(field: &str, problem: &str) -> Problem {
 /// 400 about the query.
 pub fn bad_query(sentence: impl Into<String>) -> Problem {
     Problem(ApiError::new(StatusCode::BAD_REQUEST, "query_invalid", sentence))
+}
+
+/// The same problem with fields that are called otherwise here.
+pub fn rename_fields(mut problem: Problem, names: &[(&str, &str)]) -> Problem {
+    let named = |field: String| names.iter().find(|(from, _)| *from == field).map_or(field, |(_, to)| (*to).to_owned());
+    problem.0.fields =
+        std::mem::take(&mut problem.0.fields).into_iter().map(|(field, text)| (named(field), text)).collect();
+    problem
 }
 
 /// 503: something behind the API is away.
@@ -117,6 +127,10 @@ fn of_status(status: &Status) -> ApiError {
             let wait = status.metadata().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
             let code = stable.map_or("rate_limited", leak_known);
             ApiError::too_many(code, said(sentence, "too many requests"), wait.unwrap_or(RETRY_SECONDS))
+        }
+        // Nothing is known yet: the same once more is safe.
+        Code::Unavailable if stable == Some("provider_unavailable") => {
+            ApiError::unavailable("provider_unavailable", said(sentence, "try again"), RETRY_SECONDS)
         }
         Code::Internal if stable == Some("internal") => {
             // The service logged the cause.
@@ -211,6 +225,7 @@ const CODES: &[&str] = &[
     "buyer_not_found",
     "campaign_archived",
     "campaign_not_found",
+    "card_not_found",
     "category_archived",
     "category_in_use",
     "category_inactive",
@@ -237,9 +252,17 @@ const CODES: &[&str] = &[
     "invitation_not_found",
     "invite_not_found",
     "last_owner",
+    "insufficient_balance",
     "lead_not_found",
+    "no_card",
+    "not_refundable",
+    "payment_exists",
+    "payment_not_found",
+    "payment_refused",
+    "payments_not_configured",
     "rate_limited",
     "forbidden",
+    "refund_exists",
     "seller_archived",
     "seller_inactive",
     "seller_not_found",
@@ -254,10 +277,12 @@ const CODES: &[&str] = &[
     "throttled",
     "token_not_found",
     "too_many_api_keys",
+    "too_many_cards",
     "too_many_invitations",
     "user_exists",
     "user_not_found",
     "wallet_not_found",
+    "webhooks_not_configured",
     "wrong_credentials",
 ];
 
@@ -316,6 +341,19 @@ mod tests {
         for sentence in ["At most 3 of these", "the amount is in another currency than the wallet", ""] {
             assert!(told(Code::InvalidArgument, "invalid_field", sentence).fields.is_empty());
         }
+    }
+
+    #[test]
+    fn a_field_is_called_as_its_route_calls_it() {
+        let problem = Problem(told(Code::InvalidArgument, "invalid_field", "most_a_day must be 1 to 20"));
+        let renamed = rename_fields(problem, &[("mostADay", "autoRechargeMostADay")]).0.fields;
+        assert_eq!(renamed.get("autoRechargeMostADay").map(String::as_str), Some("must be 1 to 20"));
+    }
+
+    #[test]
+    fn what_a_provider_does_not_answer_can_be_asked_again() {
+        let error = told(Code::Unavailable, "provider_unavailable", "the payment is not known yet");
+        assert_eq!((error.status.as_u16(), error.code, error.retry_after), (503, "provider_unavailable", Some(1)));
     }
 
     #[test]

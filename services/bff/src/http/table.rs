@@ -43,6 +43,8 @@ pub enum Who {
     Public,
     /// Suppliers' programs with an API key, which the ingest gateway judges and limits; sessions play no part.
     ApiKey,
+    /// The provider of card payments, which signs what it tells; sessions play no part.
+    Provider,
     /// Whoever is signed in.
     SignedIn,
     /// Some of those who are signed in.
@@ -54,7 +56,7 @@ impl Who {
     #[must_use]
     pub fn admits(self, role: Role, member: Member) -> bool {
         match self {
-            Self::Public | Self::ApiKey | Self::SignedIn => true,
+            Self::Public | Self::ApiKey | Self::Provider | Self::SignedIn => true,
             Self::Only(parties) => parties.iter().any(|party| match (party, role) {
                 (Party::Seller(right), Role::Seller) => match right {
                     Right::See => matches!(member, Member::Owner | Member::Manager | Member::Viewer),
@@ -73,6 +75,7 @@ impl Who {
         match self {
             Self::Public => "anybody".to_owned(),
             Self::ApiKey => "suppliers' programs, with an API key".to_owned(),
+            Self::Provider => "the provider of card payments, with its signature".to_owned(),
             Self::SignedIn => "whoever is signed in".to_owned(),
             Self::Only(parties) => {
                 let names: Vec<_> = parties
@@ -170,6 +173,7 @@ impl Route {
     {
         let allowance = match (who, method.is_safe()) {
             (Who::ApiKey, _) => None,
+            (Who::Provider, _) => Some(Allowance::ProviderEvent),
             (_, true) => Some(Allowance::Read),
             (_, false) => Some(Allowance::Write),
         };
@@ -310,6 +314,10 @@ pub fn routes() -> Vec<Route> {
         r::leads::routes(),
         r::returns::routes(),
         r::wallet::routes(),
+        r::cards::routes(),
+        r::payments::routes(),
+        r::refunds::routes(),
+        r::provider_events::routes(),
         r::preferences::routes(),
         r::reports::routes(),
         r::usage::routes(),
@@ -336,6 +344,8 @@ mod tests {
             assert!(!route.answers.is_empty(), "{} {} answers nothing", route.method, route.path);
             assert!(route.path.starts_with("/api/"), "{}", route.path);
             assert_eq!(route.who == Who::ApiKey, route.allowance.is_none(), "{} is not limited", route.path);
+            let of_a_provider = route.allowance == Some(Allowance::ProviderEvent);
+            assert_eq!(route.who == Who::Provider, of_a_provider, "{} has another's allowance", route.path);
         }
     }
 

@@ -3,19 +3,22 @@
 use leadflow_contracts::{
     ConvertError, Event as _,
     common::{Decision, Outcome},
-    events as told, id,
+    events::{self as told, PaymentNews},
+    id,
 };
 use leadflow_kernel::{BuyerId, SellerId, SupplierId};
 use leadflow_messaging::Message;
 
 use super::event::Happening;
-use crate::http::{Dollars, Time};
+use crate::http::{Dollars, Time, decline};
 
 /// Subjects that tell something.
-pub(super) const SUBJECTS: [&str; 9] = [
+pub(super) const SUBJECTS: [&str; 11] = [
     "lead.>",
     "wallet.credited",
     "wallet.low_balance",
+    "wallet.limits_changed",
+    "payment.>",
     "notification.>",
     "category.changed.*",
     "campaign.changed.*",
@@ -93,6 +96,24 @@ pub(super) fn read(message: &Message) -> Result<Option<Told>, Unreadable> {
             let happening = Happening::WalletLowBalance { buyer_id: event.buyer_id, available, threshold };
             one(&event.seller_id, reach, happening)?
         }
+        told::WalletLimitsChanged::TYPE => {
+            let event: told::WalletLimitsChanged = message.decode()?;
+            let reach = Reach::buyer(&event.buyer_id)?;
+            one(&event.seller_id, reach, Happening::WalletLimitsChanged { buyer_id: event.buyer_id })?
+        }
+        told::PaymentChanged::TYPE => payment_changed(message.decode()?)?,
+        told::RechargeTurnedOff::TYPE => {
+            let event: told::RechargeTurnedOff = message.decode()?;
+            let reach = Reach::buyer(&event.buyer_id)?;
+            let happening = Happening::RechargeTurnedOff { buyer_id: event.buyer_id, because: short(event.because) };
+            one(&event.seller_id, reach, happening)?
+        }
+        told::PaymentRefunded::TYPE => {
+            let told::PaymentRefunded { payment_id, buyer_id, seller_id, amount } = message.decode()?;
+            let (reach, amount) = (Reach::buyer(&buyer_id)?, Dollars::of(amount.as_ref()));
+            one(&seller_id, reach, Happening::PaymentRefunded { payment_id, buyer_id, amount })?
+        }
+        told::DisputeChanged::TYPE => dispute_changed(message.decode()?)?,
         told::CategoryChanged::TYPE => {
             let event: told::CategoryChanged = message.decode()?;
             let happening = Happening::CategoryChanged { category_id: event.category_id };
@@ -201,6 +222,36 @@ fn lead_decided(event: told::LeadDecided) -> Result<Told, Unreadable> {
         reason: decision.reason,
     };
     one(&event.seller_id, reach, happening)
+}
+
+fn payment_changed(event: told::PaymentChanged) -> Result<Told, Unreadable> {
+    let (reach, amount, news) = (Reach::buyer(&event.buyer_id)?, Dollars::of(event.amount.as_ref()), event.news());
+    let told::PaymentChanged { payment_id, buyer_id, seller_id, recharge, .. } = event;
+    let happening = match news {
+        PaymentNews::Succeeded => Happening::PaymentSucceeded { payment_id, buyer_id, amount, recharge },
+        PaymentNews::ActionNeeded => Happening::PaymentActionNeeded { payment_id, buyer_id, amount, recharge },
+        PaymentNews::Declined | PaymentNews::Unspecified => Happening::PaymentDeclined {
+            payment_id,
+            buyer_id,
+            amount,
+            recharge,
+            code: decline::told(&event.decline_code),
+            reason: short(event.decline_message),
+            next_attempt_at: Time::from_ms(event.next_attempt_at_ms),
+        },
+    };
+    one(&seller_id, reach, happening)
+}
+
+fn dispute_changed(event: told::DisputeChanged) -> Result<Told, Unreadable> {
+    let (reach, amount) = (Reach::buyer(&event.buyer_id)?, Dollars::of(event.amount.as_ref()));
+    let told::DisputeChanged { dispute_id, payment_id, buyer_id, seller_id, closed, won, .. } = event;
+    let happening = if closed {
+        Happening::DisputeClosed { dispute_id, payment_id, buyer_id, amount, won }
+    } else {
+        Happening::DisputeOpened { dispute_id, payment_id, buyer_id, amount }
+    };
+    one(&seller_id, reach, happening)
 }
 
 const fn outcome(outcome: Outcome) -> &'static str {

@@ -106,6 +106,58 @@ pub(crate) enum Happening {
     /// A buyer's wallet fell below its threshold. For the seller and that buyer.
     #[serde(rename = "wallet.low_balance", rename_all = "camelCase")]
     WalletLowBalance { buyer_id: String, available: Dollars, threshold: Dollars },
+    /// A buyer's spending limits changed, or whether his wallet may buy. For the seller and that buyer.
+    #[serde(rename = "wallet.limits_changed", rename_all = "camelCase")]
+    WalletLimitsChanged { buyer_id: String },
+    /// A card was charged. For the seller and its buyer, as all of payments.
+    #[serde(rename = "payment.succeeded", rename_all = "camelCase")]
+    PaymentSucceeded {
+        payment_id: String,
+        buyer_id: String,
+        amount: Dollars,
+        /// By automatic recharging, not by the buyer.
+        recharge: bool,
+    },
+    /// A card's charge was declined.
+    #[serde(rename = "payment.declined", rename_all = "camelCase")]
+    PaymentDeclined {
+        payment_id: String,
+        buyer_id: String,
+        amount: Dollars,
+        recharge: bool,
+        /// `insufficient_funds`, `card_declined` and so on.
+        code: &'static str,
+        /// In words.
+        reason: String,
+        /// When a recharge is tried again; null for never.
+        next_attempt_at: Option<Time>,
+    },
+    /// The buyer has to confirm a charge: `GET /api/payments/{id}` has the secret.
+    #[serde(rename = "payment.action_needed", rename_all = "camelCase")]
+    PaymentActionNeeded { payment_id: String, buyer_id: String, amount: Dollars, recharge: bool },
+    /// Automatic recharging was turned off by the program.
+    #[serde(rename = "payment.recharge_turned_off", rename_all = "camelCase")]
+    RechargeTurnedOff {
+        buyer_id: String,
+        /// Why, in words.
+        because: String,
+    },
+    /// Money went back to a card.
+    #[serde(rename = "payment.refunded", rename_all = "camelCase")]
+    PaymentRefunded { payment_id: String, buyer_id: String, amount: Dollars },
+    /// A card's owner disputes a charge.
+    #[serde(rename = "payment.dispute_opened", rename_all = "camelCase")]
+    DisputeOpened { dispute_id: String, payment_id: String, buyer_id: String, amount: Dollars },
+    /// A dispute was decided.
+    #[serde(rename = "payment.dispute_closed", rename_all = "camelCase")]
+    DisputeClosed {
+        dispute_id: String,
+        payment_id: String,
+        buyer_id: String,
+        amount: Dollars,
+        /// In the seller's favour: the money is there again.
+        won: bool,
+    },
     /// A category was made or changed. For the seller and all buyers.
     #[serde(rename = "category.changed", rename_all = "camelCase")]
     CategoryChanged { category_id: String },
@@ -139,6 +191,14 @@ impl Happening {
             Self::WebhookDisabled { .. } => "webhook.disabled",
             Self::WalletCredited { .. } => "wallet.credited",
             Self::WalletLowBalance { .. } => "wallet.low_balance",
+            Self::WalletLimitsChanged { .. } => "wallet.limits_changed",
+            Self::PaymentSucceeded { .. } => "payment.succeeded",
+            Self::PaymentDeclined { .. } => "payment.declined",
+            Self::PaymentActionNeeded { .. } => "payment.action_needed",
+            Self::RechargeTurnedOff { .. } => "payment.recharge_turned_off",
+            Self::PaymentRefunded { .. } => "payment.refunded",
+            Self::DisputeOpened { .. } => "payment.dispute_opened",
+            Self::DisputeClosed { .. } => "payment.dispute_closed",
             Self::CategoryChanged { .. } => "category.changed",
             Self::CampaignChanged { .. } => "campaign.changed",
             Self::SubscriptionChanged { .. } => "subscription.changed",

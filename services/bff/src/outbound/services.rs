@@ -5,7 +5,7 @@ use std::time::Duration;
 use leadflow_contracts::{
     accounts::{Member, Role, User, accounts_client::AccountsClient, people_client::PeopleClient},
     audit::audit_client::AuditClient,
-    billing::{billing_client::BillingClient, usage_client::UsageClient},
+    billing::{billing_client::BillingClient, payments_client::PaymentsClient, usage_client::UsageClient},
     distribution::{
         catalogue_client::CatalogueClient, distribution_client::DistributionClient, returns_client::ReturnsClient,
     },
@@ -35,6 +35,7 @@ pub struct Services {
     accounts: AccountsClient<Channel>,
     billing: BillingClient<Channel>,
     usage: UsageClient<Channel>,
+    payments: PaymentsClient<Channel>,
     distribution: DistributionClient<Channel>,
     catalogue: CatalogueClient<Channel>,
     returns: ReturnsClient<Channel>,
@@ -61,7 +62,8 @@ impl Services {
             people: PeopleClient::new(accounts.clone()),
             accounts: AccountsClient::new(accounts),
             usage: UsageClient::new(billing.clone()),
-            billing: BillingClient::new(billing),
+            billing: BillingClient::new(billing.clone()),
+            payments: PaymentsClient::new(billing),
             distribution: DistributionClient::new(distribution.clone()),
             returns: ReturnsClient::new(distribution.clone()),
             catalogue: CatalogueClient::new(distribution),
@@ -101,6 +103,12 @@ impl Services {
         self.usage.clone()
     }
 
+    /// Cards, and the money that comes from them and goes back.
+    #[must_use]
+    pub fn payments(&self) -> PaymentsClient<Channel> {
+        self.payments.clone()
+    }
+
     /// What is set up, and single leads.
     #[must_use]
     pub fn distribution(&self) -> DistributionClient<Channel> {
@@ -132,7 +140,15 @@ impl Services {
 
     /// A request about one tenant that `user` makes: for the record of who changed what.
     pub fn request_by<T>(&self, user: &User, tenant: SellerId, message: T) -> Request<T> {
-        let mut request = self.request(tenant, message);
+        Self::signed(user, self.request(tenant, message))
+    }
+
+    /// Likewise, where somebody outside is asked for it.
+    pub fn unhurried_by<T>(&self, user: &User, tenant: SellerId, message: T) -> Request<T> {
+        Self::signed(user, self.caller.request(message, tenant, self.deadline * OUTSIDE))
+    }
+
+    fn signed<T>(user: &User, mut request: Request<T>) -> Request<T> {
         if let Ok(value) = user.user_id.parse() {
             request.metadata_mut().insert(grpc::ACTOR, value);
         }

@@ -117,6 +117,20 @@ async fn another_sites_page_is_refused_before_anybody_is_asked() {
 }
 
 #[tokio::test]
+async fn what_a_provider_tells_is_no_pages_doing_and_comes_again_later() {
+    let path = "/api/webhooks/stripe";
+    for headers in [
+        &[("stripe-signature", "t=1,v1=00")][..],
+        &[("stripe-signature", "t=1,v1=00"), ("cookie", "leadflow_session=abc"), ("origin", "https://evil.example")],
+    ] {
+        let (status, sent, body) = send(Method::POST, path, headers, "{}").await;
+        assert_eq!((status.as_u16(), body["code"].as_str()), (503, Some("unavailable")), "{headers:?}");
+        assert!(sent.contains_key("retry-after"));
+    }
+    assert_eq!(send(Method::GET, path, &[], "").await.0, 405);
+}
+
+#[tokio::test]
 async fn only_pages_of_known_origins_may_read_answers() {
     let asks = |origin: &'static str| [("origin", origin), ("access-control-request-method", "PUT")];
     let (status, headers, _) = send(Method::OPTIONS, "/api/campaigns/x", &asks("https://other.example.com"), "").await;

@@ -11,6 +11,7 @@ mod show;
 mod stage;
 mod table;
 mod verify;
+mod wallet;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -61,7 +62,8 @@ pub async fn run(settings: Settings, posts: usize) -> anyhow::Result<ExitCode> {
         .await
         .context("cannot reach the database (is everything up? `leadflow up` starts it)")?;
     let run = LeadId::new().uuid().simple().to_string();
-    let cast = cast::cast(&run[run.len() - 6..]);
+    let run = &run[run.len() - 6..];
+    let cast = cast::cast(run);
     let campaigns: Vec<_> = cast.campaigns.iter().map(|campaign| campaign.id).collect();
 
     title("A new market");
@@ -74,7 +76,7 @@ pub async fn run(settings: Settings, posts: usize) -> anyhow::Result<ExitCode> {
     let second = post::post_all(&stage, &script.second, "repeating").await;
     let mut surprises = verify::surprises(&script.first, &first, &[]);
     surprises.extend(verify::surprises(&script.second, &second, &first));
-    let answers = verify::claims(first.iter().chain(&second));
+    let mut answers = verify::claims(first.iter().chain(&second));
     let leads: Vec<LeadId> = answers.iter().map(|answer| answer.lead_id).collect();
     println!("  Waiting until everything is decided, paid and sent once…");
     let settled = books::wait_until_settled(&books, &leads, PATIENCE).await;
@@ -104,14 +106,20 @@ pub async fn run(settings: Settings, posts: usize) -> anyhow::Result<ExitCode> {
     println!("{}", returned.told());
     show_decision(&books, &stage, &cast, &traces).await?;
 
+    title("A wallet that fills itself");
+    let played = wallet::play(&books, &stage, cast.category, run).await?;
+
     title("The books");
+    let (later, problems_there) = played.map_or_else(Default::default, |played| (played.answers, played.problems));
+    answers.extend(later);
     let expectations = Expectations { answers, settled: settled.is_ok(), changed_subscriptions: Vec::new() };
     let report = books::check(&books, &expectations).await?;
     println!("{report}\n");
 
-    let mut problems = Vec::new();
+    let mut problems: Vec<String> = Vec::new();
     problems.extend(settled.err().map(|error| error.to_string()));
     problems.extend(tried.err().map(|error| error.to_string()));
+    problems.extend(problems_there);
     if !surprises.is_empty() {
         let shown: Vec<_> = surprises.iter().take(SHOWN).map(|surprise| format!("\n    {surprise}")).collect();
         problems.push(format!("{} answers were not what they had to be:{}", surprises.len(), shown.concat()));

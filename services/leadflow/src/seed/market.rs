@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use leadflow_contracts::{
     accounts::{self, accounts_client::AccountsClient},
-    billing::{self, billing_client::BillingClient},
+    billing::{self, billing_client::BillingClient, payments_client::PaymentsClient},
     common::{DuplicateMatch, DuplicateRule, FieldDef, Logic, Money, Status},
     distribution::{self, distribution_client::DistributionClient, returns_client::ReturnsClient},
     notifier::{self, notifier_client::NotifierClient},
@@ -43,7 +43,8 @@ pub struct Market {
     /// Keeps connections to the gateway and the sandbox.
     pub http: Http,
     accounts: AccountsClient<Channel>,
-    billing: BillingClient<Channel>,
+    pub(super) billing: BillingClient<Channel>,
+    pub(super) payments: PaymentsClient<Channel>,
     distribution: DistributionClient<Channel>,
     returns: ReturnsClient<Channel>,
     notifier: NotifierClient<Channel>,
@@ -113,11 +114,13 @@ impl Market {
     /// # Errors
     /// When an address cannot be read.
     pub fn new(places: Places, seller: SellerId) -> anyhow::Result<Self> {
+        let billing = grpc::channel(&places.billing, "BILLING_GRPC_URL")?;
         Ok(Self {
             seller,
             http: Http::new(),
             accounts: AccountsClient::new(grpc::channel(&places.accounts, "ACCOUNTS_GRPC_URL")?),
-            billing: BillingClient::new(grpc::channel(&places.billing, "BILLING_GRPC_URL")?),
+            billing: BillingClient::new(billing.clone()),
+            payments: PaymentsClient::new(billing),
             distribution: DistributionClient::new(grpc::channel(&places.distribution, "DISTRIBUTION_GRPC_URL")?),
             returns: ReturnsClient::new(grpc::channel(&places.distribution, "DISTRIBUTION_GRPC_URL")?),
             notifier: NotifierClient::new(grpc::channel(&places.notifier, "NOTIFIER_GRPC_URL")?),
@@ -374,11 +377,11 @@ impl Market {
         known.map_err(|_| anyhow::anyhow!("the gateway at {url} does not know the new campaign: {last}"))
     }
 
-    fn request<T>(&self, message: T) -> tonic::Request<T> {
+    pub(super) fn request<T>(&self, message: T) -> tonic::Request<T> {
         self.caller.request(message, self.seller, DEADLINE)
     }
 
-    async fn repeat<T>(
+    pub(super) async fn repeat<T>(
         &self,
         what: &str,
         call: impl AsyncFn() -> Result<Response<T>, tonic::Status>,

@@ -1,6 +1,7 @@
 //! Makes tenants through the services' own commands: the one that `up` shows, and whatever else needs
 //! a market to sell leads in.
 
+mod cards;
 mod demo_tenant;
 mod http;
 mod market;

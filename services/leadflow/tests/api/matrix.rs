@@ -1,5 +1,5 @@
 //! Who may do what: every route of the table, called by nobody, by each role of its tenant and by each role
-//! of another tenant on this tenant's ids. A new route needs a line in [`example`].
+//! of another tenant on this tenant's ids. A new route needs a line in `examples.rs`.
 
 use std::collections::HashMap;
 
@@ -8,192 +8,13 @@ use leadflow_bff::http::{Party, Route, Who, routes};
 use leadflow_contracts::accounts::{Member, Role};
 use serde_json::{Value, json};
 
-use crate::world::{PASSWORD, Person, Tenant, World};
-
-/// A request that its route carries out for those who may.
-struct Example {
-    path: String,
-    body: Option<Value>,
-    /// The success's status.
-    status: u16,
-    /// Whether it names records of the tenant, so that nobody of another one may succeed.
-    names_records: bool,
-}
-
-fn plain(path: &str, status: u16) -> Example {
-    Example { path: path.to_owned(), body: None, status, names_records: false }
-}
-
-fn with(path: &str, body: Value, status: u16) -> Example {
-    Example { body: Some(body), ..plain(path, status) }
-}
-
-fn on_record(path: String, body: Option<Value>, status: u16) -> Example {
-    Example { path, body, status, names_records: true }
-}
-
-/// Ids of the tenant that are for one request alone.
-struct Own<'a> {
-    tenant: &'a Tenant,
-    buyer_id: &'a str,
-    /// The session of whoever the route is tried for.
-    session_id: String,
-    invitation: &'a str,
-    member: &'a str,
-    suppliers_invitation: &'a str,
-    suppliers_person: &'a str,
-    /// What the buyer bought, and asked back.
-    assignment: &'a str,
-    returned: &'a str,
-    /// A tenant that nobody else is tried with.
-    spare_seller: &'a str,
-    unique: u32,
-}
-
-fn example(method: &Method, path: &str, own: &Own<'_>) -> Option<Example> {
-    let t = own.tenant;
-    let n = own.unique;
-    Some(match (method.as_str(), path) {
-        ("GET", "/api/openapi.json" | "/api/docs") => plain(path, 200),
-        ("POST", "/api/auth/register") => {
-            let body = json!({ "email": format!("m{n}@seller.example"), "password": PASSWORD, "name": "M", "role": "SELLER", "companyName": "M" });
-            with(path, body, 201)
-        }
-        ("POST", "/api/auth/login") => with(path, json!({ "email": t.seller.email, "password": PASSWORD }), 200),
-        ("GET", "/api/auth/google") => plain(path, 302),
-        // Only a browser that has been at Google has what it takes.
-        ("GET", "/api/auth/callback/google") => plain(path, 401),
-        ("POST", "/api/auth/forgot-password") => with(path, json!({ "email": "nobody@example.com" }), 202),
-        // Only somebody with the mail has the token.
-        ("POST", "/api/auth/reset-password") => with(path, json!({ "token": "no", "password": PASSWORD }), 404),
-        ("POST", "/api/auth/verify-email") => with(path, json!({ "token": "no" }), 404),
-        ("GET", "/api/auth/verify-invite") => plain(&format!("{path}?code={}", t.invite_code), 200),
-        ("POST", "/api/auth/logout") => plain(path, 204),
-        ("GET", "/api/auth/session" | "/api/auth/sessions") => plain(path, 200),
-        ("PUT", "/api/auth/profile") => with(path, json!({ "name": "Same" }), 200),
-        ("POST", "/api/auth/change-password") => {
-            with(path, json!({ "oldPassword": PASSWORD, "newPassword": PASSWORD }), 200)
-        }
-        ("POST", "/api/auth/send-verification") => plain(path, 202),
-        ("DELETE", "/api/auth/sessions") => plain(path, 200),
-        ("DELETE", "/api/auth/sessions/{id}") => on_record(format!("/api/auth/sessions/{}", own.session_id), None, 204),
-        ("GET", "/api/auth/invite-code" | "/api/events") => plain(path, 200),
-        ("POST", "/api/auth/invite-code") => with(path, json!({}), 201),
-        ("GET", "/api/team") => plain(path, 200),
-        ("POST", "/api/team/invitations") => {
-            with(path, json!({ "email": format!("m{n}@invited.example"), "role": "VIEWER" }), 201)
-        }
-        // Only somebody with the mail has the token.
-        ("POST", "/api/team/invitations/accept") => {
-            with(path, json!({ "token": "no", "password": PASSWORD, "name": "No" }), 404)
-        }
-        ("DELETE", "/api/team/invitations/{id}") => {
-            on_record(format!("/api/team/invitations/{}", own.invitation), None, 204)
-        }
-        ("PUT", "/api/team/{id}") => {
-            on_record(format!("/api/team/{}", own.member), Some(json!({ "role": "MANAGER" })), 200)
-        }
-        ("DELETE", "/api/team/{id}") => on_record(format!("/api/team/{}", own.member), None, 204),
-        ("POST", "/api/suppliers/{id}/invite") => {
-            let body = json!({ "email": format!("s{n}@invited.example") });
-            on_record(format!("/api/suppliers/{}/invite", t.supplier), Some(body), 201)
-        }
-        ("GET", "/api/suppliers/{id}/people") => on_record(format!("/api/suppliers/{}/people", t.supplier), None, 200),
-        ("DELETE", "/api/suppliers/{id}/people/{userId}") => {
-            on_record(format!("/api/suppliers/{}/people/{}", t.supplier, own.suppliers_person), None, 204)
-        }
-        ("DELETE", "/api/suppliers/{id}/invitations/{invitationId}") => {
-            on_record(format!("/api/suppliers/{}/invitations/{}", t.supplier, own.suppliers_invitation), None, 204)
-        }
-        ("GET", "/api/audit" | "/api/admin/audit" | "/api/admin/sellers") => plain(path, 200),
-        ("GET", "/api/admin/sellers/{id}") => plain(&format!("/api/admin/sellers/{}", own.spare_seller), 200),
-        ("GET", "/api/admin/sellers/{id}/usage-terms") => {
-            plain(&format!("/api/admin/sellers/{}/usage-terms", own.spare_seller), 200)
-        }
-        ("PUT", "/api/admin/sellers/{id}/usage-terms") => {
-            with(&format!("/api/admin/sellers/{}/usage-terms", own.spare_seller), json!({ "smsMarkupPercent": 5 }), 200)
-        }
-        ("POST", "/api/admin/sellers/{id}/suspend") => {
-            plain(&format!("/api/admin/sellers/{}/suspend", own.spare_seller), 200)
-        }
-        ("POST", "/api/admin/sellers/{id}/reactivate") => {
-            plain(&format!("/api/admin/sellers/{}/reactivate", own.spare_seller), 200)
-        }
-        ("GET", "/api/categories" | "/api/campaigns" | "/api/buyers" | "/api/suppliers" | "/api/leads") => {
-            plain(path, 200)
-        }
-        ("POST", "/api/categories") => with(path, json!({ "name": format!("Kind {n}"), "fields": [] }), 201),
-        ("GET", "/api/categories/{id}") => on_record(format!("/api/categories/{}", t.category), None, 200),
-        ("PUT", "/api/categories/{id}") => {
-            on_record(format!("/api/categories/{}", t.category), Some(json!({ "name": "Medicare" })), 200)
-        }
-        // A category that a campaign needs cannot go: whoever may is told so.
-        ("DELETE", "/api/categories/{id}") => on_record(format!("/api/categories/{}", t.category), None, 409),
-        ("POST", "/api/campaigns") => {
-            let body =
-                json!({ "categoryId": t.category, "name": "C", "pricePerLead": 1, "distributionLogic": "BROADCAST" });
-            on_record(path.to_owned(), Some(body), 201)
-        }
-        ("GET", "/api/campaigns/{id}") => on_record(format!("/api/campaigns/{}", t.campaign), None, 200),
-        ("PUT", "/api/campaigns/{id}") => {
-            on_record(format!("/api/campaigns/{}", t.campaign), Some(json!({ "description": "D" })), 200)
-        }
-        ("DELETE", "/api/campaigns/{id}") => on_record(format!("/api/campaigns/{}", t.campaign), None, 200),
-        // The buyer has one already.
-        ("POST", "/api/campaigns/subscribe") => {
-            on_record(path.to_owned(), Some(json!({ "campaignId": t.campaign })), 409)
-        }
-        ("PUT", "/api/campaigns/subscribe") => {
-            on_record(path.to_owned(), Some(json!({ "subscriptionId": t.subscription, "dailyCap": 5 })), 200)
-        }
-        ("DELETE", "/api/campaigns/subscribe") => on_record(format!("{path}?id={}", t.subscription), None, 200),
-        ("POST", "/api/buyers") => with(path, json!({ "companyName": format!("Buyer {n}") }), 201),
-        ("GET", "/api/buyers/{id}") => on_record(format!("/api/buyers/{}", own.buyer_id), None, 200),
-        ("PUT", "/api/buyers/{id}") => {
-            on_record(format!("/api/buyers/{}", own.buyer_id), Some(json!({ "priority": 7 })), 200)
-        }
-        ("DELETE", "/api/buyers/{id}") => on_record(format!("/api/buyers/{}", own.buyer_id), None, 200),
-        ("POST", "/api/buyers/{id}/credits") => {
-            let body = json!({ "amount": 1, "reason": "matrix" });
-            on_record(format!("/api/buyers/{}/credits", own.buyer_id), Some(body), 201)
-        }
-        ("POST", "/api/suppliers") => {
-            on_record(path.to_owned(), Some(json!({ "name": format!("S{n}"), "categories": [t.category] })), 201)
-        }
-        ("GET", "/api/suppliers/{id}") => on_record(format!("/api/suppliers/{}", t.supplier), None, 200),
-        ("PUT", "/api/suppliers/{id}") => {
-            on_record(format!("/api/suppliers/{}", t.supplier), Some(json!({ "name": "Clicks" })), 200)
-        }
-        ("DELETE", "/api/suppliers/{id}") => on_record(format!("/api/suppliers/{}", t.supplier), None, 200),
-        ("POST", "/api/suppliers/{id}/rotate-key") => {
-            on_record(format!("/api/suppliers/{}/rotate-key", t.supplier), Some(json!({})), 200)
-        }
-        // Judged by the gateway, by key alone: see `keys`.
-        ("POST" | "GET", "/api/leads/ingest") | ("GET", "/api/leads/ingest/{id}") => plain(path, 401),
-        // It was asked back already: whoever may is told so.
-        ("POST", "/api/leads/{id}/return") => {
-            on_record(format!("/api/leads/{}/return", own.assignment), Some(json!({ "reason": "wrong_number" })), 409)
-        }
-        ("GET", "/api/returns") => plain(path, 200),
-        ("GET", "/api/returns/{id}") => on_record(format!("/api/returns/{}", own.returned), None, 200),
-        ("POST", "/api/returns/{id}/approve") => {
-            on_record(format!("/api/returns/{}/approve", own.returned), Some(json!({ "note": "yes" })), 200)
-        }
-        // It was approved a line before.
-        ("POST", "/api/returns/{id}/reject") => {
-            on_record(format!("/api/returns/{}/reject", own.returned), Some(json!({ "note": "no" })), 409)
-        }
-        ("GET", "/api/leads/{id}") => on_record(format!("/api/leads/{}", t.lead), None, 200),
-        ("GET", "/api/payments/wallet" | "/api/notifications/preferences" | "/api/reports") => plain(path, 200),
-        // There is no webhook to send to: whoever may is told so.
-        ("POST", "/api/notifications/preferences/test-webhook") => plain(path, 404),
-        ("PUT", "/api/notifications/preferences") => with(path, json!({ "webhookEnabled": false }), 200),
-        _ => return None,
-    })
-}
+use crate::{
+    examples::{Own, example},
+    world::{Person, Tenant, World},
+};
 
 fn admitted(route: &Route, person: Option<&Person>) -> bool {
-    let Some(person) = person else { return matches!(route.who, Who::Public | Who::ApiKey) };
+    let Some(person) = person else { return matches!(route.who, Who::Public | Who::ApiKey | Who::Provider) };
     let role = match person.user["role"].as_str() {
         Some("SELLER") => Role::Seller,
         Some("BUYER") => Role::Buyer,
@@ -215,7 +36,8 @@ fn in_order(mut routes: Vec<Route>) -> Vec<Route> {
         ("DELETE", "/api/categories/{id}") => 2,
         ("DELETE", "/api/campaigns/{id}") => 3,
         ("DELETE", "/api/suppliers/{id}") => 4,
-        ("DELETE", "/api/buyers/{id}") => 5,
+        ("DELETE", "/api/payments/methods") => 5,
+        ("DELETE", "/api/buyers/{id}") => 6,
         _ => 0,
     };
     routes.sort_by_key(weight);
@@ -272,6 +94,10 @@ async fn only_those_who_may_succeed_and_nobody_of_another_tenant() {
     let world = World::start().await;
     let mut tenant = world.tenant("mine").await;
     let other = world.tenant("theirs").await;
+    let card = world.card(&tenant.buyer, "pm_card_visa").await;
+    let card = card["id"].as_str().unwrap().to_owned();
+    let payment = world.top_up(&tenant.buyer, "", &json!({ "amount": 50 })).await.ok(200);
+    let payment = payment["paymentId"].as_str().unwrap().to_owned();
     let (spare_seller, _) = world.seller("spare").await;
     let spare_seller = spare_seller.user["sellerId"].as_str().unwrap().to_owned();
     let (assignment, returned) = world.ask_back(&tenant).await;
@@ -285,6 +111,8 @@ async fn only_those_who_may_succeed_and_nobody_of_another_tenant() {
         &tenant.lead,
         &tenant.seller.email,
         &tenant.buyer.email,
+        &card,
+        &payment,
     ]
     .map(String::clone);
     // Those who shall fail come first.
@@ -333,6 +161,8 @@ async fn only_those_who_may_succeed_and_nobody_of_another_tenant() {
                 assignment: &assignment,
                 returned: &returned,
                 spare_seller: &spare_seller,
+                card: &card,
+                payment: &payment,
                 unique,
             };
             let Some(example) = example(&route.method, route.path, &own) else {

@@ -88,7 +88,9 @@ async fn the_demo_plays_and_its_books_are_right() {
     let world = World::start(doubled()).await;
     let (right, text) = run(&world, &["demo", "--posts", "200"]).await;
     assert!(right, "{text}");
-    for part in ["Campaigns: who got how many", "One decision in words", "dollars given back", "invariants hold"] {
+    for part in
+        ["Campaigns: who got how many", "One decision in words", "dollars given back", "  recharge ", "invariants hold"]
+    {
         assert!(text.contains(part), "no \"{part}\" in:\n{text}");
     }
     let returned = "SELECT count(*) FROM billing.postings WHERE kind = 'lead_return'";

@@ -95,6 +95,9 @@ pub struct Cluster {
 /// The secret that services of a cluster show each other.
 pub const SERVICE_TOKEN: &str = "cluster-service-token";
 
+/// What the stand-in for Stripe signs with.
+pub const STRIPE_WEBHOOK_SECRET: &str = "whsec_cluster";
+
 impl Cluster {
     /// Starts everything and waits until every role is ready.
     ///
@@ -149,6 +152,20 @@ impl Cluster {
                 ("FRONTEND_URL", format!("{}/app", sandbox.http_url())),
             ];
             env.extend(mail.map(|(name, value)| (name.to_owned(), value)));
+            // Its stand-in for Stripe, which tells the API what happened, if there is one.
+            for (name, value) in [
+                ("STRIPE_API_BASE", format!("{}/stripe", sandbox.http_url())),
+                ("STRIPE_SECRET_KEY", "sk_test_sandbox".to_owned()),
+                ("STRIPE_PUBLISHABLE_KEY", "pk_test_sandbox".to_owned()),
+                ("STRIPE_WEBHOOK_SECRET", STRIPE_WEBHOOK_SECRET.to_owned()),
+                ("SANDBOX_STRIPE_WEBHOOK_SECRETS", STRIPE_WEBHOOK_SECRET.to_owned()),
+            ] {
+                env.push((name.to_owned(), value));
+            }
+            if let Some(bff) = replicas.iter().find(|replica| replica.role == "bff") {
+                let url = format!("{}/api/webhooks/stripe", bff.http_url());
+                env.push(("SANDBOX_STRIPE_WEBHOOK_URL".to_owned(), url));
+            }
             // Its stand-in for Google, and the one client that this knows.
             for (name, value) in [
                 ("GOOGLE_ISSUER", format!("{}/google", sandbox.http_url())),

@@ -33,7 +33,7 @@ use crate::{
 const LIST: &str = "/api/buyers";
 const ONE: &str = "/api/buyers/{id}";
 const CREDITS: &str = "/api/buyers/{id}/credits";
-/// The longest reason of a credit.
+/// The longest reason of a movement.
 const MAX_REASON: usize = 400;
 
 pub(in crate::http) fn routes() -> Vec<Route> {
@@ -338,6 +338,15 @@ async fn get(api: &Api, tenant: SellerId, id: BuyerId) -> Result<Buyer, Problem>
     Ok(api.services.accounts().get_buyer(request).await?.into_inner())
 }
 
+/// Why money is moved by hand.
+pub(super) fn reason(text: &str) -> Result<&str, Problem> {
+    let reason = text.trim();
+    if reason.is_empty() || reason.chars().count() > MAX_REASON || reason.chars().any(char::is_control) {
+        return Err(invalid("reason", "must have 1 to 400 printable characters"));
+    }
+    Ok(reason)
+}
+
 #[derive(Deserialize, ToSchema)]
 struct Credit {
     amount: Dollars,
@@ -359,10 +368,7 @@ async fn credit(
     Body(body): Body<Credit>,
 ) -> Result<(StatusCode, Json<Credited>), Problem> {
     let tenant = me.tenant()?;
-    let reason = body.reason.trim();
-    if reason.is_empty() || reason.chars().count() > MAX_REASON || reason.chars().any(char::is_control) {
-        return Err(invalid("reason", "must have 1 to 400 printable characters"));
-    }
+    let reason = reason(&body.reason)?;
     if !body.amount.is_positive() {
         return Err(invalid("amount", "must be more than zero"));
     }
