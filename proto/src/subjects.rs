@@ -2,6 +2,8 @@
 
 /// ingest: a post was accepted.
 pub const LEAD_RECEIVED: &str = "lead.received";
+/// ingest, over core NATS, never stored: what a gateway let through.
+pub const INGEST_TAKEN: &str = "ingest.taken";
 /// distribution: a lead was sold.
 pub const LEAD_ASSIGNED: &str = "lead.assigned";
 /// distribution: nobody can buy the lead now.

@@ -29,6 +29,10 @@ pub struct Config {
     pub supplier_posts_per_second: u32,
     /// Posts a second of all suppliers of a seller whose record names no number.
     pub seller_posts_per_second: u32,
+    /// Requests a second of one address whose key is not known.
+    pub unknown_keys_per_second: u32,
+    /// How many of our own proxies stand in front, each adding to `X-Forwarded-For`.
+    pub trusted_proxies: usize,
     /// Posts being worked on at once, from when they are all here; more are answered 503.
     pub max_in_flight: usize,
     /// Connections open at once; more wait.
@@ -99,6 +103,16 @@ impl Config {
                 2_000,
                 "posts a second of all suppliers of one seller, unless its record says otherwise",
             ),
+            unknown_keys_per_second: env.or(
+                "INGEST_UNKNOWN_KEYS_PER_SECOND",
+                100,
+                "requests a second of one address whose API key is not known",
+            ),
+            trusted_proxies: env.or(
+                "INGEST_TRUSTED_PROXIES",
+                0,
+                "how many own proxies stand in front and add to X-Forwarded-For; 0: the header is not believed",
+            ),
             max_in_flight: env.or(
                 "INGEST_MAX_IN_FLIGHT",
                 4_096,
@@ -113,6 +127,7 @@ impl Config {
         for (name, value) in [
             ("INGEST_SUPPLIER_POSTS_PER_SECOND", config.supplier_posts_per_second as usize),
             ("INGEST_SELLER_POSTS_PER_SECOND", config.seller_posts_per_second as usize),
+            ("INGEST_UNKNOWN_KEYS_PER_SECOND", config.unknown_keys_per_second as usize),
             ("INGEST_MAX_IN_FLIGHT", config.max_in_flight),
             ("INGEST_MAX_CONNECTIONS", config.max_connections),
         ] {

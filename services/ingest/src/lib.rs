@@ -10,6 +10,7 @@ pub mod store;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use leadflow_contracts::subjects;
 use leadflow_kernel::{Clock, EventId};
 use leadflow_messaging::{Bus, directory};
 use leadflow_platform::{
@@ -24,7 +25,7 @@ use crate::{
     app::{App, Timeouts, receipt::Receipts},
     inbound::directory::{Limits, NOUNS, Records},
     outbound::{decisions::Decisions, publisher::LeadPublisher},
-    store::{directory::Directory, recent::Recent, waiters::Waiters},
+    store::{directory::Directory, recent::Recent, strangers::Strangers, waiters::Waiters},
 };
 
 /// Leads accepted lately that are remembered: some 10 MB at most.
@@ -58,9 +59,10 @@ pub async fn run(config: Config, deps: Deps, listener: TcpListener, shutdown: Sh
         timeouts: Timeouts { decision_wait: config.decision_wait, ack: config.ack_timeout },
         reply_subject: reply_subject.clone(),
         in_flight: Semaphore::new(config.max_in_flight),
+        strangers: Arc::new(Strangers::new(config.unknown_keys_per_second)),
     });
 
-    // Both outlive the server: requests at hand still wait for their decisions.
+    // These outlive the server: requests at hand still wait for their decisions.
     let followers_stop = Shutdown::new();
     let messages = deps.bus.subscribe_core(&reply_subject).await.context("listen to decisions")?;
     let listening = tokio::spawn(inbound::decisions::listen(
@@ -70,6 +72,24 @@ pub async fn run(config: Config, deps: Deps, listener: TcpListener, shutdown: Sh
         app.waiters.clone(),
         followers_stop.clone(),
     ));
+    let heard = deps.bus.subscribe_core(subjects::INGEST_TAKEN).await.context("listen to the other gateways")?;
+    let sharing = [
+        tokio::spawn(inbound::taken::listen(
+            deps.bus.clone(),
+            heard,
+            app.reply_subject.clone(),
+            app.directory.clone(),
+            app.strangers.clone(),
+            followers_stop.clone(),
+        )),
+        tokio::spawn(outbound::taken::tell(
+            deps.bus.clone(),
+            app.reply_subject.clone(),
+            app.directory.clone(),
+            app.strangers.clone(),
+            followers_stop.clone(),
+        )),
+    ];
     let limits = Limits {
         supplier: config.supplier_posts_per_second,
         seller: config.seller_posts_per_second,
@@ -84,6 +104,7 @@ pub async fn run(config: Config, deps: Deps, listener: TcpListener, shutdown: Sh
         public_url: config.public_url.as_str().into(),
         max_body_bytes: config.max_body_bytes,
         body_timeout: config.body_timeout,
+        trusted_proxies: config.trusted_proxies,
     };
     let router = http::request_id(inbound::http::router(api).merge(health(deps.bus, app.directory.clone()).router()));
     let limits = ServerLimits {
@@ -95,6 +116,9 @@ pub async fn run(config: Config, deps: Deps, listener: TcpListener, shutdown: Sh
     followers_stop.cancel();
     listening.await.context("the listener to decisions ended badly")?;
     following.await.context("the reader of the directory ended badly")?;
+    for work in sharing {
+        work.await.context("the sharing of limits ended badly")?;
+    }
     served
 }
 

@@ -1,19 +1,19 @@
 //! What every request passes before its handler: is it allowed from where it comes, is there allowance
 //! left, whose session is it, and may that role do this.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-};
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     extract::{ConnectInfo, Request, State},
-    http::{HeaderMap, HeaderName, Method},
+    http::{HeaderMap, Method},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
 use leadflow_contracts::accounts::{AdmitRequest, Allowance};
-use leadflow_platform::{ApiError, http::RateLimitState};
+use leadflow_platform::{
+    ApiError,
+    http::{RateLimitState, caller_address},
+};
 
 use super::{
     Api, csrf,
@@ -21,8 +21,6 @@ use super::{
     session::{Me, Shown},
     table::Who,
 };
-
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The guard of one route.
 #[derive(Clone)]
@@ -36,7 +34,7 @@ pub(super) async fn guard(State(guard): State<Arc<Guard>>, mut request: Request,
     let Some(allowance) = guard.allowance else { return next.run(request).await };
     let (method, headers) = (request.method().clone(), request.headers());
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
-    let address = address(headers, peer, guard.api.trusted_proxies);
+    let address = caller_address(headers, peer, guard.api.trusted_proxies);
     // What a provider tells is its own, whatever else it carries.
     let shown = if guard.who == Who::Provider { Shown::Nothing } else { Shown::of(headers) };
     let mut budget = None;
@@ -98,45 +96,3 @@ impl Guard {
 /// Where a request comes from.
 #[derive(Debug, Clone)]
 pub(super) struct Address(pub(super) String);
-
-/// The address that the outermost of our own proxies saw; without proxies, who is connected. An IPv6
-/// network counts as one address: whoever has one address of it has all.
-fn address(headers: &HeaderMap, peer: Option<IpAddr>, trusted_proxies: usize) -> String {
-    let lines = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
-    let hops: Vec<&str> = lines.flat_map(|line| line.split(',')).map(str::trim).collect();
-    let told = match trusted_proxies {
-        0 => None,
-        count => hops.len().checked_sub(count).and_then(|at| hops[at].parse::<IpAddr>().ok()),
-    };
-    match told.or(peer).map(|address| address.to_canonical()) {
-        Some(IpAddr::V6(v6)) => {
-            let [a, b, c, d, ..] = v6.segments();
-            std::net::Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).to_string()
-        }
-        Some(IpAddr::V4(v4)) => v4.to_string(),
-        None => "unknown".to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_our_own_proxies_are_believed() {
-        let peer = Some("10.0.0.9".parse().unwrap());
-        let with = |value: &str| HeaderMap::from_iter([(FORWARDED_FOR, value.parse().unwrap())]);
-        for (header, proxies, wanted) in [
-            ("1.1.1.1, 2.2.2.2", 0, "10.0.0.9"),
-            ("1.1.1.1, 2.2.2.2", 1, "2.2.2.2"),
-            ("1.1.1.1, 2.2.2.2", 2, "1.1.1.1"),
-            ("1.1.1.1, 2.2.2.2", 3, "10.0.0.9"),
-            ("nonsense", 1, "10.0.0.9"),
-            ("2001:db8:1:2:3:4:5:6", 1, "2001:db8:1:2::"),
-            ("::ffff:1.2.3.4", 1, "1.2.3.4"),
-        ] {
-            assert_eq!(address(&with(header), peer, proxies), wanted, "{header} {proxies}");
-        }
-        assert_eq!(address(&HeaderMap::new(), None, 0), "unknown");
-    }
-}

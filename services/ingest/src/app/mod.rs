@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     outbound::{decisions::Decisions, publisher::LeadPublisher},
-    store::{directory::Directory, recent::Recent, waiters::Waiters},
+    store::{directory::Directory, recent::Recent, strangers::Strangers, waiters::Waiters},
 };
 
 /// Time limits of a post.
@@ -46,6 +46,8 @@ pub struct App {
     pub reply_subject: String,
     /// Room for posts that are all here and being worked on.
     pub in_flight: Semaphore,
+    /// Limits of callers whose key is not known.
+    pub strangers: Arc<Strangers>,
 }
 
 /// The id of the lead that a supplier posts under an idempotency key: the same for ever.

@@ -1,38 +1,17 @@
 //! Decisions that come back over core NATS to this instance.
 
-use std::time::Duration;
-
 use leadflow_contracts::events;
 use leadflow_kernel::LeadId;
 use leadflow_messaging::{Bus, CoreMessages};
 use leadflow_platform::Shutdown;
 use prost::Message as _;
 
+use super::core;
 use crate::store::waiters::Waiters;
 
 /// Hands decisions to who waits for them, until `shutdown`.
-pub async fn listen(bus: Bus, subject: String, mut messages: CoreMessages, waiters: Waiters, shutdown: Shutdown) {
-    loop {
-        let payload = tokio::select! {
-            () = shutdown.cancelled() => return,
-            payload = messages.next() => payload,
-        };
-        if let Some(payload) = payload {
-            deliver(&payload, &waiters);
-            continue;
-        }
-        // The subscription ended: without a new one every answer would take its whole time and be 202.
-        match bus.subscribe_core(&subject).await {
-            Ok(again) => messages = again,
-            Err(error) => {
-                tracing::warn!(%error, "decisions cannot be heard");
-                tokio::select! {
-                    () = shutdown.cancelled() => return,
-                    () = tokio::time::sleep(Duration::from_secs(1)) => {}
-                }
-            }
-        }
-    }
+pub async fn listen(bus: Bus, subject: String, messages: CoreMessages, waiters: Waiters, shutdown: Shutdown) {
+    core::each(bus, subject, messages, shutdown, |payload| deliver(payload, &waiters)).await;
 }
 
 fn deliver(payload: &[u8], waiters: &Waiters) {

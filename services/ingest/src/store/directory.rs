@@ -89,6 +89,17 @@ pub struct KeyOwner {
     pub expires_at_ms: i64,
 }
 
+/// What a gateway let through, by whose limit it counts against.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// Posts of a supplier.
+    pub supplier_posts: Vec<(SupplierId, u32)>,
+    /// Posts of all suppliers of a seller.
+    pub seller_posts: Vec<(SellerId, u32)>,
+    /// Look-ups of a supplier.
+    pub lookups: Vec<(SupplierId, u32)>,
+}
+
 #[derive(Debug, Default)]
 struct Records {
     sellers: HashMap<SellerId, Arc<Seller>>,
@@ -125,6 +136,34 @@ impl Directory {
         let supplier = records.suppliers.get(&supplier_id)?.clone();
         let seller = records.sellers.get(&supplier.seller_id).cloned();
         Some(KeyOwner { supplier, seller, expires_at_ms })
+    }
+
+    /// What was let through here since this was asked last.
+    #[must_use]
+    pub fn to_tell(&self) -> Taken {
+        fn of<K: Copy>(limits: impl Iterator<Item = (K, u32)>) -> Vec<(K, u32)> {
+            limits.filter(|(_, count)| *count > 0).collect()
+        }
+        let records = self.read();
+        Taken {
+            supplier_posts: of(records.suppliers.iter().map(|(id, supplier)| (*id, supplier.posts.to_tell()))),
+            seller_posts: of(records.sellers.iter().map(|(id, seller)| (*id, seller.posts.to_tell()))),
+            lookups: of(records.suppliers.iter().map(|(id, supplier)| (*id, supplier.lookups.to_tell()))),
+        }
+    }
+
+    /// Counts what another gateway let through. Whom this one does not know yet costs nothing here.
+    pub fn taken_elsewhere(&self, taken: &Taken) {
+        let records = self.read();
+        for (id, count) in &taken.supplier_posts {
+            records.suppliers.get(id).inspect(|supplier| supplier.posts.taken_elsewhere(*count));
+        }
+        for (id, count) in &taken.seller_posts {
+            records.sellers.get(id).inspect(|seller| seller.posts.taken_elsewhere(*count));
+        }
+        for (id, count) in &taken.lookups {
+            records.suppliers.get(id).inspect(|supplier| supplier.lookups.taken_elsewhere(*count));
+        }
     }
 
     /// A campaign with its category, if that is known.

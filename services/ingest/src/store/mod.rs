@@ -3,6 +3,7 @@
 pub mod directory;
 pub mod limit;
 pub mod recent;
+pub mod strangers;
 pub mod waiters;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

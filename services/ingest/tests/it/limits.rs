@@ -7,7 +7,7 @@ use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
 use crate::{
     client,
-    world::{JSON, KEY, OTHER_KEY, PATIENCE, World},
+    world::{JSON, KEY, OTHER_KEY, PATIENCE, World, post_at},
 };
 
 const LOOK_UP: &str = "/api/leads/ingest?reference=x";
@@ -62,9 +62,49 @@ async fn answers_tell_what_is_left_of_the_limits() {
     })
     .await;
     assert_eq!(told(&refused), [Some(1), Some(0), refused.header("retry-after").map(|text| text.parse().unwrap())]);
-    // Who is not known has no limit.
+    // Who is not known is told his address's.
     let unknown = world.post_with(&[("X-API-Key", "sk_wrong"), JSON], "{}").await;
-    assert_eq!((unknown.status, told(&unknown)), (401, [None; 3]));
+    assert_eq!((unknown.status, told(&unknown)[0]), (401, Some(100)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_shows_no_known_key_is_limited_by_address_and_keeps_nobody_else_out() {
+    let world = World::with(|config| config.unknown_keys_per_second = 1, false).await;
+    for headers in [&[("X-API-Key", "sk_guess"), JSON][..], &[JSON]] {
+        let refused = wait::until_some("guessing ends", PATIENCE, async || {
+            let answers = futures::future::join_all((0..8).map(|_| world.post_with(headers, "{}"))).await;
+            assert!(answers.iter().all(|answer| [401, 429].contains(&answer.status)), "{answers:?}");
+            answers.into_iter().find(|answer| answer.status == 429)
+        })
+        .await;
+        assert_eq!((refused.code().as_str(), refused.header("ratelimit-limit")), ("rate_limited", Some("1")));
+        assert_eq!(world.post("{}").await.status, 422, "a good key at the same address");
+    }
+    // A proxy's word is not taken unless it is ours.
+    let forwarded = [JSON, ("X-Forwarded-For", "203.0.113.7")];
+    wait::until("another address is claimed in vain", PATIENCE, async || {
+        let answers = futures::future::join_all((0..8).map(|_| world.post_with(&forwarded, "{}"))).await;
+        answers.iter().any(|answer| answer.status == 429)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_limit_is_that_of_all_gateways_together() {
+    let world = World::with(|_| {}, false).await;
+    let other = world.second_gateway().await;
+    let headers = [("X-API-Key", KEY), JSON];
+    wait::until("the other gateway knows the key, too", PATIENCE, async || {
+        post_at(other, &headers, "{}").await.status == 422
+    })
+    .await;
+    // What is asked there alone costs one of 500, and two milliseconds give it back.
+    wait::until("what one let through is taken from the other", PATIENCE, async || {
+        futures::future::join_all((0..50).map(|_| world.post("{}"))).await;
+        let told = post_at(other, &headers, "{}").await;
+        told.header("ratelimit-remaining").is_some_and(|left| left.parse::<u32>().unwrap() <= 480)
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

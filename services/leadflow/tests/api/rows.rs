@@ -129,8 +129,8 @@ async fn leads_are_found_and_counted_by_what_is_asked_for() {
         (buyer, "startDate=2120-01-01".to_owned(), 0),
         (buyer, format!("category={}&page=1&limit=1", t.category), 1),
         (buyer, "page=2&limit=1".to_owned(), 0),
-        (buyer, "status=ASSIGNED".to_owned(), 1),
-        (buyer, "status=VIEWED".to_owned(), 0),
+        (buyer, "status=ASSIGNED".to_owned(), 0),
+        (buyer, "status=VIEWED".to_owned(), 1),
     ] {
         let found = client.get(&format!("/api/leads?{query}"), token).await.ok(200);
         assert_eq!(found["leads"].as_array().unwrap().len(), wanted, "{query}: {found}");

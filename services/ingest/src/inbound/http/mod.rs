@@ -29,6 +29,8 @@ pub struct Api {
     pub max_body_bytes: usize,
     /// A whole body must have arrived within this.
     pub body_timeout: Duration,
+    /// How many of our own proxies stand in front, each adding to `X-Forwarded-For`.
+    pub trusted_proxies: usize,
 }
 
 impl Api {

@@ -1,21 +1,23 @@
 //! One function a route.
 
+use std::net::SocketAddr;
+
 use axum::{
-    extract::{Path, Query, Request, State, rejection::PathRejection},
-    http::{HeaderMap, StatusCode, Uri},
+    Extension,
+    extract::{ConnectInfo, Path, Query, Request, State, rejection::PathRejection},
+    http::{Extensions, HeaderMap, StatusCode, Uri},
     response::Response,
 };
 use leadflow_kernel::LeadId;
 use leadflow_messaging::trace;
-use leadflow_platform::ApiError;
+use leadflow_platform::{ApiError, http::caller_address};
 use serde::Deserialize;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::{Api, answer, body, budget::Budget, headers, refusal};
 use crate::app::{
-    App,
-    authenticate::Caller,
+    authenticate::{AuthError, Caller},
     lead_id_of,
     look_up::Status,
     post_lead::{NewPost, Posted},
@@ -30,7 +32,7 @@ pub(super) async fn post_lead(State(api): State<Api>, request: Request) -> Respo
 
 async fn take_post(api: &Api, request: Request, budget: &mut Budget) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
-    let caller = authenticate(&api.app, &parts.headers)?;
+    let caller = authenticate(api, &parts.headers, peer_of(&parts.extensions), budget)?;
     let on_its_way = caller.supplier.bodies.try_acquire().map_err(|_| refusal::too_many_bodies())?;
     budget.take(&caller.supplier.posts, "supplier")?;
     budget.take(&caller.seller.posts, "seller")?;
@@ -76,6 +78,7 @@ struct WithReceipt {
 /// `GET /api/leads/ingest/{leadId}`, with `?receipt=` when it is a `statusUrl`.
 pub(super) async fn by_id(
     State(api): State<Api>,
+    Extension(ConnectInfo(peer)): Extension<ConnectInfo<SocketAddr>>,
     headers: HeaderMap,
     path: Result<Path<String>, PathRejection>,
     uri: Uri,
@@ -85,7 +88,7 @@ pub(super) async fn by_id(
         let Query(WithReceipt { receipt }) = Query::try_from_uri(&uri).unwrap_or_default();
         Ok(Asked { lead_id: lead_id.ok_or_else(refusal::no_lead)?, receipt })
     };
-    look_up(&api, &headers, asked).await
+    look_up(&api, &headers, peer, asked).await
 }
 
 #[derive(Deserialize)]
@@ -95,7 +98,12 @@ struct ByReference {
 }
 
 /// `GET /api/leads/ingest?reference=`
-pub(super) async fn by_reference(State(api): State<Api>, headers: HeaderMap, uri: Uri) -> Response {
+pub(super) async fn by_reference(
+    State(api): State<Api>,
+    Extension(ConnectInfo(peer)): Extension<ConnectInfo<SocketAddr>>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Response {
     let asked = |caller: &Caller| {
         let Ok(Query(query)) = Query::<ByReference>::try_from_uri(&uri) else {
             let sentence = "ask with ?reference= and nothing else, or with the lead's id in the path";
@@ -103,22 +111,28 @@ pub(super) async fn by_reference(State(api): State<Api>, headers: HeaderMap, uri
         };
         Ok(Asked { lead_id: lead_id_of(caller.supplier.id, &query.reference), receipt: None })
     };
-    look_up(&api, &headers, asked).await
+    look_up(&api, &headers, peer, asked).await
 }
 
-async fn look_up(api: &Api, headers: &HeaderMap, asked: impl FnOnce(&Caller) -> Result<Asked, ApiError>) -> Response {
+async fn look_up(
+    api: &Api,
+    headers: &HeaderMap,
+    peer: SocketAddr,
+    asked: impl FnOnce(&Caller) -> Result<Asked, ApiError>,
+) -> Response {
     let mut budget = Budget::default();
-    let answer = find(api, headers, asked, &mut budget).await;
+    let answer = find(api, headers, peer, asked, &mut budget).await;
     budget.tell(answer)
 }
 
 async fn find(
     api: &Api,
     headers: &HeaderMap,
+    peer: SocketAddr,
     asked: impl FnOnce(&Caller) -> Result<Asked, ApiError>,
     budget: &mut Budget,
 ) -> Result<Response, ApiError> {
-    let caller = authenticate(&api.app, headers)?;
+    let caller = authenticate(api, headers, Some(peer), budget)?;
     budget.take(&caller.supplier.lookups, "supplier")?;
     let Asked { lead_id, receipt } = asked(&caller)?;
     let status = api.app.look_up(&caller, lead_id, receipt.as_deref()).await;
@@ -131,6 +145,24 @@ async fn find(
     })
 }
 
-fn authenticate(app: &App, headers: &HeaderMap) -> Result<Caller, ApiError> {
-    app.authenticate(headers::api_key(headers)?).map_err(refusal::unauthenticated)
+fn peer_of(extensions: &Extensions) -> Option<SocketAddr> {
+    extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer)
+}
+
+/// Who calls. Who shows no key that is known is counted by address, before he is told so.
+fn authenticate(
+    api: &Api,
+    headers: &HeaderMap,
+    peer: Option<SocketAddr>,
+    budget: &mut Budget,
+) -> Result<Caller, ApiError> {
+    let refused = match headers::api_key(headers).map(|key| api.app.authenticate(key)) {
+        Ok(Ok(caller)) => return Ok(caller),
+        Ok(Err(AuthError::Starting)) => return Err(refusal::unauthenticated(AuthError::Starting)),
+        Ok(Err(error)) => refusal::unauthenticated(error),
+        Err(refused) => refused,
+    };
+    let address = caller_address(headers, peer.map(|peer| peer.ip()), api.trusted_proxies);
+    budget.take(&api.app.strangers.of(&address), "address")?;
+    Err(refused)
 }
