@@ -77,8 +77,9 @@ impl Stripe {
         to: DateTime<Utc>,
         after: Option<&str>,
     ) -> Result<MovementPage, Failure> {
-        let bounds =
-            RangeBoundsTs { gte: Some(from.timestamp()), lt: Some(to.timestamp()), ..RangeBoundsTs::default() };
+        // Stripe counts seconds: one that has begun belongs to the period.
+        let until = to.timestamp() + i64::from(to.timestamp_subsec_nanos() > 0);
+        let bounds = RangeBoundsTs { gte: Some(from.timestamp()), lt: Some(until), ..RangeBoundsTs::default() };
         let mut request = ListBalanceTransaction::new().created(RangeQueryTs::Bounds(bounds)).limit(PAGE);
         if let Some(after) = after {
             request = request.starting_after(after);

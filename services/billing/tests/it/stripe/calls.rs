@@ -231,6 +231,10 @@ async fn the_balance_shows_what_moved_and_for_which_payment() {
     let dispute = stripe.dispute_now(&taken[0].source).await.unwrap().unwrap();
     assert_eq!((dispute.status, dispute.amount, dispute.intent), (DisputeStatus::Open, usd("20.00"), Some(intent.id)));
     assert!(stripe.movements(to, to + TimeDelta::days(1), None).await.unwrap().movements.is_empty());
+    // A period that ends within a second has that second's movements.
+    let last = all.iter().map(|moved| moved.at).max().unwrap();
+    let page = stripe.movements(last, last + TimeDelta::milliseconds(1), None).await.unwrap();
+    assert!(!page.movements.is_empty());
 }
 
 #[tokio::test]
