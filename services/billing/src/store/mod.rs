@@ -4,10 +4,8 @@
 //! statement in id order ([`wallets::lock`]): so two transactions never wait for each other in a
 //! circle. Holds are read in a later statement, which sees what the transaction waited for.
 
-#[allow(dead_code, reason = "the calls about cards come with their use cases")]
 pub mod cards;
 pub mod credits;
-#[allow(dead_code, reason = "as cards")]
 pub mod customers;
 pub mod directory;
 pub mod disputes;

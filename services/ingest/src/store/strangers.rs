@@ -42,11 +42,8 @@ impl Strangers {
     #[must_use]
     pub fn to_tell(&self) -> Vec<(String, u32)> {
         let limits = lock(&self.limits);
-        limits
-            .iter()
-            .map(|(address, limit)| (address.clone(), limit.to_tell()))
-            .filter(|(_, count)| *count > 0)
-            .collect()
+        let told = limits.iter().map(|(address, limit)| (address, limit.to_tell())).filter(|(_, count)| *count > 0);
+        told.map(|(address, count)| (address.clone(), count)).collect()
     }
 }
 
