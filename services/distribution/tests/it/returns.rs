@@ -273,6 +273,8 @@ async fn a_buyer_who_subscribed_anew_gets_the_room_of_what_he_returned_from_befo
     let mut anew = subscription(campaign, buyer);
     anew.daily_cap = Some(3);
     put_subscription(&app, tenant, anew).await;
+    // Purchases are listed by when they were made: the new one is not to be taken for one of before.
+    world.clock.advance(TimeDelta::seconds(1));
     decide(&app, &world.posts(tenant, campaign, 2)).await;
     assert_eq!(world.bought(&[buyer]).await, [3], "two of before count");
     let service = world.returns(&app);

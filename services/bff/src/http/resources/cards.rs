@@ -9,14 +9,17 @@ use serde::{Deserialize, Serialize};
 use tonic::Status;
 use utoipa::ToSchema;
 
-use super::{BUYERS, CREATED, OK};
-use crate::http::{
-    Api, decline,
-    input::{Body, Query},
-    problem::{Problem, unknown},
-    session::Me,
-    table::Route,
-    values::Time,
+use super::{BUYERS, CREATED, OK, wallet::WALLET_ON_ITS_WAY};
+use crate::{
+    http::{
+        Api, decline,
+        input::{Body, Query},
+        problem::{Problem, unknown},
+        session::Me,
+        table::Route,
+        values::Time,
+    },
+    outbound::services::patiently,
 };
 
 const METHODS: &str = "/api/payments/methods";
@@ -112,8 +115,13 @@ async fn attach(
         email: me.user.email.clone(),
         name: me.user.name.clone(),
     };
-    let request = api.services.unhurried_by(&me.user, me.tenant()?, message);
-    let card = api.services.payments().attach_card(request).await.map_err(not_stored)?.into_inner();
+    let tenant = me.tenant()?;
+    let call = || {
+        let request = api.services.unhurried_by(&me.user, tenant, message.clone());
+        let mut payments = api.services.payments();
+        async move { payments.attach_card(request).await }
+    };
+    let card = patiently(WALLET_ON_ITS_WAY, call).await.map_err(not_stored)?.into_inner();
     let answer = PaymentMethodAnswer { message: "Card stored", payment_method: PaymentMethod::of(card) };
     Ok((CREATED, Json(answer)))
 }
@@ -205,8 +213,13 @@ async fn set_up(State(api): State<Api>, me: Me) -> Result<Json<SetupIntent>, Pro
         email: me.user.email.clone(),
         name: me.user.name.clone(),
     };
-    let request = api.services.unhurried_by(&me.user, me.tenant()?, message);
-    let intent = api.services.payments().create_setup_intent(request).await?.into_inner();
+    let tenant = me.tenant()?;
+    let call = || {
+        let request = api.services.unhurried_by(&me.user, tenant, message.clone());
+        let mut payments = api.services.payments();
+        async move { payments.create_setup_intent(request).await }
+    };
+    let intent = patiently(WALLET_ON_ITS_WAY, call).await?.into_inner();
     Ok(Json(SetupIntent {
         client_secret: intent.client_secret,
         customer_id: intent.customer_id,
