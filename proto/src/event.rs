@@ -69,4 +69,8 @@ event!(PaymentRefunded, |_this| subjects::PAYMENT_REFUNDED.to_owned());
 event!(DisputeChanged, |this| {
     if this.closed { subjects::PAYMENT_DISPUTE_CLOSED } else { subjects::PAYMENT_DISPUTE_OPENED }.to_owned()
 });
+event!(BuyerContact, |this| subjects::buyer_contact(&this.buyer_id));
+event!(LeadRefused, |_this| subjects::NOTIFICATION_LEAD_REFUSED.to_owned());
+event!(MessageEnded, |_this| subjects::NOTIFICATION_MESSAGE_ENDED.to_owned());
+event!(ReturnDecided, |_this| subjects::LEAD_RETURN_DECIDED.to_owned());
 event!(UsageRecorded, |_this| subjects::USAGE_RECORDED.to_owned());

@@ -15,7 +15,7 @@ pub const DLQ: &str = "DLQ";
 pub const LEADS_DISTRIBUTION: &str = "distribution";
 /// LEADS: billing captures `lead.assigned` and pays back `lead.returned`.
 pub const LEADS_BILLING: &str = "billing";
-/// LEADS: notifier delivers `lead.assigned`.
+/// LEADS: notifier delivers `lead.assigned` and tells of `lead.return_decided`.
 pub const LEADS_NOTIFIER: &str = "notifier";
 /// BILLING: distribution looks again at leads that wait for a buyer.
 pub const BILLING_DISTRIBUTION: &str = "distribution";
@@ -23,11 +23,15 @@ pub const BILLING_DISTRIBUTION: &str = "distribution";
 pub const BILLING_BILLING: &str = "billing";
 /// NOTIFY: billing counts `usage.recorded`.
 pub const NOTIFY_BILLING: &str = "billing";
-/// NOTIFY: notifier sends `notification.mail_wanted`.
+/// NOTIFY: notifier sends `notification.mail_wanted` and tells of `notification.endpoint_disabled`.
 pub const NOTIFY_NOTIFIER: &str = "notifier";
+/// NOTIFY: distribution takes back what `notification.lead_refused` tells of, and sells it to the next.
+pub const NOTIFY_DISTRIBUTION: &str = "distribution";
+/// BILLING: notifier tells buyers of their wallet and their cards.
+pub const BILLING_NOTIFIER: &str = "notifier";
 /// DIRECTORY: distribution's copy of sellers and buyers.
 pub const DIRECTORY_DISTRIBUTION: &str = "distribution";
 /// DIRECTORY: billing's copy of sellers and buyers.
 pub const DIRECTORY_BILLING: &str = "billing";
-/// DIRECTORY: notifier's copy of buyers (which tenant a buyer belongs to).
+/// DIRECTORY: notifier's copy of sellers and buyers (names, time zones, how a buyer is reached).
 pub const DIRECTORY_NOTIFIER: &str = "notifier";

@@ -2,6 +2,8 @@
 
 /// ingest: a post was accepted.
 pub const LEAD_RECEIVED: &str = "lead.received";
+/// distribution: a return that was asked for was decided.
+pub const LEAD_RETURN_DECIDED: &str = "lead.return_decided";
 /// ingest, over core NATS, never stored: what a gateway let through.
 pub const INGEST_TAKEN: &str = "ingest.taken";
 /// distribution: a lead was sold.
@@ -44,6 +46,10 @@ pub const NOTIFICATION_DELIVERED: &str = "notification.delivered";
 pub const NOTIFICATION_GAVE_UP: &str = "notification.gave_up";
 /// notifier: an endpoint was switched off after days of failure.
 pub const NOTIFICATION_ENDPOINT_DISABLED: &str = "notification.endpoint_disabled";
+/// notifier: the buyer's system does not take a lead.
+pub const NOTIFICATION_LEAD_REFUSED: &str = "notification.lead_refused";
+/// notifier: an e-mail or a text message was taken by its provider, or will not be sent.
+pub const NOTIFICATION_MESSAGE_ENDED: &str = "notification.message_ended";
 /// accounts: a user is to be sent a mail.
 pub const NOTIFICATION_MAIL_WANTED: &str = "notification.mail_wanted";
 
@@ -52,6 +58,12 @@ pub const NOTIFICATION_MAIL_WANTED: &str = "notification.mail_wanted";
 #[must_use]
 pub fn changed(noun: &str, id: &str) -> String {
     format!("{noun}.changed.{id}")
+}
+
+/// How a buyer is reached, e.g. `buyer.contact.buyer_…`. Published by accounts.
+#[must_use]
+pub fn buyer_contact(id: &str) -> String {
+    format!("buyer.contact.{id}")
 }
 
 /// The filter for every record of one noun.

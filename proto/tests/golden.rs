@@ -354,6 +354,65 @@ fn every_event_ever_published_reads_as_it_was_meant() {
         },
         &mut seen,
     );
+    sample(
+        "BuyerContact",
+        &events::BuyerContact {
+            buyer_id: BUYER.into(),
+            seller_id: SELLER.into(),
+            version: 3,
+            name: "Sam Buyer".into(),
+            email: "sam@example.com".into(),
+            email_verified: true,
+            phone: "+15551234567".into(),
+        },
+        &mut seen,
+    );
+    sample(
+        "LeadRefused",
+        &events::LeadRefused {
+            delivery_id: "dlv_01h455vb4pex5vsknk084sn02q".into(),
+            assignment_id: ASSIGNMENT.into(),
+            lead_id: LEAD.into(),
+            buyer_id: BUYER.into(),
+            seller_id: SELLER.into(),
+            refusal: events::LeadRefusal::Duplicate.into(),
+            because: "already a customer".into(),
+            at_ms: AT,
+        },
+        &mut seen,
+    );
+    sample(
+        "MessageEnded",
+        &events::MessageEnded {
+            message_id: "msg_01h455vb4pex5vsknk084sn02q".into(),
+            seller_id: SELLER.into(),
+            buyer_id: BUYER.into(),
+            channel: "EMAIL".into(),
+            kind: "LEAD_ASSIGNED".into(),
+            status: "BOUNCED".into(),
+            error: "the address does not exist".into(),
+            lead_id: LEAD.into(),
+            at_ms: AT,
+        },
+        &mut seen,
+    );
+    sample(
+        "ReturnDecided",
+        &events::ReturnDecided {
+            return_id: "return_01h455vb4pex5vsknk084sn02q".into(),
+            assignment_id: ASSIGNMENT.into(),
+            lead_id: LEAD.into(),
+            buyer_id: BUYER.into(),
+            seller_id: SELLER.into(),
+            campaign_name: "Medicare California".into(),
+            approved: true,
+            reason: "wrong_number".into(),
+            note: "as agreed".into(),
+            price: money("25.00"),
+            decided_at_ms: AT,
+        },
+        &mut seen,
+    );
     let pool = DescriptorPool::decode(leadflow_contracts::DESCRIPTOR_SET).unwrap();
     // Parts of events, and answers over core NATS that are never stored.
     let parts = ["Assignment", "ApiKey", "Decisions", "PostsTaken", "MailContents"];

@@ -235,6 +235,8 @@ kinds! {
     Audit AuditId "audit";
     /// One mail to a user.
     Mail MailId "mail";
+    /// One e-mail or text message to a person.
+    Message MessageId "msg";
     /// Somebody who is asked to sign in for a seller or a supplier.
     Invitation InvitationId "inv";
 }
