@@ -25,6 +25,16 @@ async fn busy_tenant(world: &mut World, url: &str) -> (SellerId, BuyerId) {
         .await;
     world.sell(&[buyer]).await;
     world.delivery_when(buyer, "it is delivered", |delivery| !delivery.attempts.is_empty()).await;
+    for statement in [
+        "INSERT INTO notifier.sellers VALUES ($1, 1, 'Acme', 'America/New_York')",
+        "INSERT INTO notifier.preferences (buyer_id, seller_id, updated_at) VALUES (gen_random_uuid(), $1, now())",
+        "WITH sent AS ( \
+           INSERT INTO notifier.messages (message_id, seller_id, channel, kind, expires_at, status, created_at, ended_at) \
+           VALUES (gen_random_uuid(), $1, 'EMAIL', 'LEAD_ASSIGNED', now(), 'SENT', now(), now()) RETURNING message_id) \
+         INSERT INTO notifier.message_attempts SELECT message_id, 1, now(), 5, 202, '' FROM sent",
+    ] {
+        sqlx::query(statement).bind(world.seller.uuid()).execute(world.db.pool()).await.unwrap();
+    }
     (world.seller, buyer)
 }
 
