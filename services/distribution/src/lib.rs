@@ -33,7 +33,9 @@ pub use store::{
 };
 
 use crate::{
-    inbound::{directory_events::DirectoryEvents, lead_events::LeadEvents, wallet_events::WalletEvents},
+    inbound::{
+        directory_events::DirectoryEvents, lead_events::LeadEvents, refusals::Refusals, wallet_events::WalletEvents,
+    },
     outbound::billing::BillingHolds,
 };
 
@@ -86,6 +88,7 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
         consume(streams::LEADS, streams::LEADS_DISTRIBUTION, Arc::new(LeadEvents::new(app.clone()))),
         consume(streams::DIRECTORY, streams::DIRECTORY_DISTRIBUTION, Arc::new(DirectoryEvents::new(app.clone()))),
         consume(streams::BILLING, streams::BILLING_DISTRIBUTION, Arc::new(WalletEvents::new(app.clone()))),
+        consume(streams::NOTIFY, streams::NOTIFY_DISTRIBUTION, Arc::new(Refusals::new(app.clone()))),
         tokio::spawn(workers::retry(app.clone(), shutdown.clone())),
         tokio::spawn(workers::expiry(app.clone(), shutdown.clone())),
         tokio::spawn(workers::new_days(app.clone(), shutdown.clone())),

@@ -61,6 +61,7 @@ pub(crate) fn consumers() -> Vec<ConsumerSpec> {
         ),
         spec(streams::BILLING, streams::BILLING_BILLING, &[subjects::WALLET_LOW_BALANCE]),
         spec(streams::NOTIFY, streams::NOTIFY_BILLING, &[subjects::USAGE_RECORDED]),
+        spec(streams::NOTIFY, streams::NOTIFY_DISTRIBUTION, &[subjects::NOTIFICATION_LEAD_REFUSED]),
         spec(streams::NOTIFY, streams::NOTIFY_NOTIFIER, &[subjects::NOTIFICATION_MAIL_WANTED]),
         spec(streams::DIRECTORY, streams::DIRECTORY_DISTRIBUTION, &["seller.changed.*", "buyer.changed.*"]),
         spec(streams::DIRECTORY, streams::DIRECTORY_BILLING, &["seller.changed.*", "buyer.changed.*"]),

@@ -29,6 +29,20 @@ pub struct ReturnPolicy {
     pub auto_approve: bool,
     /// A sale that is undone on its own day counts no more for the daily cap.
     pub counts_out_of_caps: bool,
+    /// What becomes of a sale whose lead the buyer's own system does not take.
+    pub refusals: RefusalPolicy,
+}
+
+/// What becomes of a sale whose lead the buyer's own system does not take when it is delivered. Without a bound a buyer could pick, by
+/// machine, the leads that he likes best: so his share is bounded, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RefusalPolicy {
+    /// The sale is undone at once.
+    pub credited: bool,
+    /// And the lead is for sale again.
+    pub sold_on: bool,
+    /// Of a buyer's leads of one month, at most so many percent.
+    pub max_share_percent: u32,
 }
 
 /// Where a return is in its life.
@@ -102,6 +116,7 @@ impl ReturnPolicy {
         if self.days > MAX_RETURN_DAYS {
             return invalid("returns.days", format!("must be at most {MAX_RETURN_DAYS}"));
         }
+        self.refusals.check()?;
         let least = u32::from(self.days > 0);
         if !(least..=100).contains(&self.max_share_percent) {
             return invalid("returns.max_share_percent_per_month", format!("must be {least} to 100"));
@@ -140,12 +155,45 @@ impl ReturnPolicy {
         if !self.reasons.iter().any(|reason| reason == wish.reason) {
             return Err(NotReturned::Reason);
         }
-        let asked_back = u128::from(wish.returned) + 1;
-        if asked_back * 100 > u128::from(wish.bought) * u128::from(self.max_share_percent) {
+        if !is_within(wish.returned.saturating_add(1), wish.bought, self.max_share_percent) {
             return Err(NotReturned::Share);
         }
         Ok(if self.auto_approve { ReturnState::Approved } else { ReturnState::Requested })
     }
+}
+
+impl RefusalPolicy {
+    fn check(self) -> Result<(), Invalid> {
+        if self.sold_on && !self.credited {
+            return invalid("returns.refusals.sold_on", "needs credited: a lead that is paid for is not sold again");
+        }
+        let least = u32::from(self.credited);
+        if !(least..=100).contains(&self.max_share_percent) {
+            return invalid("returns.refusals.max_share_percent_per_month", format!("must be {least} to 100"));
+        }
+        Ok(())
+    }
+
+    /// Whether a sale is undone whose lead was refused: `bought` is what the buyer bought in the campaign in the month of the sale, this
+    /// lead included, `refused` what of it was undone for that before.
+    ///
+    /// # Errors
+    /// [`NotReturned::NotAllowed`], [`NotReturned::Share`].
+    pub const fn judge(self, bought: u64, refused: u64) -> Result<(), NotReturned> {
+        if !self.credited {
+            return Err(NotReturned::NotAllowed);
+        }
+        if is_within(refused.saturating_add(1), bought, self.max_share_percent) {
+            Ok(())
+        } else {
+            Err(NotReturned::Share)
+        }
+    }
+}
+
+/// At most `percent` of `bought`, rounded down.
+const fn is_within(part: u64, bought: u64, percent: u32) -> bool {
+    part as u128 * 100 <= bought as u128 * percent as u128
 }
 
 fn is_reason(text: &str) -> bool {

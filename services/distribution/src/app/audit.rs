@@ -83,6 +83,11 @@ pub(super) fn campaign(campaign: &Campaign) -> Value {
             "reasons": campaign.returns.reasons,
             "autoApprove": campaign.returns.auto_approve,
             "countsOutOfCaps": campaign.returns.counts_out_of_caps,
+            "refusals": {
+                "credited": campaign.returns.refusals.credited,
+                "soldOn": campaign.returns.refusals.sold_on,
+                "maxSharePercentPerMonth": campaign.returns.refusals.max_share_percent,
+            },
         },
         "version": campaign.version,
     })

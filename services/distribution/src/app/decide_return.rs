@@ -51,7 +51,7 @@ impl App {
         let action = if approve { "return.approved" } else { "return.rejected" };
         let change = Change::new(action, id).by(actor).from(audit::decided(&before)?).to(audit::decided(&after)?);
         self.note(&mut tx, seller, change).await?;
-        self.commit_return(tx, approve.then_some(&after), now).await?;
+        self.commit_return(tx, Some(&after), now).await?;
         Ok(after)
     }
 }

@@ -21,6 +21,7 @@ mod put_campaign;
 mod put_category;
 mod put_subscription;
 mod record;
+mod refuse_lead;
 mod request_return;
 mod retry_unsold;
 mod returned;
@@ -49,6 +50,7 @@ pub use get_campaign::CampaignView;
 pub use get_lead::LeadView;
 pub use outcome::decision;
 pub use posted::{Posted, Unreadable};
+pub use refuse_lead::Refusal;
 pub use request_return::ReturnWish;
 pub use trace::{logic_from_proto, logic_to_proto};
 

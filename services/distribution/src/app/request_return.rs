@@ -53,7 +53,7 @@ impl App {
         // After the lock: of this buyer's returns none comes to be meanwhile.
         let month = month_of(zone, sold.assigned_at);
         let campaign = sold.campaign_id.into();
-        let (bought, returned) = returns::bought_and_returned(&mut tx, wish.buyer, campaign, month).await?;
+        let (bought, returned) = returns::bought_and_returned(&mut tx, wish.buyer, campaign, month, false).await?;
         let now = self.clock.now();
         let state = policy
             .judge(&Wish { sold_at: sold.assigned_at, now, reason: &wish.reason, bought, returned })
@@ -71,6 +71,7 @@ impl App {
             by: actor.map(|actor| actor.user),
             state,
             out_of_caps,
+            by_receiver: false,
         };
         // The sale was not asked back before, so it can only be the id that is in use.
         let taken = |error| match taken(error, "id_taken", "the id is in use") {

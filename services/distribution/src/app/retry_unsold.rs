@@ -188,6 +188,7 @@ fn batch<'a>(campaign: &'a Campaign, unsold: &[Unsold], now: chrono::DateTime<ch
             state: State::parse(&lead.state),
             // The rule may be younger than the leads.
             fingerprints: prints(configuration, &lead.data).iter().map(|print| print.hash.to_string()).collect(),
+            already_had: lead.had_by.clone(),
             ..Lead::default()
         })
         .collect();

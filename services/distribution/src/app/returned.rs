@@ -2,8 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use leadflow_contracts::{events::LeadReturned, money_to_proto, time_to_ms};
-use leadflow_distribution_domain::day_in;
+use leadflow_contracts::{
+    events::{LeadReturned, ReturnDecided},
+    money_to_proto, time_to_ms,
+};
+use leadflow_distribution_domain::{day_in, returns::ReturnState};
 use leadflow_kernel::{AssignmentId, BuyerId, CampaignId, EventId, LeadId, ReturnId, SellerId};
 use leadflow_messaging::Envelope;
 use leadflow_platform::db::TenantTx;
@@ -47,17 +50,24 @@ impl App {
         Ok(counted)
     }
 
-    /// Commits, together with the event of a sale that is undone by it.
+    /// Commits, together with what is told of a return that is decided by it: to the buyer who asked, and that the sale is undone.
     pub(super) async fn commit_return(
         &self,
         mut tx: TenantTx,
-        undone: Option<&ReturnRow>,
+        decided: Option<&ReturnRow>,
         now: DateTime<Utc>,
     ) -> Result<(), AppError> {
-        let Some(row) = undone else { return Ok(tx.commit().await?) };
-        // A sale is undone once, so it makes the event's id.
-        let id = EventId::derive(&[b"lead.returned", row.assignment_id.as_bytes()]);
-        let pending = self.outbox.append(&mut tx, vec![Envelope::new(id, &event(row, now)?, now)]).await?;
+        let Some(row) = decided else { return Ok(tx.commit().await?) };
+        // A sale is undone once, and a return decided once: they make the events' ids.
+        let id = |kind: &[u8]| EventId::derive(&[kind, row.assignment_id.as_bytes()]);
+        let mut told = Vec::with_capacity(2);
+        if columns::return_state(&row.state)? == ReturnState::Approved {
+            told.push(Envelope::new(id(b"lead.returned"), &returned(row, now)?, now));
+        }
+        if !row.by_receiver {
+            told.push(Envelope::new(id(b"lead.return_decided"), &decision(row, now)?, now));
+        }
+        let pending = self.outbox.append(&mut tx, told).await?;
         tx.commit().await?;
         self.relay.send(pending);
         self.retry_wanted.notify_one();
@@ -65,7 +75,23 @@ impl App {
     }
 }
 
-fn event(row: &ReturnRow, now: DateTime<Utc>) -> Result<LeadReturned, AppError> {
+fn decision(row: &ReturnRow, now: DateTime<Utc>) -> Result<ReturnDecided, AppError> {
+    Ok(ReturnDecided {
+        return_id: ReturnId::from_uuid(row.return_id).to_string(),
+        assignment_id: AssignmentId::from_uuid(row.assignment_id).to_string(),
+        lead_id: LeadId::from_uuid(row.lead_id).to_string(),
+        buyer_id: BuyerId::from_uuid(row.buyer_id).to_string(),
+        seller_id: SellerId::from_uuid(row.seller_id).to_string(),
+        campaign_name: row.campaign_name.clone(),
+        approved: columns::return_state(&row.state)? == ReturnState::Approved,
+        reason: row.reason.clone(),
+        note: row.decision_note.clone(),
+        price: Some(money_to_proto(columns::money(row.price, &row.currency)?)),
+        decided_at_ms: time_to_ms(now),
+    })
+}
+
+fn returned(row: &ReturnRow, now: DateTime<Utc>) -> Result<LeadReturned, AppError> {
     Ok(LeadReturned {
         return_id: ReturnId::from_uuid(row.return_id).to_string(),
         assignment_id: AssignmentId::from_uuid(row.assignment_id).to_string(),

@@ -8,7 +8,7 @@ use leadflow_distribution_domain::{
     Status,
     configure::{self, Invalid},
     duplicates::{DuplicateRule, Match},
-    returns::ReturnPolicy,
+    returns::{RefusalPolicy, ReturnPolicy},
 };
 use leadflow_kernel::{CampaignId, CategoryId, Id, Kind, LeadId, SellerId, SupplierId};
 use leadflow_messaging::consumer::HandleError;
@@ -148,12 +148,18 @@ pub fn campaign(seller: SellerId, request: wire::PutCampaignRequest) -> Result<C
 
 /// Reads which sales may be undone.
 pub fn return_policy(policy: wire::ReturnPolicy) -> ReturnPolicy {
+    let refusals = policy.refusals.unwrap_or_default();
     ReturnPolicy {
         days: policy.days,
         max_share_percent: policy.max_share_percent_per_month,
         reasons: policy.reasons,
         auto_approve: policy.auto_approve,
         counts_out_of_caps: policy.counts_out_of_caps,
+        refusals: RefusalPolicy {
+            credited: refusals.credited,
+            sold_on: refusals.sold_on,
+            max_share_percent: refusals.max_share_percent_per_month,
+        },
     }
 }
 
@@ -167,6 +173,15 @@ fn duplicate_rule(rule: Option<&common::DuplicateRule>) -> DuplicateRule {
         fields: rule.map_or_else(Vec::new, |rule| rule.fields.clone()),
         matching,
     }
+}
+
+/// Absent where there is none, as it is put.
+fn refusals_to_proto(policy: RefusalPolicy) -> Option<wire::RefusalPolicy> {
+    (policy != RefusalPolicy::default()).then_some(wire::RefusalPolicy {
+        credited: policy.credited,
+        sold_on: policy.sold_on,
+        max_share_percent_per_month: policy.max_share_percent,
+    })
 }
 
 /// The answer about a campaign.
@@ -199,6 +214,7 @@ pub fn campaign_to_proto(campaign: &Campaign, subscriptions: Vec<wire::Subscript
             reasons: campaign.returns.reasons.clone(),
             auto_approve: campaign.returns.auto_approve,
             counts_out_of_caps: campaign.returns.counts_out_of_caps,
+            refusals: refusals_to_proto(campaign.returns.refusals),
         }),
     }
 }

@@ -7,5 +7,6 @@ mod convert;
 pub mod directory_events;
 pub mod grpc;
 pub mod lead_events;
+pub mod refusals;
 pub mod returns;
 pub mod wallet_events;

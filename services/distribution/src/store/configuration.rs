@@ -1,7 +1,10 @@
 //! Categories, campaigns and subscriptions as records.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use leadflow_distribution_domain::{State, Status, returns::ReturnPolicy};
+use leadflow_distribution_domain::{
+    State, Status,
+    returns::{RefusalPolicy, ReturnPolicy},
+};
 use leadflow_kernel::{CampaignId, CategoryId, SellerId, SubscriptionId};
 use leadflow_platform::db::TenantTx;
 use rust_decimal::Decimal;
@@ -45,6 +48,9 @@ pub(super) struct CampaignRow {
     returns_reasons: Vec<String>,
     returns_auto_approve: bool,
     returns_out_of_caps: bool,
+    refusals_credited: bool,
+    refusals_sold_on: bool,
+    refusals_max_share: i32,
 }
 
 #[derive(FromRow)]
@@ -193,8 +199,8 @@ pub async fn put_campaign(tx: &mut TenantTx, campaign: &Campaign, now: DateTime<
         "INSERT INTO distribution.campaigns (campaign_id, seller_id, category_id, version, name, description, status, \
            logic, price, currency, allow_state_selection, duplicate_window_days, duplicate_fields, duplicate_match, \
            lead_ttl_hours, created_at, returns_days, returns_max_share, returns_reasons, returns_auto_approve, \
-           returns_out_of_caps) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21) \
+           returns_out_of_caps, refusals_credited, refusals_sold_on, refusals_max_share) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24) \
          ON CONFLICT (campaign_id) DO UPDATE SET category_id = excluded.category_id, version = excluded.version, \
            name = excluded.name, description = excluded.description, status = excluded.status, \
            logic = excluded.logic, price = excluded.price, currency = excluded.currency, \
@@ -203,7 +209,8 @@ pub async fn put_campaign(tx: &mut TenantTx, campaign: &Campaign, now: DateTime<
            duplicate_match = excluded.duplicate_match, lead_ttl_hours = excluded.lead_ttl_hours, \
            returns_days = excluded.returns_days, returns_max_share = excluded.returns_max_share, \
            returns_reasons = excluded.returns_reasons, returns_auto_approve = excluded.returns_auto_approve, \
-           returns_out_of_caps = excluded.returns_out_of_caps",
+           returns_out_of_caps = excluded.returns_out_of_caps, refusals_credited = excluded.refusals_credited, \
+           refusals_sold_on = excluded.refusals_sold_on, refusals_max_share = excluded.refusals_max_share",
     )
     .bind(campaign.id.uuid())
     .bind(campaign.seller.uuid())
@@ -226,6 +233,9 @@ pub async fn put_campaign(tx: &mut TenantTx, campaign: &Campaign, now: DateTime<
     .bind(&campaign.returns.reasons)
     .bind(campaign.returns.auto_approve)
     .bind(campaign.returns.counts_out_of_caps)
+    .bind(campaign.returns.refusals.credited)
+    .bind(campaign.returns.refusals.sold_on)
+    .bind(signed(campaign.returns.refusals.max_share_percent))
     .execute(&mut **tx)
     .await
     .map(|_| ())
@@ -361,6 +371,11 @@ pub(super) fn campaign(row: CampaignRow) -> Result<Campaign, sqlx::Error> {
             reasons: row.returns_reasons,
             auto_approve: row.returns_auto_approve,
             counts_out_of_caps: row.returns_out_of_caps,
+            refusals: RefusalPolicy {
+                credited: row.refusals_credited,
+                sold_on: row.refusals_sold_on,
+                max_share_percent: unsigned(row.refusals_max_share, "refusals_max_share")?,
+            },
         },
     })
 }

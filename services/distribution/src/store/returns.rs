@@ -3,9 +3,9 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use leadflow_distribution_domain::{
     ask::Page,
-    returns::{ReturnPolicy, ReturnState},
+    returns::{RefusalPolicy, ReturnPolicy, ReturnState},
 };
-use leadflow_kernel::{AssignmentId, BuyerId, CampaignId, ReturnId, SellerId, SubscriptionId, UserId};
+use leadflow_kernel::{AssignmentId, BuyerId, CampaignId, LeadId, ReturnId, SellerId, SubscriptionId, UserId};
 use leadflow_platform::db::TenantTx;
 use rust_decimal::Decimal;
 use sqlx::FromRow;
@@ -27,6 +27,9 @@ pub struct SoldRow {
     returns_reasons: Vec<String>,
     returns_auto_approve: bool,
     returns_out_of_caps: bool,
+    refusals_credited: bool,
+    refusals_sold_on: bool,
+    refusals_max_share: i32,
 }
 
 impl SoldRow {
@@ -41,6 +44,11 @@ impl SoldRow {
             reasons: self.returns_reasons.clone(),
             auto_approve: self.returns_auto_approve,
             counts_out_of_caps: self.returns_out_of_caps,
+            refusals: RefusalPolicy {
+                credited: self.refusals_credited,
+                sold_on: self.refusals_sold_on,
+                max_share_percent: unsigned(self.refusals_max_share, "refusals_max_share")?,
+            },
         })
     }
 }
@@ -62,7 +70,8 @@ pub async fn lock_sold(
         .await?;
     sqlx::query_as(
         "SELECT a.campaign_id, a.assigned_at, s.time_zone, c.returns_days, c.returns_max_share, \
-           c.returns_reasons, c.returns_auto_approve, c.returns_out_of_caps \
+           c.returns_reasons, c.returns_auto_approve, c.returns_out_of_caps, c.refusals_credited, c.refusals_sold_on, \
+           c.refusals_max_share \
          FROM distribution.assignments a JOIN distribution.campaigns c ON c.campaign_id = a.campaign_id \
            JOIN distribution.sellers s ON s.seller_id = a.seller_id \
          WHERE a.assignment_id = $1 AND a.buyer_id = $2 AND a.seller_id = $3",
@@ -74,7 +83,8 @@ pub async fn lock_sold(
     .await
 }
 
-/// What a buyer bought in a campaign in a range, and what of it he asked back, without what was rejected.
+/// What a buyer bought in a campaign in a range, and what of it was undone or is asked back, without what was rejected: by him, or
+/// (`by_receiver`) because his system refused it.
 ///
 /// # Errors
 /// Those of PostgreSQL.
@@ -83,17 +93,20 @@ pub async fn bought_and_returned(
     buyer: BuyerId,
     campaign: CampaignId,
     (from, until): (DateTime<Utc>, DateTime<Utc>),
+    by_receiver: bool,
 ) -> Result<(u64, u64), sqlx::Error> {
     let (bought, returned): (i64, i64) = sqlx::query_as(
         "SELECT (SELECT count(*) FROM distribution.assignments \
                  WHERE buyer_id = $1 AND campaign_id = $2 AND assigned_at >= $3 AND assigned_at < $4), \
            (SELECT count(*) FROM distribution.returns \
-            WHERE buyer_id = $1 AND campaign_id = $2 AND assigned_at >= $3 AND assigned_at < $4 AND state <> 'rejected')",
+            WHERE buyer_id = $1 AND campaign_id = $2 AND assigned_at >= $3 AND assigned_at < $4 AND state <> 'rejected' \
+              AND by_receiver = $5)",
     )
     .bind(buyer.uuid())
     .bind(campaign.uuid())
     .bind(from)
     .bind(until)
+    .bind(by_receiver)
     .fetch_one(&mut **tx)
     .await?;
     Ok((u64::try_from(bought).unwrap_or(0), u64::try_from(returned).unwrap_or(u64::MAX)))
@@ -118,6 +131,8 @@ pub struct NewReturn<'a> {
     pub state: ReturnState,
     /// The sale counts no more for its day's cap.
     pub out_of_caps: bool,
+    /// The buyer's system refused the lead.
+    pub by_receiver: bool,
 }
 
 /// Writes a wish to undo a sale, which must exist.
@@ -128,9 +143,9 @@ pub async fn insert(tx: &mut TenantTx, new: &NewReturn<'_>, now: DateTime<Utc>) 
     sqlx::query(
         "INSERT INTO distribution.returns (return_id, seller_id, assignment_id, lead_id, buyer_id, campaign_id, category_id, \
            supplier_id, price, currency, received_at, assigned_at, state, reason, note, requested_at, requested_by, decided_at, \
-           automatic, out_of_caps) \
+           automatic, out_of_caps, by_receiver) \
          SELECT $1, a.seller_id, a.assignment_id, a.lead_id, a.buyer_id, a.campaign_id, l.category_id, l.supplier_id, a.price, \
-           a.currency, l.received_at, a.assigned_at, $2, $3, $4, $5, $6, CASE WHEN $7 THEN $5 END, $7, $10 \
+           a.currency, l.received_at, a.assigned_at, $2, $3, $4, $5, $6, CASE WHEN $7 THEN $5 END, $7, $10, $11 \
          FROM distribution.assignments a JOIN distribution.leads l ON l.lead_id = a.lead_id \
          WHERE a.assignment_id = $8 AND a.seller_id = $9",
     )
@@ -144,9 +159,40 @@ pub async fn insert(tx: &mut TenantTx, new: &NewReturn<'_>, now: DateTime<Utc>) 
     .bind(new.assignment.uuid())
     .bind(new.seller.uuid())
     .bind(new.out_of_caps)
+    .bind(new.by_receiver)
     .execute(&mut **tx)
     .await
     .map(|_| ())
+}
+
+/// Puts a lead up for sale again that nobody has any more, until the time of its campaign is up: all its sales are undone, and it was not
+/// broadcast. Its campaign's routing row must be locked. Tells whether it is.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn sell_again(
+    tx: &mut TenantTx,
+    seller: SellerId,
+    lead: LeadId,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query(
+        "UPDATE distribution.leads l SET outcome = 3, reason = $3, decided_at = $4, \
+           expires_at = l.received_at + make_interval(hours => c.lead_ttl_hours) \
+         FROM distribution.campaigns c \
+         WHERE l.lead_id = $1 AND l.seller_id = $2 AND c.campaign_id = l.campaign_id AND l.outcome = 2 AND NOT l.test \
+           AND c.logic <> 'broadcast' AND l.received_at + make_interval(hours => c.lead_ttl_hours) > $4 \
+           AND NOT EXISTS (SELECT FROM distribution.assignments a WHERE a.lead_id = $1 AND NOT EXISTS ( \
+             SELECT FROM distribution.returns r WHERE r.assignment_id = a.assignment_id AND r.state = 'approved'))",
+    )
+    .bind(lead.uuid())
+    .bind(seller.uuid())
+    .bind(reason)
+    .bind(now)
+    .execute(&mut **tx)
+    .await
+    .map(|done| done.rows_affected() > 0)
 }
 
 /// A return with its campaign's name; the migrations describe each column.
@@ -174,6 +220,7 @@ pub struct ReturnRow {
     pub decision_note: String,
     pub automatic: bool,
     pub out_of_caps: bool,
+    pub by_receiver: bool,
 }
 
 macro_rules! returns {
@@ -181,7 +228,8 @@ macro_rules! returns {
         concat!(
             "SELECT r.return_id, r.seller_id, r.assignment_id, r.lead_id, r.buyer_id, r.campaign_id, c.name AS campaign_name, \
                c.returns_out_of_caps AS counts_out_of_caps, r.price, r.currency, r.assigned_at, r.state, r.reason, r.note, \
-               r.requested_at, r.requested_by, r.decided_at, r.decided_by, r.decision_note, r.automatic, r.out_of_caps \
+               r.requested_at, r.requested_by, r.decided_at, r.decided_by, r.decision_note, r.automatic, r.out_of_caps, \
+               r.by_receiver \
              FROM distribution.returns r JOIN distribution.campaigns c ON c.campaign_id = r.campaign_id ",
             $tail
         )

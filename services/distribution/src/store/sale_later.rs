@@ -1,7 +1,7 @@
 //! Leads for sale: those to look at again, and those whose time is up.
 
 use chrono::{DateTime, Utc};
-use leadflow_kernel::{CampaignId, LeadId, Money, SupplierId};
+use leadflow_kernel::{BuyerId, CampaignId, LeadId, Money, SupplierId};
 use rust_decimal::Decimal;
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
@@ -27,6 +27,8 @@ pub struct Unsold {
     pub trace: Vec<u8>,
     /// W3C trace context.
     pub traceparent: Option<String>,
+    /// Who bought it and did not take it.
+    pub had_by: Vec<BuyerId>,
 }
 
 #[derive(FromRow)]
@@ -39,6 +41,7 @@ struct UnsoldRow {
     data: String,
     trace: Vec<u8>,
     traceparent: Option<String>,
+    had_by: Vec<Uuid>,
 }
 
 impl From<UnsoldRow> for Unsold {
@@ -52,6 +55,7 @@ impl From<UnsoldRow> for Unsold {
             data: row.data,
             trace: row.trace,
             traceparent: row.traceparent,
+            had_by: row.had_by.into_iter().map(BuyerId::from).collect(),
         }
     }
 }
@@ -70,8 +74,10 @@ pub async fn lock_after(
 ) -> Result<Vec<Unsold>, sqlx::Error> {
     let (at, id) = cursor.map_or((DateTime::<Utc>::UNIX_EPOCH, Uuid::nil()), |(at, id)| (at, id.uuid()));
     let rows: Vec<UnsoldRow> = sqlx::query_as(
-        "SELECT lead_id, supplier_id, received_at, state, quality, data::text AS data, trace, traceparent FROM distribution.leads \
-         WHERE campaign_id = $1 AND outcome = 3 AND NOT test AND (received_at, lead_id) > ($2, $3) \
+        "SELECT lead_id, supplier_id, received_at, state, quality, data::text AS data, trace, traceparent, \
+           CASE WHEN buyers_assigned = 0 THEN '{}' ELSE ARRAY( \
+             SELECT a.buyer_id FROM distribution.assignments a WHERE a.lead_id = leads.lead_id) END AS had_by \
+         FROM distribution.leads WHERE campaign_id = $1 AND outcome = 3 AND NOT test AND (received_at, lead_id) > ($2, $3) \
            AND expires_at > $4 ORDER BY received_at, lead_id LIMIT $5 FOR UPDATE",
     )
     .bind(campaign.uuid())
@@ -84,7 +90,7 @@ pub async fn lock_after(
     Ok(rows.into_iter().map(Unsold::from).collect())
 }
 
-/// A lead that was sold after all: to how many, for how much together, and why.
+/// A lead that was sold after all: to how many, for how much together, and why. Sales of before, which are undone, count too.
 #[derive(Debug)]
 pub struct Sold {
     /// The lead.
@@ -110,7 +116,7 @@ pub async fn update(
     if !sold.is_empty() {
         sqlx::query(
             "UPDATE distribution.leads l SET outcome = 2, reason = '', decided_at = $1, expires_at = NULL, \
-               buyers_assigned = t.buyers, price = t.price, currency = t.currency, trace = t.trace \
+               buyers_assigned = l.buyers_assigned + t.buyers, price = coalesce(l.price, 0) + t.price, currency = t.currency, trace = t.trace \
              FROM unnest($2::uuid[], $3::int[], $4::numeric[], $5::text[], $6::bytea[]) \
                AS t(lead_id, buyers, price, currency, trace) \
              WHERE l.lead_id = ANY($2) AND l.lead_id = t.lead_id",

@@ -8,6 +8,7 @@ mod faults;
 mod later;
 mod overtaken;
 mod races;
+mod refusals;
 mod returns;
 mod returns_at_once;
 mod rules;

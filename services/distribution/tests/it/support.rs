@@ -279,7 +279,8 @@ impl World {
             (
                 "only distributed leads are sold",
                 "SELECT count(*) FROM distribution.assignments a JOIN distribution.leads l USING (lead_id) \
-                 WHERE l.outcome <> 2 OR l.test",
+                 LEFT JOIN distribution.returns r USING (assignment_id) \
+                 WHERE l.test OR (l.outcome <> 2 AND r.by_receiver IS NOT TRUE)",
             ),
             (
                 "what is for sale ends",
@@ -287,7 +288,7 @@ impl World {
             ),
             (
                 "prices add up",
-                "SELECT count(*) FROM distribution.leads l WHERE outcome = 2 AND price <> \
+                "SELECT count(*) FROM distribution.leads l WHERE NOT test AND price <> \
                  (SELECT sum(price) FROM distribution.assignments a WHERE a.lead_id = l.lead_id)",
             ),
             (
@@ -398,6 +399,7 @@ pub fn policy() -> ReturnPolicy {
         reasons: vec!["wrong_number".to_owned(), "not_interested".to_owned()],
         auto_approve: false,
         counts_out_of_caps: false,
+        refusals: None,
     }
 }
 

@@ -1,7 +1,9 @@
 //! Undoing sales: windows, shares, reasons, and that a wish is decided once.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use leadflow_distribution_domain::returns::{DecidedOtherwise, NotReturned, ReturnPolicy, ReturnState, Wish};
+use leadflow_distribution_domain::returns::{
+    DecidedOtherwise, NotReturned, RefusalPolicy, ReturnPolicy, ReturnState, Wish,
+};
 use proptest::prelude::*;
 
 fn policy() -> ReturnPolicy {
@@ -11,6 +13,7 @@ fn policy() -> ReturnPolicy {
         reasons: vec!["wrong_number".to_owned(), "not_interested".to_owned()],
         auto_approve: false,
         counts_out_of_caps: true,
+        refusals: RefusalPolicy::default(),
     }
 }
 
@@ -175,4 +178,27 @@ proptest! {
             prop_assert!(asked_back(&leads) * 100 <= leads.len() as u64 * u64::from(share));
         }
     }
+}
+
+#[test]
+fn refusals_have_a_share_of_their_own_and_selling_on_needs_credit() {
+    let refusals = |credited, sold_on, max_share_percent| RefusalPolicy { credited, sold_on, max_share_percent };
+    for (policy, fine) in [
+        (refusals(false, false, 0), true),
+        (refusals(true, true, 1), true),
+        (refusals(true, false, 100), true),
+        (refusals(false, true, 50), false),
+        (refusals(true, false, 0), false),
+        (refusals(true, true, 101), false),
+    ] {
+        assert_eq!(ReturnPolicy { refusals: policy, ..self::policy() }.check().is_ok(), fine, "{policy:?}");
+    }
+    assert_eq!(refusals(false, false, 100).judge(10, 0), Err(NotReturned::NotAllowed));
+    let quarter = refusals(true, true, 25);
+    for (bought, refused, wanted) in
+        [(3, 0, Err(NotReturned::Share)), (4, 0, Ok(())), (7, 1, Err(NotReturned::Share)), (8, 1, Ok(()))]
+    {
+        assert_eq!(quarter.judge(bought, refused), wanted, "{refused} of {bought}");
+    }
+    assert_eq!(refusals(true, true, 100).judge(u64::MAX, u64::MAX), Ok(()));
 }

@@ -84,7 +84,7 @@ const SUPPLIER_DAYS: &str = "\
       sum(assignments)::bigint AS assignments, sum(revenue) AS revenue, sum(returned)::bigint AS returned \
     FROM (SELECT width_bucket(received_at, $4::timestamptz[]) AS day, count(*) AS leads, \
             count(*) FILTER (WHERE outcome = 2) AS sold, count(*) FILTER (WHERE outcome = 4) AS rejected, \
-            sum(buyers_assigned) AS assignments, coalesce(sum(price) FILTER (WHERE outcome = 2), 0) AS revenue, \
+            sum(buyers_assigned) AS assignments, coalesce(sum(price), 0) AS revenue, \
             0::bigint AS returned \
           FROM distribution.leads \
           WHERE seller_id = $1 AND received_at >= $2 AND received_at < $3 AND supplier_id = $5 AND NOT test GROUP BY 1 \
@@ -152,7 +152,7 @@ macro_rules! leads_by {
              FROM (SELECT ",
             $column,
             " AS id, count(*) AS leads, count(*) FILTER (WHERE outcome = 2) AS sold, \
-               sum(buyers_assigned) AS assignments, coalesce(sum(price) FILTER (WHERE outcome = 2), 0) AS revenue, \
+               sum(buyers_assigned) AS assignments, coalesce(sum(price), 0) AS revenue, \
                0::bigint AS returned, max(received_at) AS last_at \
              FROM distribution.leads \
              WHERE seller_id = $1 AND received_at >= $2 AND received_at < $3 AND NOT test \

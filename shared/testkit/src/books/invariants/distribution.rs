@@ -6,16 +6,20 @@ use super::Invariant;
 pub(super) const ALL: &[Invariant] = &[
     Invariant {
         name: "lead_outcome_matches_assignments",
-        sentence: "A lead is distributed exactly if it has assignments, as many and for as much as it says.",
+        sentence: "A lead is distributed exactly if it has assignments, as many and for as much as it says; one that all its \
+                   buyers' systems refused is for sale again, or has expired.",
         only_when_settled: false,
         checked: "SELECT 1 FROM distribution.leads",
         broken: "SELECT format('lead %s has outcome %s, %s buyers, price %s, but %s assignments for %s', l.lead_id,
                      l.outcome, l.buyers_assigned, l.price, count(a.lead_id), sum(a.price))
                  FROM distribution.leads l LEFT JOIN distribution.assignments a USING (lead_id)
+                     LEFT JOIN distribution.returns r USING (assignment_id)
                  GROUP BY l.lead_id
                  HAVING NOT CASE
                      WHEN l.outcome = 2 THEN count(a.lead_id) >= 1 AND count(a.lead_id) = l.buyers_assigned
                          AND sum(a.price) = l.price AND NOT l.test
+                     WHEN l.outcome IN (3, 5) AND NOT l.test AND count(a.lead_id) > 0 THEN bool_and(r.by_receiver IS TRUE)
+                         AND count(a.lead_id) = l.buyers_assigned AND sum(a.price) = l.price
                      ELSE count(a.lead_id) = 0 END",
     },
     Invariant {
@@ -51,13 +55,16 @@ pub(super) const ALL: &[Invariant] = &[
     },
     Invariant {
         name: "one_buyer_unless_broadcast",
-        sentence: "A lead of a campaign that does not broadcast goes to one buyer.",
+        sentence: "A lead of a campaign that does not broadcast goes to one buyer, and to another only when that one's system \
+                   refused it.",
         only_when_settled: false,
         checked: "SELECT 1 FROM distribution.leads JOIN distribution.campaigns USING (campaign_id)
                   WHERE logic <> 'broadcast' AND outcome = 2",
         broken: "SELECT format('lead %s of a %s campaign went to %s buyers', a.lead_id, c.logic, count(*))
                  FROM distribution.assignments a JOIN distribution.campaigns c USING (campaign_id)
-                 WHERE c.logic <> 'broadcast' GROUP BY a.lead_id, c.logic HAVING count(*) > 1",
+                     LEFT JOIN distribution.returns r USING (assignment_id)
+                 WHERE c.logic <> 'broadcast' AND r.by_receiver IS NOT TRUE
+                 GROUP BY a.lead_id, c.logic HAVING count(*) > 1",
     },
     Invariant {
         name: "daily_cap_is_kept",
