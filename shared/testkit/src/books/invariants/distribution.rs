@@ -13,12 +13,12 @@ pub(super) const ALL: &[Invariant] = &[
         broken: "SELECT format('lead %s has outcome %s, %s buyers, price %s, but %s assignments for %s', l.lead_id,
                      l.outcome, l.buyers_assigned, l.price, count(a.lead_id), sum(a.price))
                  FROM distribution.leads l LEFT JOIN distribution.assignments a USING (lead_id)
-                     LEFT JOIN distribution.returns r USING (assignment_id)
                  GROUP BY l.lead_id
                  HAVING NOT CASE
                      WHEN l.outcome = 2 THEN count(a.lead_id) >= 1 AND count(a.lead_id) = l.buyers_assigned
                          AND sum(a.price) = l.price AND NOT l.test
-                     WHEN l.outcome IN (3, 5) AND NOT l.test AND count(a.lead_id) > 0 THEN bool_and(r.by_receiver IS TRUE)
+                     WHEN l.outcome IN (3, 5) AND NOT l.test AND count(a.lead_id) > 0 THEN bool_and(EXISTS (
+                             SELECT FROM distribution.returns r WHERE r.assignment_id = a.assignment_id AND r.by_receiver))
                          AND count(a.lead_id) = l.buyers_assigned AND sum(a.price) = l.price
                      ELSE count(a.lead_id) = 0 END",
     },
@@ -62,8 +62,8 @@ pub(super) const ALL: &[Invariant] = &[
                   WHERE logic <> 'broadcast' AND outcome = 2",
         broken: "SELECT format('lead %s of a %s campaign went to %s buyers', a.lead_id, c.logic, count(*))
                  FROM distribution.assignments a JOIN distribution.campaigns c USING (campaign_id)
-                     LEFT JOIN distribution.returns r USING (assignment_id)
-                 WHERE c.logic <> 'broadcast' AND r.by_receiver IS NOT TRUE
+                 WHERE c.logic <> 'broadcast' AND NOT EXISTS (
+                     SELECT FROM distribution.returns r WHERE r.assignment_id = a.assignment_id AND r.by_receiver)
                  GROUP BY a.lead_id, c.logic HAVING count(*) > 1",
     },
     Invariant {
