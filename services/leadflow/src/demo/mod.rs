@@ -38,6 +38,8 @@ const SEED: u64 = 65;
 pub struct Settings {
     places: Places,
     database_url: String,
+    /// Where billing finds Stripe.
+    stripe: Option<String>,
 }
 
 impl Settings {
@@ -46,6 +48,7 @@ impl Settings {
         Self {
             places: Places::read(env),
             database_url: env.required_secret("DATABASE_URL", "PostgreSQL URL of all schemas, to read the books"),
+            stripe: env.optional("STRIPE_API_BASE", "URL under which Stripe's API answers /v1/…"),
         }
     }
 }
@@ -68,7 +71,7 @@ pub async fn run(settings: Settings, posts: usize) -> anyhow::Result<ExitCode> {
 
     title("A new market");
     println!("  Making one seller, {} campaigns, {} buyers, one supplier…", campaigns.len(), cast.buyers.len());
-    let stage = stage::build(settings.places, &cast, &books).await?;
+    let stage = stage::build(settings.places.clone(), &cast, &books).await?;
     let script = script::script(SEED, posts, &campaigns);
 
     title("Leads come in");
@@ -112,7 +115,9 @@ pub async fn run(settings: Settings, posts: usize) -> anyhow::Result<ExitCode> {
     title("The books");
     let (later, problems_there) = played.map_or_else(Default::default, |played| (played.answers, played.problems));
     answers.extend(later);
-    let expectations = Expectations { answers, settled: settled.is_ok(), changed_subscriptions: Vec::new() };
+    let stripe = verify::stripe_record(&stage.market, settings.stripe.as_deref()).await?;
+    println!("{}\n", verify::compared(stripe.as_ref()));
+    let expectations = Expectations { answers, settled: settled.is_ok(), stripe, ..Expectations::default() };
     let report = books::check(&books, &expectations).await?;
     println!("{report}\n");
 

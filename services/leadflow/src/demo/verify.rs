@@ -1,15 +1,19 @@
-//! Whether every post got the answer that it had to get, and what the answers claim.
+//! Whether every post got the answer that it had to get, what the answers claim, and what the books are held against.
 
 use std::collections::HashMap;
 
+use ::http::Method;
+use anyhow::Context as _;
+use bytes::Bytes;
 use leadflow_kernel::LeadId;
-use leadflow_testkit::books::{Answer, Answered};
+use leadflow_testkit::books::{Answer, Answered, StripeRecord};
 use rust_decimal::Decimal;
 
 use super::{
     post::Outcome,
     script::{Expect, Post},
 };
+use crate::seed::Market;
 
 /// Sentences about answers that are not what they had to be.
 pub fn surprises(posts: &[Post], outcomes: &[Outcome], first: &[Outcome]) -> Vec<String> {
@@ -54,6 +58,32 @@ fn claim(outcome: &Outcome) -> Answered {
         "accepted" => Answered::Unsold,
         "rejected" => Answered::Rejected { reason: outcome.text("reason").to_owned() },
         _ => Answered::Pending,
+    }
+}
+
+/// What moved at Stripe; `None` where that is not the sandbox's, which alone tells it.
+pub async fn stripe_record(market: &Market, api: Option<&str>) -> anyhow::Result<Option<StripeRecord>> {
+    let sandbox = &market.places.sandbox;
+    let stand_in = leadflow_sandbox::stripe_api(sandbox);
+    if api.map(|api| api.trim_end_matches('/')) != Some(stand_in.trim_end_matches('/')) {
+        return Ok(None);
+    }
+    let url = format!("{sandbox}/api/stripe/record");
+    let answer = market.http.send_json(Method::GET, &url, &[], Bytes::new()).await.context("ask the sandbox")?;
+    anyhow::ensure!(answer.status.is_success(), "{url} answered {}", answer.status);
+    serde_json::from_slice(&answer.body).with_context(|| format!("read {url}")).map(Some)
+}
+
+/// What of Stripe's the books are compared with, in a sentence.
+pub fn compared(stripe: Option<&StripeRecord>) -> String {
+    match stripe {
+        Some(StripeRecord { charges, refunds, disputes }) => format!(
+            "  Compared with what Stripe's stand-in has: {} charges, {} refunds, {} disputes.",
+            charges.len(),
+            refunds.len(),
+            disputes.len()
+        ),
+        None => "  Not compared with Stripe's side: cards are not charged at the sandbox here.".to_owned(),
     }
 }
 

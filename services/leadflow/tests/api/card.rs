@@ -1,12 +1,12 @@
 //! Cards of the tests, and what the sandbox's Stripe does and knows.
 
 use http::Method;
-use leadflow_testkit::books::{self, Expectations};
+use leadflow_testkit::books::{self, Expectations, StripeRecord};
 use serde_json::{Value, json};
 
 use crate::{
     client::{Answer, Client},
-    world::{Person, World},
+    world::{PATIENCE, Person, World},
 };
 
 pub const METHODS: &str = "/api/payments/methods";
@@ -41,9 +41,14 @@ impl Stripe {
         self.0.put("/api/stripe/behaviour", "", &json!({ "rules": rules })).await.ok(200);
     }
 
+    /// Everything that moved.
+    pub async fn record(&self) -> Value {
+        self.0.get("/api/stripe/record", "").await.ok(200)
+    }
+
     /// All charges that succeeded: cents, of this intent or of all.
     pub async fn charges(&self) -> Vec<Value> {
-        let record = self.0.get("/api/stripe/record", "").await.ok(200);
+        let record = self.record().await;
         let charges = record["charges"].as_array().unwrap().iter();
         charges.filter(|charge| charge["status"] == "succeeded").cloned().collect()
     }
@@ -104,8 +109,12 @@ pub async fn pair(world: &World, name: &str) -> (Person, Person) {
     (seller, buyer)
 }
 
+/// Nothing is under way any more, and the books are right and those of Stripe's stand-in.
 pub async fn books_are_clean(world: &World) {
     let pool = sqlx::PgPool::connect(&world.cluster.postgres.url()).await.unwrap();
-    let report = books::check(&pool, &Expectations::settled()).await.unwrap();
+    books::wait_until_settled(&pool, &[], PATIENCE).await.unwrap();
+    let stripe: StripeRecord = serde_json::from_value(world.stripe().record().await).unwrap();
+    let expectations = Expectations { stripe: Some(stripe), ..Expectations::settled() };
+    let report = books::check(&pool, &expectations).await.unwrap();
     assert!(report.is_clean(), "{report}");
 }

@@ -39,12 +39,12 @@ const POSTERS: usize = 16;
 /// After faults everything pending must come to rest within this.
 const SETTLE_WITHIN: Duration = Duration::from_secs(180);
 
-fn setting(name: &str) -> Option<u64> {
+pub fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Fault {
+pub enum Fault {
     KillRole(&'static str),
     KillNats,
     KillPostgres,
@@ -268,7 +268,8 @@ async fn whatever_dies_nothing_is_lost_sold_twice_or_charged_twice() {
     if let Err(error) = books::wait_until_settled(&world.books, &leads, SETTLE_WITHIN).await {
         panic!("CHAOS_SEED={seed}: {error}");
     }
-    let expectations = books::Expectations { answers, ..books::Expectations::settled() };
+    let stripe = Some(world.stripe_record().await);
+    let expectations = books::Expectations { answers, stripe, ..books::Expectations::settled() };
     let report = books::check(&world.books, &expectations).await.unwrap();
     assert!(report.is_clean(), "CHAOS_SEED={seed}\n{report}");
     webhooks_arrived(&world, &names, seed).await;
@@ -294,7 +295,7 @@ async fn whatever_dies_nothing_is_lost_sold_twice_or_charged_twice() {
 
 /// Does the fault, lets it last, and undoes it. What was killed is started again without waiting
 /// until it is ready: the next fault may meet it while it starts.
-async fn inflict(cluster: &mut Cluster, fault: Fault, which: usize, lasting: Duration) {
+pub async fn inflict(cluster: &mut Cluster, fault: Fault, which: usize, lasting: Duration) {
     let proxies = "this cluster has proxies";
     match fault {
         Fault::KillRole(role) => {
@@ -343,7 +344,7 @@ fn start_again(cluster: &mut Cluster) {
 }
 
 /// Every replica is ready; one that gives up only now, because of what it met at its start, is started again.
-async fn everybody_is_back(cluster: &mut Cluster) {
+pub async fn everybody_is_back(cluster: &mut Cluster) {
     wait::until("every replica is ready", PATIENCE, async || {
         start_again(cluster);
         for replica in &cluster.replicas {

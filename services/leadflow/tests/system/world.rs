@@ -233,6 +233,12 @@ impl World {
         rows.into_iter().map(|(buyer, count)| (BuyerId::from_uuid(buyer), count)).collect()
     }
 
+    /// What moved at the sandbox's Stripe.
+    pub async fn stripe_record(&self) -> books::StripeRecord {
+        let url = format!("{}/api/stripe/record", self.cluster.http_urls("sandbox")[0]);
+        serde_json::from_value(self.client.get(&url, &[]).await.unwrap().body).unwrap()
+    }
+
     /// Waits until these answered leads are decided and everything that follows from decisions is done.
     pub async fn settled(&self, answers: &[Value]) {
         let leads: Vec<LeadId> =

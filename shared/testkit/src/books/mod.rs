@@ -19,6 +19,7 @@ mod answers;
 mod invariants;
 mod report;
 mod settle;
+mod stripe;
 #[cfg(test)]
 mod tests;
 
@@ -31,6 +32,7 @@ pub use answers::{Answer, Answered};
 pub use invariants::Invariant;
 pub use report::{Finding, Report};
 pub use settle::{Unsettled, wait_until_settled};
+pub use stripe::{StripeCharge, StripeDispute, StripeRecord, StripeRefund};
 
 /// Offending rows that are shown of each broken invariant.
 const EXAMPLES: i64 = 5;
@@ -46,6 +48,9 @@ pub struct Expectations {
     /// judged by today's rules. (Nothing else that is judged by its present state, as a campaign's
     /// logic or a seller's time zone, may have changed.)
     pub changed_subscriptions: Vec<SubscriptionId>,
+    /// What moved at Stripe, to be compared with the payments, refunds and disputes in the tables. Without it
+    /// only our own side is looked at.
+    pub stripe: Option<StripeRecord>,
 }
 
 impl Expectations {
@@ -75,11 +80,11 @@ pub async fn check(pool: &PgPool, expectations: &Expectations) -> anyhow::Result
         .bind(changed)
         .execute(&mut *transaction)
         .await?;
+    if let Some(record) = &expectations.stripe {
+        stripe::load(&mut transaction, record).await.context("load Stripe's record")?;
+    }
     let mut findings = Vec::new();
-    for invariant in invariants::all() {
-        if invariant.only_when_settled && !expectations.settled {
-            continue;
-        }
+    for invariant in invariants::to_check(expectations) {
         let checked = format!("SELECT count(*) FROM ({}) AS checked", invariant.checked);
         let broken =
             format!("SELECT count(*) OVER (), what FROM ({}) AS broken (what) LIMIT {EXAMPLES}", invariant.broken);

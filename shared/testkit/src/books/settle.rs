@@ -19,7 +19,7 @@ pub struct Unsettled {
 }
 
 /// Waits until every one of `leads` is decided, every outbox empty, every assignment paid and handed
-/// to its buyer's endpoint, and no hold open. Deliveries may still be pending.
+/// to its buyer's endpoint, no hold open, and of every charge and refund known what became of it. Deliveries may still be pending.
 ///
 /// # Errors
 /// [`Unsettled`] when that takes longer than `timeout`, or the database cannot be read.
@@ -48,6 +48,12 @@ const IN_HAND: &str = "
         UNION ALL SELECT 4, 'rows in billing.outbox', (SELECT count(*) FROM billing.outbox)
         UNION ALL SELECT 5, 'rows in notifier.outbox', (SELECT count(*) FROM notifier.outbox)
         UNION ALL SELECT 6, 'open holds', (SELECT count(*) FROM billing.holds WHERE state = 'held')
+        UNION ALL SELECT 7, 'card payments without an answer',
+            (SELECT count(*) FROM billing.payments WHERE attempt_at IS NOT NULL AND state = 'pending')
+        UNION ALL SELECT 8, 'refunds without an answer',
+            (SELECT count(*) FROM billing.refunds WHERE attempt_at IS NOT NULL AND provider_id IS NULL)
+        UNION ALL SELECT 9, 'webhooks of Stripe that nobody has looked at',
+            (SELECT count(*) FROM billing.provider_events WHERE state = 'waiting' AND attempts = 0)
     ) AS work WHERE number > 0 ORDER BY place";
 
 /// Work that only whole tables tell of; asked for when none of the other is left.

@@ -35,7 +35,7 @@ pub struct ClusterOptions {
     pub fsync: bool,
     /// When nats-server syncs its files.
     pub sync: SyncInterval,
-    /// Whether the roles reach the servers through proxies.
+    /// Whether the roles reach the servers, and billing the sandbox's Stripe, through proxies.
     pub proxied: bool,
     /// Further settings of every role.
     pub env: Vec<(String, String)>,
@@ -87,6 +87,8 @@ pub struct Cluster {
     pub postgres_proxy: Option<ChaosProxy>,
     /// In front of the message server, for the roles.
     pub nats_proxy: Option<ChaosProxy>,
+    /// In front of the stand-in for Stripe, for billing.
+    pub stripe_proxy: Option<ChaosProxy>,
     env: Vec<(String, String)>,
     logs: PathBuf,
     _dir: TempDir,
@@ -143,7 +145,14 @@ impl Cluster {
             let urls: Vec<_> = replicas.iter().filter(|r| r.role == *role).map(Replica::http_url).collect();
             env.push((format!("{}_HTTP_URL", role.to_uppercase()), urls.join(",")));
         }
+        let mut stripe_proxy = None;
         if let Some(sandbox) = replicas.iter().find(|replica| replica.role == "sandbox") {
+            let mut stripe = sandbox.http_url();
+            if options.proxied {
+                let proxy = ChaosProxy::start(address(&stripe)?).await?;
+                stripe = format!("http://{}", proxy.addr());
+                stripe_proxy = Some(proxy);
+            }
             let mail = [
                 ("SMTP_HOST", "127.0.0.1".to_owned()),
                 ("SMTP_PORT", sandbox.smtp().to_string()),
@@ -154,7 +163,7 @@ impl Cluster {
             env.extend(mail.map(|(name, value)| (name.to_owned(), value)));
             // Its stand-in for Stripe, which tells the API what happened, if there is one.
             for (name, value) in [
-                ("STRIPE_API_BASE", format!("{}/stripe", sandbox.http_url())),
+                ("STRIPE_API_BASE", format!("{stripe}/stripe")),
                 ("STRIPE_SECRET_KEY", "sk_test_sandbox".to_owned()),
                 ("STRIPE_PUBLISHABLE_KEY", "pk_test_sandbox".to_owned()),
                 ("STRIPE_WEBHOOK_SECRET", STRIPE_WEBHOOK_SECRET.to_owned()),
@@ -178,7 +187,8 @@ impl Cluster {
         }
         env.extend(options.env.iter().cloned());
         migrate(&options.binary, &env, &postgres.url(), &logs).await?;
-        let mut cluster = Self { replicas, postgres, nats, postgres_proxy, nats_proxy, env, logs, _dir: dir };
+        let mut cluster =
+            Self { replicas, postgres, nats, postgres_proxy, nats_proxy, stripe_proxy, env, logs, _dir: dir };
         for replica in &mut cluster.replicas {
             replica.set_env(&cluster.env);
             replica.spawn()?;

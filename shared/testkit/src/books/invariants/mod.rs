@@ -7,6 +7,9 @@ mod distribution;
 mod payments;
 mod rest;
 mod sales;
+mod stripe;
+
+use super::Expectations;
 
 /// One promise of the system.
 #[derive(Debug)]
@@ -24,8 +27,20 @@ pub struct Invariant {
 }
 
 /// Every promise, in the order of a lead's path.
+#[cfg(test)]
 pub(super) fn all() -> impl Iterator<Item = &'static Invariant> {
-    [answers::ALL, distribution::ALL, sales::ALL, billing::ALL, payments::ALL, delivery::ALL, rest::ALL]
+    in_order(stripe::ALL)
+}
+
+/// Those that can be looked at with what the caller knows.
+pub(super) fn to_check(expectations: &Expectations) -> impl Iterator<Item = &'static Invariant> {
+    let settled = expectations.settled;
+    let compared = if expectations.stripe.is_some() { stripe::ALL } else { &[] };
+    in_order(compared).filter(move |invariant| settled || !invariant.only_when_settled)
+}
+
+fn in_order(stripe: &'static [Invariant]) -> impl Iterator<Item = &'static Invariant> {
+    [answers::ALL, distribution::ALL, sales::ALL, billing::ALL, payments::ALL, stripe, delivery::ALL, rest::ALL]
         .into_iter()
         .flatten()
 }

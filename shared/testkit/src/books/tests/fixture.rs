@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use leadflow_kernel::{Id, Kind, LeadId};
+use leadflow_kernel::{Id, Kind, LeadId, PaymentId, RefundId};
 use rust_decimal::Decimal;
 use sqlx::{
     AssertSqlSafe, SqlSafeStr as _,
@@ -12,7 +12,7 @@ use sqlx::{
 
 use crate::{
     TestDb,
-    books::{Answer, Answered, Expectations},
+    books::{Answer, Answered, Expectations, StripeCharge, StripeDispute, StripeRecord, StripeRefund},
 };
 
 /// The same made-up id every time; SQL of the fixture writes it as `'<noun>-<number>'`.
@@ -105,5 +105,47 @@ pub(super) fn expectations() -> Expectations {
     ];
     let answers =
         answers.into_iter().map(|(number, answered)| Answer { lead_id: id("lead", number), answered }).collect();
-    Expectations { answers, ..Expectations::settled() }
+    Expectations { answers, stripe: Some(stripe()), ..Expectations::settled() }
+}
+
+/// A made-up id as the fixture's SQL writes it where a text is stored.
+pub(super) fn text(noun: &str, number: u32) -> String {
+    id::<LeadId>(noun, number).uuid().to_string()
+}
+
+/// What Stripe has of it; besides that, a decline, and a refund that it refused.
+pub(super) fn stripe() -> StripeRecord {
+    let charge = |number, amount, refunded, status: &str| StripeCharge {
+        id: format!("ch_{number}"),
+        intent: text("pi", number),
+        amount,
+        refunded,
+        currency: "usd".into(),
+        status: status.into(),
+        metadata: [("payment_id".to_owned(), id::<PaymentId>("pay", number).to_string())].into(),
+    };
+    let dispute = |number, intent, amount, status: &str| StripeDispute {
+        id: text("dp", number),
+        intent: text("pi", intent),
+        amount,
+        currency: "usd".into(),
+        status: status.into(),
+    };
+    let refund = StripeRefund {
+        id: "re_1".into(),
+        intent: text("pi", 1),
+        amount: 3_000,
+        currency: "usd".into(),
+        status: "succeeded".into(),
+        metadata: [("refund_id".to_owned(), id::<RefundId>("refund", 1).to_string())].into(),
+    };
+    StripeRecord {
+        charges: vec![
+            charge(1, 10_000, 3_000, "succeeded"),
+            charge(2, 6_000, 0, "succeeded"),
+            charge(3, 4_000, 0, "failed"),
+        ],
+        refunds: vec![refund],
+        disputes: vec![dispute(1, 2, 6_000, "lost"), dispute(2, 1, 2_000, "needs_response")],
+    }
 }

@@ -3,6 +3,7 @@
 
 mod fixture;
 mod plants;
+mod stripe;
 
 use std::time::Duration;
 

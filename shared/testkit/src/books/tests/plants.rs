@@ -240,37 +240,37 @@ pub(super) const ALL: &[Plant] = &[
     // Card money.
     plant(
         "a charge that was never credited",
-        &["card_payment_is_credited_once", "card_money_is_explained"],
+        &["card_payment_is_credited_once", "card_money_is_explained", "payment_was_paid_at_stripe"],
         "INSERT INTO billing.payments (payment_id, seller_id, buyer_id, kind, request_id, amount, currency, card_id, customer,
              payment_method, state, received, posting_id, created_at)
          VALUES ('pay-9', 'seller-1', 'buyer-5', 'top_up', 's', 10, 'USD', 'card-1', '', '', 'succeeded', 10, 'post-19', now())",
     ),
     plant(
         "a charge that was credited twice",
-        &["card_payment_is_credited_once", "card_money_is_explained"],
+        &["card_payment_is_credited_once", "card_money_is_explained", "charge_at_stripe_is_credited_once"],
         "INSERT INTO billing.postings (posting_id, kind, seller_id, at, description, payment_id)
              VALUES ('post-19', 'top_up', 'seller-1', now(), '', 'pay-1');
-         INSERT INTO billing.entries VALUES ('post-19', 1, 'wallet-5', 100, 7, 150), ('post-19', 2, 'account-6', -100, NULL, NULL);
-         UPDATE billing.wallets SET balance = 150, lines = 7 WHERE buyer_id = 'buyer-5'",
+         INSERT INTO billing.entries VALUES ('post-19', 1, 'wallet-5', 100, 9, 150), ('post-19', 2, 'account-6', -100, NULL, NULL);
+         UPDATE billing.wallets SET balance = 150, lines = 9 WHERE buyer_id = 'buyer-5'",
     ),
     plant(
         "a charge credited to somebody else",
-        &["card_payment_is_credited_once"],
+        &["card_payment_is_credited_once", "charge_at_stripe_is_credited_once"],
         "UPDATE billing.payments SET buyer_id = 'buyer-1' WHERE payment_id = 'pay-1'",
     ),
     plant(
         "a refund that was booked and not made",
-        &["card_money_is_explained", "payment_counts_what_went_back"],
+        &["card_money_is_explained", "payment_counts_what_went_back", "refund_is_the_same_at_stripe"],
         "DELETE FROM billing.refunds WHERE refund_id = 'refund-1'",
     ),
     plant(
         "a payment that forgot its refund",
-        &["payment_counts_what_went_back"],
+        &["payment_counts_what_went_back", "payment_counts_what_stripe_gave_back"],
         "UPDATE billing.payments SET refunded = 0 WHERE payment_id = 'pay-1'",
     ),
     plant(
         "a dispute decided without its money",
-        &["disputed_money_is_set_aside", "payment_counts_what_went_back"],
+        &["disputed_money_is_set_aside", "payment_counts_what_went_back", "dispute_is_the_same_at_stripe"],
         "UPDATE billing.disputes SET state = 'won' WHERE dispute_id = 'dp-2'",
     ),
     plant(
@@ -285,6 +285,16 @@ pub(super) const ALL: &[Plant] = &[
              created_at, attempt_at)
          SELECT id, 'seller-1', 'buyer-5', 'recharge', 10, 'USD', 'card-1', '', '', now(), now()
          FROM unnest(ARRAY['pay-8', 'pay-9']::uuid[]) AS t(id)",
+    ),
+    plant(
+        "a payment that was ordered for another amount",
+        &["charge_at_stripe_is_ours"],
+        "UPDATE billing.payments SET amount = 90 WHERE payment_id = 'pay-1'",
+    ),
+    plant(
+        "a decline that nobody heard of",
+        &["charge_at_stripe_is_ours"],
+        "UPDATE billing.payments SET state = 'pending' WHERE payment_id = 'pay-3'",
     ),
     plant(
         "a credit that never arrived",

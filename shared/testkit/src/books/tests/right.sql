@@ -90,28 +90,34 @@ INSERT INTO billing.holds VALUES
     -- Of a decision that was not committed.
     ('asg-9', 'buyer-2', 'seller-1', 'lead-3', 'camp-1', 25, 'released', 1, now(), '2026-03-02', '2026-03-01', now(), NULL);
 
--- Card money: 100.00 and 60.00 were paid; 30.00 of the first went back, 20.00 of it are disputed; the second was lost to a dispute.
-INSERT INTO billing.wallets (buyer_id, seller_id, balance, lines, suspended, open_disputes) VALUES ('buyer-5', 'seller-1', 50, 6, true, 1);
+-- Card money: 100.00 and 60.00 were paid, 40.00 declined; 30.00 of the first went back, 10.00 were refused by Stripe, 20.00 are disputed; the
+-- second was lost to a dispute.
+INSERT INTO billing.wallets (buyer_id, seller_id, balance, lines, suspended, open_disputes) VALUES ('buyer-5', 'seller-1', 50, 8, true, 1);
 INSERT INTO billing.accounts (account_id, kind, seller_id, buyer_id, currency) VALUES
     ('wallet-5', 'buyer_wallet', 'seller-1', 'buyer-5', 'USD'), ('debt-5', 'buyer_debt', 'seller-1', 'buyer-5', 'USD'),
     ('account-6', 'card_clearing', 'seller-1', NULL, 'USD'), ('account-7', 'disputed', 'seller-1', NULL, 'USD');
 INSERT INTO billing.payments (payment_id, seller_id, buyer_id, kind, request_id, amount, currency, card_id, customer, payment_method, state,
     intent_id, received, refunded, disputed, posting_id, created_at, settled_at) VALUES
     ('pay-1', 'seller-1', 'buyer-5', 'top_up', 'r', 100, 'USD', 'card-1', '', '', 'succeeded', 'pi-1', 100, 30, 20, 'post-11', now(), now()),
-    ('pay-2', 'seller-1', 'buyer-5', 'recharge', NULL, 60, 'USD', 'card-1', '', '', 'succeeded', 'pi-2', 60, 0, 60, 'post-12', now(), now());
+    ('pay-2', 'seller-1', 'buyer-5', 'recharge', NULL, 60, 'USD', 'card-1', '', '', 'succeeded', 'pi-2', 60, 0, 60, 'post-12', now(), now()),
+    ('pay-3', 'seller-1', 'buyer-5', 'top_up', 'd', 40, 'USD', 'card-1', '', '', 'declined', 'pi-3', 0, 0, 0, NULL, now(), now());
 INSERT INTO billing.postings (posting_id, kind, seller_id, at, description, payment_id) VALUES
     ('post-11', 'top_up', 'seller-1', '2026-03-02 14:00Z', '', 'pay-1'), ('post-12', 'recharge', 'seller-1', '2026-03-02 14:00Z', '', 'pay-2'),
     ('post-13', 'card_refund', 'seller-1', '2026-03-02 14:00Z', '', 'pay-1'), ('post-14', 'dispute', 'seller-1', '2026-03-02 14:00Z', '', 'pay-2'),
-    ('post-15', 'dispute_closed', 'seller-1', '2026-03-02 14:00Z', '', 'pay-2'), ('post-16', 'dispute', 'seller-1', '2026-03-02 14:00Z', '', 'pay-1');
+    ('post-15', 'dispute_closed', 'seller-1', '2026-03-02 14:00Z', '', 'pay-2'), ('post-16', 'dispute', 'seller-1', '2026-03-02 14:00Z', '', 'pay-1'),
+    ('post-17', 'card_refund', 'seller-1', '2026-03-02 14:00Z', '', 'pay-1'), ('post-18', 'card_refund_failed', 'seller-1', '2026-03-02 14:00Z', '', 'pay-1');
 INSERT INTO billing.entries VALUES
     ('post-11', 1, 'wallet-5', 100, 1, 100), ('post-11', 2, 'account-6', -100, NULL, NULL),
     ('post-12', 1, 'wallet-5', 60, 2, 160), ('post-12', 2, 'account-6', -60, NULL, NULL),
     ('post-13', 1, 'wallet-5', -30, 3, 130), ('post-13', 2, 'account-6', 30, NULL, NULL),
     ('post-14', 1, 'wallet-5', -60, 4, 70), ('post-14', 2, 'account-7', 60, NULL, NULL),
     ('post-15', 1, 'wallet-5', 0, 5, 70), ('post-15', 2, 'account-7', -60, NULL, NULL), ('post-15', 3, 'account-6', 60, NULL, NULL),
-    ('post-16', 1, 'wallet-5', -20, 6, 50), ('post-16', 2, 'account-7', 20, NULL, NULL);
-INSERT INTO billing.refunds (refund_id, seller_id, buyer_id, payment_id, request_id, amount, state, posting_id, created_at) VALUES
-    ('refund-1', 'seller-1', 'buyer-5', 'pay-1', 'r', 30, 'succeeded', 'post-13', now());
+    ('post-16', 1, 'wallet-5', -20, 6, 50), ('post-16', 2, 'account-7', 20, NULL, NULL),
+    ('post-17', 1, 'wallet-5', -10, 7, 40), ('post-17', 2, 'account-6', 10, NULL, NULL),
+    ('post-18', 1, 'wallet-5', 10, 8, 50), ('post-18', 2, 'account-6', -10, NULL, NULL);
+INSERT INTO billing.refunds (refund_id, seller_id, buyer_id, payment_id, request_id, amount, state, posting_id, failed_posting, created_at) VALUES
+    ('refund-1', 'seller-1', 'buyer-5', 'pay-1', 'r', 30, 'succeeded', 'post-13', NULL, now()),
+    ('refund-2', 'seller-1', 'buyer-5', 'pay-1', 's', 10, 'failed', 'post-17', 'post-18', now());
 INSERT INTO billing.disputes VALUES
     ('dp-1', 'seller-1', 'buyer-5', 'pay-2', 60, 'lost', 'post-14', 'post-15', now(), now()),
     ('dp-2', 'seller-1', 'buyer-5', 'pay-1', 20, 'open', 'post-16', NULL, now(), NULL);
