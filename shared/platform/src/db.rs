@@ -1,5 +1,6 @@
 //! The database pool of one service, and transactions that see one tenant only.
 
+mod passing;
 mod tenant;
 
 use std::{str::FromStr, time::Duration};
@@ -9,6 +10,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
+pub use passing::is_passing;
 pub use tenant::{TenantTx, Tenants};
 
 /// How a service reaches its schema.

@@ -6,7 +6,7 @@ use leadflow_accounts_domain::{
 };
 use leadflow_contracts::{ConvertError, accounts as proto, common, id, money_to_proto, time_to_ms};
 use leadflow_kernel::CategoryId;
-use leadflow_platform::grpc::status;
+use leadflow_platform::{db::is_passing, grpc::status};
 use tonic::Code;
 
 use crate::{app::AppError, store::tenants::SellerRow, wire::status_to_proto};
@@ -52,19 +52,6 @@ pub(super) fn database(cause: &sqlx::Error) -> tonic::Status {
 pub(super) fn internal(error: &dyn std::error::Error) -> tonic::Status {
     tracing::error!(error = %error, "internal error");
     status(Code::Internal, "internal", "something went wrong on our side")
-}
-
-/// Whether the same call may succeed later: no connection, a restart, or a lock held too long.
-fn is_passing(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
-        sqlx::Error::Database(database) => {
-            let code = database.code();
-            let code = code.as_deref().unwrap_or_default();
-            ["08", "40", "53", "55", "57"].iter().any(|class| code.starts_with(class))
-        }
-        _ => false,
-    }
 }
 
 pub(super) fn status_from_proto(number: i32) -> Result<Status, tonic::Status> {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use leadflow_billing_domain::{HoldOutcome, HoldRequest, Period, Price, RefundError, Wallet};
 use leadflow_contracts::{ConvertError, billing as proto, common, id, money, money_to_proto, time_to_ms};
 use leadflow_kernel::{BuyerId, Currency, Id, Kind, Money, SellerId};
-use leadflow_platform::grpc::status;
+use leadflow_platform::{db, grpc::status};
 use tonic::{Code, Status};
 
 use crate::{
@@ -90,22 +90,9 @@ fn payment_refused(error: &PaymentError) -> Status {
     status(code, word, error)
 }
 
-/// Whether the same call may succeed later: no connection, a restart, a lock held too long, or a race
-/// that the retry sees decided.
+/// Whether the same call may succeed later: the database is away, or a race that the retry sees decided.
 fn is_passing(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_)
-        | sqlx::Error::PoolTimedOut
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed
-        | sqlx::Error::BeginFailed => true,
-        sqlx::Error::Database(database) => {
-            let code = database.code();
-            let code = code.as_deref().unwrap_or_default();
-            code == "23505" || ["08", "25P03", "40", "53", "55", "57"].iter().any(|class| code.starts_with(class))
-        }
-        _ => false,
-    }
+    db::is_passing(error) || error.as_database_error().is_some_and(|database| database.is_unique_violation())
 }
 
 pub(super) fn hold_request(tenant: SellerId, hold: &proto::HoldRequest) -> Result<HoldRequest, Status> {

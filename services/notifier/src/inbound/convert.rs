@@ -6,7 +6,7 @@ use leadflow_contracts::{ConvertError, events as told, id, money, notifier as pr
 use leadflow_kernel::EventId;
 use leadflow_messaging::{Message, consumer::BoxError};
 use leadflow_notifier_domain::{MailKind, Reply};
-use leadflow_platform::grpc::status;
+use leadflow_platform::{db::is_passing, grpc::status};
 use tonic::{Code, Status};
 
 use crate::{
@@ -155,18 +155,5 @@ pub(super) fn refused(error: &AppError) -> Status {
             tracing::error!(error = %cause, "database error");
             status(Code::Internal, "internal", "something went wrong on our side")
         }
-    }
-}
-
-/// Whether the same call may succeed later: no connection, a restart, or a lock held too long.
-fn is_passing(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
-        sqlx::Error::Database(database) => {
-            let code = database.code();
-            let code = code.as_deref().unwrap_or_default();
-            ["08", "40", "53", "55", "57"].iter().any(|class| code.starts_with(class))
-        }
-        _ => false,
     }
 }
