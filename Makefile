@@ -45,9 +45,10 @@ bench: tools ## Speed, as ratios to this machine's own limits (release build)
 	$(CARGO) build --release --locked -p leadflow
 	@$(TARGET_DIR)/release/leadflow bench $(ARGS)
 
-# CHAOS_SEED=… replays a run's decisions.
+# CHAOS_SEED=… and CARDS_SEED=… replay a run's decisions.
 chaos: tools ## Kill and cut everything under load, then check the books
-	CHAOS_FAULTS=$${CHAOS_FAULTS:-40} $(CARGO) test --locked -p leadflow --test system chaos -- --nocapture
+	CHAOS_FAULTS=$${CHAOS_FAULTS:-40} CARDS_FAULTS=$${CARDS_FAULTS:-40} \
+		$(CARGO) test --locked -p leadflow --test system -- chaos cards --test-threads=1 --nocapture
 
 lint: ## Format, clippy, dependency rules, docs
 	@scripts/tools.sh build lint
