@@ -1,17 +1,17 @@
 //! Settings.
 
 mod payments;
+mod usage;
 
 use std::time::Duration;
 
-use leadflow_billing_domain::UsageKind;
+use leadflow_billing_domain::{UnitCost, UsageKind};
 use leadflow_platform::{
     Env,
     db::DbSettings,
     grpc::ServiceToken,
     settings::{self, seconds},
 };
-use rust_decimal::Decimal;
 
 pub use payments::PaymentSettings;
 
@@ -36,8 +36,8 @@ pub struct Config {
     pub payments: PaymentSettings,
     /// The connection to Stripe.
     pub stripe: StripeSettings,
-    /// What a message costs the platform, in its currency.
-    pub usage_costs: [(UsageKind, Decimal); 3],
+    /// What a message costs the platform, in the currencies that have a price.
+    pub usage_costs: Vec<UnitCost>,
     /// How often is looked whether a month is over whose messages are not posted.
     pub usage_every: Duration,
 }
@@ -63,14 +63,7 @@ impl Config {
             max_batch: env.or("BILLING_MAX_BATCH", 256_usize, "events captured in one transaction at most"),
             payments: PaymentSettings::read(env),
             stripe: StripeSettings::read(env),
-            usage_costs: [
-                (
-                    UsageKind::Email,
-                    cost(env, "USAGE_EMAIL_COST", "0.001", "what a mail costs the platform, in dollars"),
-                ),
-                (UsageKind::Sms, cost(env, "USAGE_SMS_COST", "0.0079", "what a segment of an SMS costs, in dollars")),
-                (UsageKind::Webhook, cost(env, "USAGE_WEBHOOK_COST", "0.0001", "what a webhook costs, in dollars")),
-            ],
+            usage_costs: usage::costs(env),
             usage_every: seconds(
                 env,
                 "USAGE_EVERY_SECONDS",
@@ -89,21 +82,13 @@ impl Config {
         }
         config
     }
-}
 
-/// Digits behind the point that a cost may have.
-const COST_DECIMALS: u32 = 6;
-
-/// A price that may be far less than a cent.
-fn cost(env: &mut Env, name: &'static str, default: &'static str, help: &'static str) -> Decimal {
-    let text = env.or(name, default.to_owned(), help);
-    let cost = Decimal::from_str_exact(&text).ok().filter(|cost| {
-        !cost.is_sign_negative() && *cost <= Decimal::ONE_THOUSAND && cost.normalize().scale() <= COST_DECIMALS
-    });
-    cost.unwrap_or_else(|| {
-        env.problem(format!("{name} must be 0 to 1000 with at most {COST_DECIMALS} decimals, such as {default}"));
-        Decimal::ZERO
-    })
+    /// The kinds of messages (`email`, `sms`, `webhook`) that have no price in a currency.
+    #[must_use]
+    pub fn kinds_without_a_price(&self, currency: &str) -> Vec<&'static str> {
+        let priced = |kind| self.usage_costs.iter().any(|cost| cost.kind == kind && cost.currency.code() == currency);
+        UsageKind::ALL.into_iter().filter(|kind| !priced(*kind)).map(UsageKind::name).collect()
+    }
 }
 
 #[cfg(test)]
@@ -117,6 +102,8 @@ mod tests {
         let config = Config::read(&mut env);
         assert_eq!((config.release_after, config.max_batch), (Duration::from_secs(60), 256));
         assert!(env.finish().is_ok());
+        assert!(config.kinds_without_a_price("USD").is_empty());
+        assert_eq!(config.kinds_without_a_price("EUR"), ["email", "sms", "webhook"]);
 
         let bad = [
             ("BILLING_RELEASE_EVERY_SECONDS", "0"),
@@ -124,7 +111,7 @@ mod tests {
             ("USAGE_EVERY_SECONDS", "0"),
             ("USAGE_EMAIL_COST", "-1"),
             ("USAGE_SMS_COST", "0.0000001"),
-            ("USAGE_WEBHOOK_COST", "1e3"),
+            ("USAGE_WEBHOOK_COST", "USD 0.0001 EUR 0.0001"),
         ];
         let mut env = Env::from_pairs(base.into_iter().chain(bad));
         Config::read(&mut env);

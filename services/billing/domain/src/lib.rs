@@ -35,5 +35,8 @@ pub use posting::{Account, AccountId, AccountKind, Entry, Posting, PostingKind, 
 pub use recharge::{AfterDecline, Bounds, MOST_A_DAY, NotNow, Recharge, Wanted};
 pub use refund::{RefundError, RefundState, Refunds, allocate, unexplained};
 pub use standing::{Payment, pay_standing};
-pub use usage::{History, Markups, MonthDue, SentMessage, Unposted, UsageKey, UsageKind, UsagePrice, month_due};
+pub use usage::{
+    History, Markups, MonthDue, PostedBefore, Prices, SentMessage, UnitCost, Unposted, UsageKey, UsageKind, UsagePrice,
+    month_due,
+};
 pub use wallet::{Spent, Terms, Wallet};

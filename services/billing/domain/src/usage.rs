@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Months, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
-use leadflow_kernel::{BuyerId, PostingId, SellerId};
+use leadflow_kernel::{BuyerId, Currency, PostingId, SellerId};
 use rust_decimal::{Decimal, RoundingStrategy};
 
 use crate::{Account, AccountKind, Entry, Period, Posting, PostingKind};
@@ -104,12 +104,30 @@ impl<T> History<T> {
     pub fn at(&self, at: DateTime<Utc>) -> Option<&T> {
         self.0.iter().rev().find(|(since, _)| *since <= at).map(|(_, value)| value)
     }
+}
 
-    /// The first there was.
+/// What a unit of something costs in one currency; `None` from when there was no price any more.
+pub type Prices = History<Option<Decimal>>;
+
+impl Prices {
+    /// What is paid for what was sent at `at`: the price in force, or else the next there was. `None` while there is
+    /// none; it is never taken for nothing.
     #[must_use]
-    pub fn first(&self) -> Option<&T> {
-        self.0.first().map(|(_, value)| value)
+    pub fn price(&self, at: DateTime<Utc>) -> Option<Decimal> {
+        let next = || self.0.iter().filter(|(since, _)| *since > at).find_map(|(_, price)| *price);
+        self.at(at).copied().flatten().or_else(next)
     }
+}
+
+/// What a unit costs the platform, as it is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnitCost {
+    /// Of what.
+    pub kind: UsageKind,
+    /// For tenants with this currency.
+    pub currency: Currency,
+    /// In that currency.
+    pub cost: Decimal,
 }
 
 /// A message that was sent.
@@ -138,8 +156,8 @@ pub struct UsageKey {
     pub kind: UsageKind,
     /// For whom.
     pub buyer: Option<BuyerId>,
-    /// Of one unit.
-    pub cost: Decimal,
+    /// Of one unit, in the tenant's currency; `None`: there is no price yet.
+    pub cost: Option<Decimal>,
     /// On top, in percent.
     pub markup_percent: Decimal,
 }
@@ -147,23 +165,22 @@ pub struct UsageKey {
 impl UsageKey {
     /// Of a message: its month on the tenant's calendar, and the terms in force when it was sent.
     #[must_use]
-    pub fn of(message: &SentMessage, time_zone: Tz, costs: &History<Decimal>, markups: &History<Markups>) -> Self {
+    pub fn of(message: &SentMessage, time_zone: Tz, prices: &Prices, markups: &History<Markups>) -> Self {
         let markups = markups.at(message.at).copied().unwrap_or_default();
         Self {
             seller: message.seller,
             month: Period::at(message.at, time_zone).month_start,
             kind: message.kind,
             buyer: message.buyer,
-            // What was sent before the first price was known has that one.
-            cost: costs.at(message.at).or_else(|| costs.first()).copied().unwrap_or_default(),
+            cost: prices.price(message.at),
             markup_percent: markups.of(message.kind),
         }
     }
 
-    /// What so many units cost; `None` when no number is as large.
+    /// What so many units cost; `None` without a price, and when no number is as large.
     #[must_use]
     pub fn price(&self, units: u64) -> Option<UsagePrice> {
-        let base = self.cost.checked_mul(units.into())?;
+        let base = self.cost?.checked_mul(units.into())?;
         let markup = base.checked_mul(self.markup_percent.checked_div(Decimal::ONE_HUNDRED)?)?;
         Some(UsagePrice { base, markup, total: base.checked_add(markup)? })
     }
@@ -198,19 +215,30 @@ pub struct MonthDue {
     pub rows: Vec<Unposted>,
     /// The exact sum.
     pub exact: Decimal,
-    /// Rounded to a cent, half to even: the one place where that is done.
+    /// That and what rounding left of the postings before, rounded to a cent, half to even: the one place where that is
+    /// done.
     pub amount: Decimal,
+}
+
+/// What was posted for a seller before.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PostedBefore {
+    /// Months, as far back as anything is unposted.
+    pub months: BTreeSet<NaiveDate>,
+    /// What rounding left of all postings there were: exact sums less amounts. At most half a cent either way.
+    pub remainder: Decimal,
 }
 
 /// The first month that can be posted for one seller.
 ///
 /// A month can be posted once it has been over for `grace` on the tenant's calendar and was not posted before. It takes
-/// along what is unposted of earlier months: records that came late, and sums so small that they were rounded to nothing.
-/// A month whose sum is nothing is not posted. `None` also when a sum is beyond every number.
+/// along what is unposted of earlier months: records that came late, and sums so small that they were rounded to nothing;
+/// and what rounding left of the postings before, so that all amounts together are never more than half a cent from all
+/// exact sums. A month whose sum is nothing is not posted. `None` also when a sum is beyond every number.
 #[must_use]
 pub fn month_due(
     unposted: &[Unposted],
-    posted: &BTreeSet<NaiveDate>,
+    posted: &PostedBefore,
     now: DateTime<Utc>,
     grace: TimeDelta,
     time_zone: Tz,
@@ -218,12 +246,13 @@ pub fn month_due(
     let open = Period::at(now - grace, time_zone).month_start;
     let mut month = unposted.iter().map(|row| row.key.month).min()?;
     while month < open {
-        if !posted.contains(&month) {
+        if !posted.months.contains(&month) {
             let rows: Vec<_> = unposted.iter().filter(|row| row.key.month <= month).copied().collect();
             let exact = rows
                 .iter()
                 .try_fold(Decimal::ZERO, |sum: Decimal, row| sum.checked_add(row.key.price(row.units)?.total))?;
-            let amount = exact.round_dp_with_strategy(2, RoundingStrategy::MidpointNearestEven);
+            let whole = exact.checked_add(posted.remainder)?;
+            let amount = whole.round_dp_with_strategy(2, RoundingStrategy::MidpointNearestEven);
             if amount > Decimal::ZERO {
                 return Some(MonthDue { month, rows, exact, amount });
             }

@@ -120,19 +120,21 @@ fn exact(amount: Decimal) -> String {
 }
 
 fn terms_to_proto(terms: &UsageTerms) -> proto::UsageTerms {
-    let terms = terms.iter().map(|term| proto::UsageTerm {
+    let currency = terms.currency.code().to_owned();
+    let terms = terms.terms.iter().map(|term| proto::UsageTerm {
         kind: kind_to_proto(term.kind).into(),
-        cost: exact(term.cost),
+        cost: term.cost.map(exact).unwrap_or_default(),
         markup_percent: exact(term.markup_percent),
         usual: term.usual,
     });
-    proto::UsageTerms { terms: terms.collect() }
+    proto::UsageTerms { terms: terms.collect(), currency }
 }
 
 fn sum_to_proto(sum: &UsageSum) -> proto::UsageSum {
     proto::UsageSum {
         messages: sum.messages,
         units: sum.units,
+        unpriced_units: sum.unpriced,
         base: exact(sum.base),
         markup: exact(sum.markup),
         total: exact(sum.base + sum.markup),
@@ -145,6 +147,7 @@ fn report_to_proto(report: &UsageReport) -> Result<proto::GetUsageResponse, Stat
     let whole = report.kinds.iter().fold(UsageSum::default(), |all, one| UsageSum {
         messages: all.messages + one.sum.messages,
         units: all.units + one.sum.units,
+        unpriced: all.unpriced + one.sum.unpriced,
         base: all.base + one.sum.base,
         markup: all.markup + one.sum.markup,
         posted: all.posted + one.sum.posted,
@@ -182,5 +185,6 @@ fn report_to_proto(report: &UsageReport) -> Result<proto::GetUsageResponse, Stat
         sum: Some(sum_to_proto(&whole)),
         terms: Some(terms_to_proto(&report.terms)),
         postings: postings.collect::<Result<_, Status>>()?,
+        currency: report.currency.code().to_owned(),
     })
 }

@@ -24,6 +24,7 @@ pub mod statement;
 pub mod usage;
 pub mod usage_postings;
 pub mod usage_report;
+pub mod usage_unpriced;
 pub mod wallets;
 
 use std::error::Error;

@@ -1,9 +1,7 @@
 //! Posting what was counted.
 
-use std::collections::BTreeSet;
-
 use chrono::{DateTime, NaiveDate, Utc};
-use leadflow_billing_domain::{MonthDue, Unposted, UsageKey};
+use leadflow_billing_domain::{MonthDue, PostedBefore, Unposted, UsageKey};
 use leadflow_kernel::{Currency, PostingId, SellerId};
 use rust_decimal::Decimal;
 use sqlx::{PgConnection, Row};
@@ -77,19 +75,21 @@ pub async fn lock_unposted(
         .collect()
 }
 
-/// The months from `first` on that are posted. Asked for under the lock of what is not.
+/// What is posted: months from `first` on. Asked for under the lock of what is not.
 pub async fn posted(
     connection: &mut PgConnection,
     seller: SellerId,
     first: NaiveDate,
-) -> Result<BTreeSet<NaiveDate>, sqlx::Error> {
-    let months: Vec<NaiveDate> =
-        sqlx::query_scalar("SELECT month FROM billing.usage_postings WHERE seller_id = $1 AND month >= $2")
-            .bind(seller.uuid())
-            .bind(first)
-            .fetch_all(connection)
-            .await?;
-    Ok(months.into_iter().collect())
+) -> Result<PostedBefore, sqlx::Error> {
+    let (months, remainder): (Vec<NaiveDate>, Decimal) = sqlx::query_as(
+        "SELECT coalesce(array_agg(month) FILTER (WHERE month >= $2), '{}'), coalesce(sum(exact - amount), 0) \
+         FROM billing.usage_postings WHERE seller_id = $1",
+    )
+    .bind(seller.uuid())
+    .bind(first)
+    .fetch_one(connection)
+    .await?;
+    Ok(PostedBefore { months: months.into_iter().collect(), remainder })
 }
 
 /// Writes down that a month is posted, and its messages with it. False: somebody else has posted it; then nothing may
@@ -131,7 +131,7 @@ pub async fn settle(
     .bind(keys().map(|key| key.month).collect::<Vec<NaiveDate>>())
     .bind(keys().map(|key| key.kind.name()).collect::<Vec<&str>>())
     .bind(keys().map(|key| stored_buyer(key.buyer)).collect::<Vec<Uuid>>())
-    .bind(keys().map(|key| key.cost).collect::<Vec<Decimal>>())
+    .bind(keys().map(|key| key.cost).collect::<Vec<Option<Decimal>>>())
     .bind(keys().map(|key| key.markup_percent).collect::<Vec<Decimal>>())
     .execute(connection)
     .await?;

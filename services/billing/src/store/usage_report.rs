@@ -19,6 +19,8 @@ pub struct UsageSum {
     pub messages: u64,
     /// What is paid for.
     pub units: u64,
+    /// Of these, what has no price in the seller's currency; it is in no amount.
+    pub unpriced: u64,
     /// What they cost the platform.
     pub base: Decimal,
     /// What is paid on top.
@@ -52,9 +54,15 @@ pub struct PostedMonth {
 }
 
 /// The columns of [`UsageSum`].
-const SUMS: &str = "sum(messages)::bigint AS messages, sum(units)::bigint AS units, sum(units * cost) AS base, \
-     sum(units * cost * markup_percent * 0.01) AS markup, \
-     sum(posted_units * cost * (1 + markup_percent * 0.01)) AS posted";
+const SUMS: &str = "sum(messages)::bigint AS messages, sum(units)::bigint AS units, sum(unpriced)::bigint AS unpriced, \
+     sum(base) AS base, sum(markup) AS markup, sum(posted) AS posted";
+/// What they are sums of: a seller's messages from the month `$2` to `$3`.
+const COUNTED: &str = "( \
+     SELECT month, kind, buyer_id, messages, units, 0::bigint AS unpriced, units * cost AS base, \
+       units * cost * markup_percent * 0.01 AS markup, posted_units * cost * (1 + markup_percent * 0.01) AS posted \
+     FROM billing.usage_months WHERE seller_id = $1 AND month BETWEEN $2 AND $3 \
+     UNION ALL SELECT month, kind, buyer_id, messages, units, units, 0, 0, 0 \
+     FROM billing.usage_unpriced WHERE seller_id = $1 AND month BETWEEN $2 AND $3) AS counted";
 
 /// The time zone and currency of a seller whose record has come.
 pub async fn calendar(tx: &mut TenantTx, seller: SellerId) -> Result<Option<(String, Currency)>, sqlx::Error> {
@@ -73,8 +81,7 @@ pub async fn by_kind(
     (first, last): (NaiveDate, NaiveDate),
 ) -> Result<Vec<KindSum>, sqlx::Error> {
     let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-        "SELECT month, kind, {SUMS} FROM billing.usage_months WHERE seller_id = $1 AND month BETWEEN $2 AND $3 \
-         GROUP BY month, kind ORDER BY month DESC, kind"
+        "SELECT month, kind, {SUMS} FROM {COUNTED} GROUP BY month, kind ORDER BY month DESC, kind"
     )))
     .bind(seller.uuid())
     .bind(first)
@@ -94,8 +101,8 @@ pub async fn by_buyer(
     limit: i64,
 ) -> Result<Vec<(Option<BuyerId>, UsageSum)>, sqlx::Error> {
     let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-        "SELECT buyer_id, {SUMS} FROM billing.usage_months WHERE seller_id = $1 AND month BETWEEN $2 AND $3 \
-         GROUP BY buyer_id ORDER BY sum(units * cost * (1 + markup_percent * 0.01)) DESC, buyer_id LIMIT $4"
+        "SELECT buyer_id, {SUMS} FROM {COUNTED} \
+         GROUP BY buyer_id ORDER BY sum(base + markup) DESC, sum(units) DESC, buyer_id LIMIT $4"
     )))
     .bind(seller.uuid())
     .bind(first)
@@ -182,6 +189,7 @@ fn read_sum(row: &PgRow) -> Result<UsageSum, sqlx::Error> {
     Ok(UsageSum {
         messages: number("messages")?,
         units: number("units")?,
+        unpriced: number("unpriced")?,
         base: row.try_get("base")?,
         markup: row.try_get("markup")?,
         posted: row.try_get("posted")?,

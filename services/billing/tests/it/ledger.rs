@@ -104,8 +104,10 @@ async fn there_is_no_table_that_nothing_uses() {
         "usage_costs",
         "usage_months",
         "usage_postings",
+        "usage_prices",
         "usage_seen",
         "usage_terms",
+        "usage_unpriced",
         "wallets",
     ];
     assert_eq!(tables, used);

@@ -20,3 +20,5 @@ mod support;
 mod tenancy;
 mod tenants;
 mod usage;
+mod usage_currencies;
+mod usage_posting;

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use leadflow_billing::{Config, Deps, Listeners, config::PaymentSettings, outbound::stripe::StripeSettings};
-use leadflow_billing_domain::UsageKind;
+use leadflow_billing_domain::{UnitCost, UsageKind};
 use leadflow_contracts::{
     Event,
     billing::{
@@ -13,7 +13,7 @@ use leadflow_contracts::{
     events::{self, UsageRecorded},
     money_to_proto,
 };
-use leadflow_kernel::{BuyerId, EventId, SellerId};
+use leadflow_kernel::{BuyerId, Currency, EventId, SellerId};
 use leadflow_messaging::{Envelope, dlq};
 use leadflow_platform::{
     Env, Shutdown,
@@ -47,7 +47,7 @@ async fn start(world: &World) -> Running {
         max_batch: 256,
         payments: PaymentSettings::read(&mut nothing_set),
         stripe: StripeSettings::read(&mut nothing_set),
-        usage_costs: [UsageKind::Email, UsageKind::Sms, UsageKind::Webhook].map(|kind| (kind, dec("0.01"))),
+        usage_costs: UsageKind::ALL.map(|kind| UnitCost { kind, currency: Currency::USD, cost: dec("0.01") }).into(),
         usage_every: Duration::from_secs(1),
     };
     let deps = Deps { bus: world.bus.clone(), clock: Arc::new(world.clock.clone()) };

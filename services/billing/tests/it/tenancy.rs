@@ -32,6 +32,11 @@ async fn busy_tenant(world: &World) -> (SellerId, BuyerId) {
     .execute(world.pool())
     .await
     .unwrap();
+    sqlx::query("INSERT INTO billing.usage_unpriced VALUES ($1, '2026-10-01', 'sms', $1, 20, 1, 1)")
+        .bind(seller.uuid())
+        .execute(world.pool())
+        .await
+        .unwrap();
     (seller, buyer)
 }
 
@@ -88,6 +93,7 @@ async fn without_any_condition_only_the_tenants_rows_are_seen_and_changed() {
         "usage_months",
         "usage_postings",
         "usage_terms",
+        "usage_unpriced",
         "wallets",
     ] {
         assert!(proven.contains(&format!("billing.{table}")), "{table}: {proven:?}");

@@ -9,7 +9,7 @@ use leadflow_billing::{
     inbound::{usage_events::UsageEvents, usage_grpc::UsageService},
     workers::usage::step,
 };
-use leadflow_billing_domain::{Markups, UsageKind};
+use leadflow_billing_domain::{Markups, UnitCost, UsageKind};
 use leadflow_contracts::{
     billing::{
         GetUsageRequest, GetUsageResponse, GetUsageTermsRequest, SetUsageTermsRequest, UsageSum,
@@ -17,7 +17,7 @@ use leadflow_contracts::{
     },
     events::{self, UsageRecorded},
 };
-use leadflow_kernel::{BuyerId, Clock as _, DeliveryId, ManualClock, SellerId, UserId};
+use leadflow_kernel::{BuyerId, Clock as _, Currency, DeliveryId, ManualClock, SellerId, UserId};
 use leadflow_messaging::consumer::{BatchHandler as _, HandleError};
 use leadflow_platform::{
     audit::{self, ActorRole, Trail},
@@ -33,8 +33,18 @@ use crate::support::*;
 const COSTS: [(UsageKind, &str); 3] =
     [(UsageKind::Email, "0.001"), (UsageKind::Sms, "0.0075"), (UsageKind::Webhook, "0.0006")];
 
-fn usage_on(pool: PgPool, clock: &ManualClock) -> Usage {
-    Usage::new(pool, Arc::new(clock.clone()), &COSTS.map(|(kind, cost)| (kind, dec(cost))))
+pub fn usage_on(pool: PgPool, clock: &ManualClock) -> Usage {
+    usage_with(pool, clock, &COSTS.map(|(kind, cost)| ("USD", kind, cost)))
+}
+
+/// With costs in these currencies.
+pub fn usage_with(pool: PgPool, clock: &ManualClock, costs: &[(&str, UsageKind, &str)]) -> Usage {
+    let cost = |(currency, kind, cost): &(&str, UsageKind, &str)| UnitCost {
+        kind: *kind,
+        currency: Currency::parse(currency).unwrap(),
+        cost: dec(cost),
+    };
+    Usage::new(pool, Arc::new(clock.clone()), &costs.iter().map(cost).collect::<Vec<_>>())
 }
 
 /// Another replica's.
@@ -43,12 +53,12 @@ pub fn usage(world: &World) -> Usage {
 }
 
 /// The time is `moment` now.
-fn go_to(world: &World, moment: DateTime<Utc>) {
+pub fn go_to(world: &World, moment: DateTime<Utc>) {
     world.clock.advance(moment - world.clock.now());
 }
 
 /// A seller whose month ends in `zone`.
-async fn seller_in(world: &World, zone: &str) -> SellerId {
+pub async fn seller_in(world: &World, zone: &str) -> SellerId {
     let seller = SellerId::new();
     let record = events::SellerChanged { time_zone: zone.to_owned(), ..seller_changed(seller, 1) };
     apply(&world.replica(), &[message(&record)]).await.unwrap();
@@ -66,7 +76,7 @@ pub fn sent(seller: SellerId, kind: events::UsageKind, moment: &str) -> UsageRec
     }
 }
 
-fn many(count: usize, seller: SellerId, kind: events::UsageKind, moment: &str) -> Vec<UsageRecorded> {
+pub fn many(count: usize, seller: SellerId, kind: events::UsageKind, moment: &str) -> Vec<UsageRecorded> {
     (0..count).map(|_| sent(seller, kind, moment)).collect()
 }
 
@@ -76,7 +86,7 @@ pub async fn count(usage: &Usage, events: &[UsageRecorded]) -> Result<(), Handle
 }
 
 /// Month, amount and units of what was posted for a seller.
-async fn posted(world: &World, seller: SellerId) -> Vec<(String, Decimal, i64)> {
+pub async fn posted(world: &World, seller: SellerId) -> Vec<(String, Decimal, i64)> {
     sqlx::query_as(
         "SELECT to_char(u.month, 'YYYY-MM'), -e.amount, u.units FROM billing.usage_postings u \
          JOIN billing.postings p ON p.posting_id = u.posting_id AND p.kind = 'usage' AND p.seller_id = u.seller_id \
@@ -90,16 +100,16 @@ async fn posted(world: &World, seller: SellerId) -> Vec<(String, Decimal, i64)> 
     .unwrap()
 }
 
-fn months(posted: &[(String, Decimal, i64)]) -> Vec<(&str, String)> {
+pub fn months(posted: &[(String, Decimal, i64)]) -> Vec<(&str, String)> {
     posted.iter().map(|(month, amount, _)| (month.as_str(), amount.to_string())).collect()
 }
 
-async fn units(world: &World) -> i64 {
+pub async fn units(world: &World) -> i64 {
     world.count("SELECT coalesce(sum(units), 0)::bigint FROM billing.usage_months").await
 }
 
 /// The books with what has no wallet line.
-async fn check_usage(world: &World) {
+pub async fn check_usage(world: &World) {
     for (rule, sql) in [
         (
             "postings sum to zero",
@@ -115,7 +125,15 @@ async fn check_usage(world: &World) {
         ),
         (
             "no id without its message",
-            "SELECT count(*) FROM (SELECT sum(messages) AS counted FROM billing.usage_months) m, (SELECT count(*) AS seen FROM billing.usage_seen) s WHERE counted < seen",
+            "SELECT count(*) FROM (SELECT sum(messages) AS counted FROM (SELECT messages FROM billing.usage_months UNION ALL SELECT messages FROM billing.usage_unpriced) a) m, (SELECT count(*) AS seen FROM billing.usage_seen) s WHERE counted < seen",
+        ),
+        (
+            "all amounts together are within half a cent of all exact sums",
+            "SELECT count(*) FROM (SELECT seller_id FROM billing.usage_postings GROUP BY seller_id HAVING abs(sum(exact - amount)) > 0.005) x",
+        ),
+        (
+            "the lines of a posting are in its seller's currency",
+            "SELECT count(*) FROM billing.usage_postings u JOIN billing.entries e USING (posting_id) JOIN billing.accounts a USING (account_id) JOIN billing.sellers s ON s.seller_id = u.seller_id WHERE a.currency <> s.currency",
         ),
     ] {
         assert_eq!(world.count(sql).await, 0, "{rule}");
@@ -303,7 +321,7 @@ async fn nothing_is_left_of_a_posting_that_fails_and_other_sellers_do_not_suffer
     // Whose record comes late, and who pays in another currency.
     apply(&world.replica(), &[message(&seller_changed(unknown, 1))]).await.unwrap();
     assert_eq!(step(&usage).await.unwrap().posted, 1);
-    assert_eq!(posted(&world, foreign).await, []);
+    assert_eq!(posted(&world, foreign).await, [], "there is no price in euros");
     check_usage(&world).await;
 }
 
@@ -325,7 +343,7 @@ async fn the_terms_in_force_when_it_was_sent_count_and_who_changed_them_is_known
     count(&usage, &many(10, other, EMAIL, "2026-11-22T14:00:00Z")).await.unwrap();
     // The platform's own costs are others from now on; what was sent before keeps its price.
     world.clock.advance(TimeDelta::hours(1));
-    let dearer = Usage::new(world.pool().clone(), Arc::new(world.clock.clone()), &[(UsageKind::Email, dec("0.5"))]);
+    let dearer = usage_with(world.pool().clone(), &world.clock, &[("USD", UsageKind::Email, "0.5")]);
     count(&dearer, &many(10, seller, EMAIL, "2026-11-22T14:59:59Z")).await.unwrap();
     count(&dearer, &many(10, seller, EMAIL, "2026-11-22T15:00:00Z")).await.unwrap();
     let rows: Vec<(Decimal, Decimal, i64)> = sqlx::query_as(

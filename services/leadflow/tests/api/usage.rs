@@ -12,7 +12,7 @@ fn line<'a>(report: &'a Value, kind: &str) -> Option<&'a Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_sent_is_in_the_sellers_report_and_what_it_costs_is_an_administrators_choice() {
-    let world = World::with(&[("USAGE_WEBHOOK_COST", "0.0006"), ("USAGE_SMS_COST", "0.0079")]).await;
+    let world = World::with(&[("USAGE_WEBHOOK_COST", "EUR 0.5, USD 0.0006"), ("USAGE_SMS_COST", "EUR 0.0079")]).await;
     let client = &world.client;
     let (mine, theirs) = (world.tenant("sender").await, world.tenant("silent").await);
     let admin = world.admin("ada@platform.example").await;
@@ -22,7 +22,9 @@ async fn what_was_sent_is_in_the_sellers_report_and_what_it_costs_is_an_administ
         answer["terms"].as_array().unwrap().iter().find(|term| term["kind"] == kind).unwrap().clone()
     };
     let usual = client.get(&path, &admin.token).await.ok(200);
-    assert_eq!(term(&usual, "SMS"), json!({ "kind": "SMS", "cost": 0.0079, "markupPercent": 20, "usual": true }));
+    // There is no price in dollars, which is not a price of nothing.
+    assert_eq!(term(&usual, "SMS"), json!({ "kind": "SMS", "cost": null, "markupPercent": 20, "usual": true }));
+    assert_eq!(usual["currency"], "USD");
     assert_eq!(term(&usual, "WEBHOOK")["markupPercent"], 0);
     let chosen =
         client.put(&path, &admin.token, &json!({ "webhookMarkupPercent": 12.5, "smsMarkupPercent": null })).await;
@@ -57,6 +59,7 @@ async fn what_was_sent_is_in_the_sellers_report_and_what_it_costs_is_an_administ
     let webhooks = line(&report, "WEBHOOK").unwrap();
     for (name, wanted) in [
         ("units", json!(2)),
+        ("unpriced", json!(0)),
         ("base", json!(0.0012)),
         ("markup", json!(0.00015)),
         ("total", json!(0.00135)),
@@ -67,7 +70,8 @@ async fn what_was_sent_is_in_the_sellers_report_and_what_it_costs_is_an_administ
     let rows = report["rows"].as_array().unwrap();
     let buyer = rows.iter().find(|row| row["id"] == mine.buyer.user["buyerId"]).unwrap();
     assert_eq!((&buyer["name"], &buyer["messages"]), (&json!("sender Inc"), &json!(2)), "{report}");
-    assert_eq!((&report["type"], &report["postings"]), (&json!("usage"), &json!([])));
+    assert_eq!((&report["type"], &report["currency"]), (&json!("usage"), &json!("USD")));
+    assert_eq!(report["postings"], json!([]));
     // Mails to sign in are the tenant's own.
     wait::until("mails are counted", PATIENCE, async || {
         let report = client.get("/api/reports?type=usage", &theirs.seller.token).await.ok(200);

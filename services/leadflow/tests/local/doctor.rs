@@ -46,6 +46,7 @@ async fn what_is_set_wrong_is_told_with_the_setting() {
         ("NATS_SYNC", "sometimes", "settings", "NATS_SYNC", "set it right"),
         ("SMTP_PORT", "1", "mail", "127.0.0.1:1 cannot be reached", "start the mail server"),
         ("SMTP_FROM", "nobody", "mail", "the sender must be an address", "set it right"),
+        ("USAGE_SMS_COST", "EUR 1, EUR 2", "messages' prices", "USAGE_SMS_COST must be costs such as", "set it right"),
         ("BILLING_HTTP_PORT", "1", "billing", "does not answer on port 1 (BILLING_HTTP_PORT)", "make up"),
     ] {
         let doctor = machine.run_with(&["doctor"], &[(setting, value)]);
@@ -59,6 +60,33 @@ async fn what_is_set_wrong_is_told_with_the_setting() {
         };
         assert!(told.contains(found), "{setting}: {told}");
     }
+}
+
+#[tokio::test]
+async fn a_tenant_whose_messages_have_no_price_is_told_of() {
+    let machine = Machine::new();
+    machine.run(&["up"]).succeeded();
+    let db = TestDb::create(&[]).await.expect("database");
+    let url = db.url();
+    let elsewhere = [("DATABASE_URL", url.as_str())];
+    machine.run_with(&["migrate"], &elsewhere).succeeded();
+    sqlx::query(
+        "INSERT INTO billing.sellers (seller_id, version, currency, time_zone, platform_fee_percent) \
+         VALUES (gen_random_uuid(), 1, 'EUR', 'UTC', 0), (gen_random_uuid(), 1, 'USD', 'UTC', 0)",
+    )
+    .execute(db.pool())
+    .await
+    .expect("tenants");
+    let doctor = machine.run_with(&["doctor"], &elsewhere);
+    doctor.succeeded();
+    for kind in ["email", "sms", "webhook"] {
+        let told = format!("{kind}: no price in EUR (1 tenant)");
+        assert!(doctor.out.contains(&told) && doctor.out.contains("see the warnings"), "{}", doctor.out);
+    }
+    let both = "USD 0.001, EUR 0.001";
+    let settings = [("USAGE_EMAIL_COST", both), ("USAGE_SMS_COST", both), ("USAGE_WEBHOOK_COST", both)];
+    let doctor = machine.run_with(&["doctor"], &[&elsewhere[..], &settings].concat());
+    assert!(!doctor.out.contains("no price"), "{}", doctor.out);
 }
 
 #[tokio::test]

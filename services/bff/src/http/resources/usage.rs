@@ -56,13 +56,15 @@ impl UsageKind {
     }
 }
 
-/// Exact amounts; they are rounded to a cent once, when a month is posted.
+/// Exact amounts in the tenant's currency; they are rounded to a cent once, when a month is posted.
 #[derive(Serialize, ToSchema)]
 #[schema(as = UsageTotals)]
 struct Totals {
     messages: u64,
     /// What is paid for: segments of text messages, else messages.
     units: u64,
+    /// Of the units, those without a price in the tenant's currency: they are in no amount, and are paid when there is one.
+    unpriced: u64,
     /// What they cost the platform.
     base: Exact,
     /// What is paid on top.
@@ -78,6 +80,7 @@ impl Totals {
         Self {
             messages: sum.messages,
             units: sum.units,
+            unpriced: sum.unpriced_units,
             base: Exact::of(sum.base),
             markup: Exact::of(sum.markup),
             total: Exact::of(sum.total),
@@ -146,8 +149,8 @@ impl Posted {
 #[schema(as = UsageTerm)]
 struct Term {
     kind: UsageKind,
-    /// Of one unit, in dollars.
-    cost: Exact,
+    /// Of one unit; null: there is no price in the tenant's currency.
+    cost: Option<Exact>,
     markup_percent: Exact,
     /// Nobody has chosen another markup.
     usual: bool,
@@ -157,14 +160,14 @@ impl Term {
     fn of(term: UsageTerm) -> Self {
         Self {
             kind: UsageKind::of(term.kind()),
-            cost: Exact::of(term.cost),
+            cost: Some(term.cost).filter(|cost| !cost.is_empty()).map(Exact::of),
             markup_percent: Exact::of(term.markup_percent),
             usual: term.usual,
         }
     }
 
-    fn all(terms: Option<UsageTerms>) -> Vec<Self> {
-        terms.unwrap_or_default().terms.into_iter().map(Self::of).collect()
+    fn all(terms: Vec<UsageTerm>) -> Vec<Self> {
+        terms.into_iter().map(Self::of).collect()
     }
 }
 
@@ -174,6 +177,8 @@ impl Term {
 pub(super) struct UsageReport {
     /// Always `usage`.
     r#type: UsageType,
+    /// The tenant's, which all amounts are in: `USD`.
+    currency: String,
     start_date: Option<Time>,
     /// The report ends before this, or at the end of its month.
     end_date: Option<Time>,
@@ -207,24 +212,29 @@ pub(super) async fn report(
     let report = report?.into_inner();
     Ok(UsageReport {
         r#type: UsageType::Usage,
+        currency: report.currency,
         start_date: Time::from_ms(from_ms),
         end_date: Time::from_ms(until_ms),
         overview: Totals::of(report.sum),
         months: report.kinds.into_iter().map(Month::of).collect(),
         rows: report.buyers.into_iter().map(|row| Row::of(row, &names)).collect(),
         postings: report.postings.into_iter().map(Posted::of).collect(),
-        terms: Term::all(report.terms),
+        terms: Term::all(report.terms.unwrap_or_default().terms),
     })
 }
 
 #[derive(Serialize, ToSchema)]
 struct OneTerms {
+    /// The tenant's, which costs are in.
+    currency: String,
     terms: Vec<Term>,
 }
 
 #[derive(Serialize, ToSchema)]
 struct TermsAnswer {
     message: &'static str,
+    /// The tenant's, which costs are in.
+    currency: String,
     terms: Vec<Term>,
 }
 
@@ -242,7 +252,8 @@ struct Markups {
 async fn show(State(api): State<Api>, PathId(id): PathId<SellerId>) -> Result<Json<OneTerms>, Problem> {
     exists(&api, id).await?;
     let terms = api.services.usage().get_usage_terms(api.services.request(id, GetUsageTermsRequest {})).await?;
-    Ok(Json(OneTerms { terms: Term::all(Some(terms.into_inner())) }))
+    let UsageTerms { terms, currency } = terms.into_inner();
+    Ok(Json(OneTerms { currency, terms: Term::all(terms) }))
 }
 
 async fn choose(
@@ -259,7 +270,8 @@ async fn choose(
         webhook_markup_percent: text(markups.webhook_markup_percent),
     };
     let terms = api.services.usage().set_usage_terms(api.services.request_by(&me.user, id, message)).await?;
-    Ok(Json(TermsAnswer { message: "The terms hold from now on", terms: Term::all(Some(terms.into_inner())) }))
+    let UsageTerms { terms, currency } = terms.into_inner();
+    Ok(Json(TermsAnswer { message: "The terms hold from now on", currency, terms: Term::all(terms) }))
 }
 
 /// Billing has terms for whoever is asked about: whether there is such a tenant, accounts knows.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::TimeDelta;
-use leadflow_billing_domain::{History, SentMessage, UsageKey};
+use leadflow_billing_domain::{Prices, SentMessage, UsageKey};
 use leadflow_kernel::{EventId, SellerId};
 
 use super::Usage;
@@ -58,15 +58,15 @@ impl Usage {
         sellers.dedup();
         let mut connection = self.pool.acquire().await?;
         let terms = usage::terms(&mut connection, &sellers).await?;
-        let (no_costs, no_terms) = (History::default(), usage::SellerTerms::default());
+        let (no_prices, no_terms) = (Prices::default(), usage::SellerTerms::default());
         let counted: HashMap<_, _> = sent
             .iter()
             .map(|SentUsage { id, message }| {
                 let terms = terms.get(&message.seller).unwrap_or(&no_terms);
                 // Until a seller's record has come, his calendar is UTC.
                 let zone = terms.time_zone.as_deref().and_then(|name| name.parse().ok()).unwrap_or(chrono_tz::UTC);
-                let costs = costs.get(&message.kind).unwrap_or(&no_costs);
-                let key = UsageKey::of(message, zone, costs, &terms.markups);
+                let prices = terms.currency.and_then(|currency| costs.get(&(message.kind, currency)));
+                let key = UsageKey::of(message, zone, prices.unwrap_or(&no_prices), &terms.markups);
                 let message_id = EventId::derive(&[b"usage", id.as_bytes()]).uuid();
                 (message_id, Counted { message: message_id, key, units: message.units })
             })

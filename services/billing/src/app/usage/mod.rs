@@ -3,16 +3,19 @@
 
 mod count;
 mod post;
+mod price;
 mod report;
 mod terms;
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+};
 
 use chrono::TimeDelta;
-use leadflow_billing_domain::UsageKind;
-use leadflow_kernel::Clock;
+use leadflow_billing_domain::{UnitCost, UsageKind};
+use leadflow_kernel::{Clock, Currency};
 use leadflow_platform::db::Tenants;
-use rust_decimal::Decimal;
 use sqlx::PgPool;
 use tokio::sync::OnceCell;
 
@@ -29,15 +32,17 @@ pub struct Usage {
     pool: PgPool,
     tenants: Tenants,
     clock: Arc<dyn Clock>,
-    costs: Arc<[(UsageKind, Decimal)]>,
+    costs: Arc<[UnitCost]>,
     costs_are_written: Arc<OnceCell<()>>,
+    /// Of these it was told that they have no price.
+    told: Arc<Mutex<BTreeSet<(Currency, UsageKind)>>>,
 }
 
 impl Usage {
-    /// In the database of `pool`. `costs` are those of a unit, in the platform's currency, from now on.
+    /// In the database of `pool`. `costs` are those of a unit, from now on.
     #[must_use]
-    pub fn new(pool: PgPool, clock: Arc<dyn Clock>, costs: &[(UsageKind, Decimal)]) -> Self {
+    pub fn new(pool: PgPool, clock: Arc<dyn Clock>, costs: &[UnitCost]) -> Self {
         let tenants = Tenants::new(pool.clone(), crate::TENANT_ROLE);
-        Self { pool, tenants, clock, costs: costs.into(), costs_are_written: Arc::default() }
+        Self { pool, tenants, clock, costs: costs.into(), costs_are_written: Arc::default(), told: Arc::default() }
     }
 }

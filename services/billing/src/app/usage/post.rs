@@ -2,7 +2,7 @@
 
 use chrono::{NaiveDate, TimeDelta};
 use leadflow_billing_domain::{Account, AccountKind, Changes, Period, month_due};
-use leadflow_kernel::{Currency, PostingId};
+use leadflow_kernel::PostingId;
 
 use super::{GRACE, Usage};
 use crate::store::{
@@ -10,13 +10,11 @@ use crate::store::{
     usage_postings::{self, SellerDue},
 };
 
-/// The currency of the costs.
-const CURRENCY: Currency = Currency::USD;
 /// Somewhere it is this much later than in UTC.
 const FIRST_MIDNIGHT: TimeDelta = TimeDelta::hours(14);
 
 impl Usage {
-    /// Posts every month that is over and was not posted, for every seller; how many. Any number of replicas may do so
+    /// Posts every month that is over and was not posted, for every seller in his currency; how many. Any number of replicas may do so
     /// at once.
     ///
     /// # Errors
@@ -27,10 +25,6 @@ impl Usage {
         let sellers = usage_postings::sellers(&mut *self.pool.acquire().await?, before).await?;
         let (mut posted, mut failed) = (0, None);
         for due in sellers {
-            if due.currency != CURRENCY {
-                tracing::error!(seller_id = %due.seller, currency = %due.currency, "messages are not posted: their costs are in {CURRENCY}");
-                continue;
-            }
             loop {
                 match self.post_month(&due, before).await {
                     Ok(true) => posted += 1,
@@ -68,7 +62,7 @@ impl Usage {
         let changes = Changes { postings: vec![month.posting(id, seller, now)], ..Changes::default() };
         save::save(&mut transaction, &changes).await?;
         transaction.commit().await?;
-        tracing::info!(seller_id = %seller, month = %month.month, amount = %month.amount, posting_id = %id, "messages posted");
+        tracing::info!(seller_id = %seller, month = %month.month, amount = %month.amount, currency = %due.currency, posting_id = %id, "messages posted");
         Ok(true)
     }
 }

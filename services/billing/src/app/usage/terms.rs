@@ -1,7 +1,7 @@
 //! What a seller pays for a message.
 
 use leadflow_billing_domain::{Markups, UsageKind};
-use leadflow_kernel::SellerId;
+use leadflow_kernel::{Currency, SellerId};
 use leadflow_platform::{audit::Change, db::TenantTx};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
@@ -17,8 +17,8 @@ use crate::{
 pub struct UsageTerm {
     /// Which.
     pub kind: UsageKind,
-    /// Of a unit, in the platform's currency.
-    pub cost: Decimal,
+    /// Of a unit, in the seller's currency; `None`: there is no price in it.
+    pub cost: Option<Decimal>,
     /// On top, in percent.
     pub markup_percent: Decimal,
     /// Nobody has chosen another markup.
@@ -26,7 +26,13 @@ pub struct UsageTerm {
 }
 
 /// What a seller pays for each kind.
-pub type UsageTerms = [UsageTerm; UsageKind::ALL.len()];
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsageTerms {
+    /// The seller's.
+    pub currency: Currency,
+    /// One for each kind.
+    pub terms: [UsageTerm; UsageKind::ALL.len()],
+}
 
 impl Usage {
     /// What messages that are sent now are counted by.
@@ -72,13 +78,16 @@ impl Usage {
         costs: &Costs,
     ) -> Result<UsageTerms, sqlx::Error> {
         let now = self.clock.now();
+        // Until his record has come: nothing of his can have another currency yet.
+        let currency = usage_report::calendar(tx, tenant).await?.map_or(Currency::USD, |(_, currency)| currency);
         let markups = usage_report::markups(tx, tenant).await?;
-        Ok(UsageKind::ALL.map(|kind| UsageTerm {
+        let terms = UsageKind::ALL.map(|kind| UsageTerm {
             kind,
-            cost: costs.get(&kind).and_then(|costs| costs.at(now)).copied().unwrap_or_default(),
+            cost: costs.get(&(kind, currency)).and_then(|prices| prices.price(now)),
             markup_percent: markups.of(kind),
             usual: markups.chosen(kind).is_none(),
-        }))
+        });
+        Ok(UsageTerms { currency, terms })
     }
 }
 

@@ -5,6 +5,7 @@ mod machine;
 mod mail;
 mod roles;
 mod servers;
+mod usage;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -71,6 +72,7 @@ pub(super) async fn run() -> anyhow::Result<ExitCode> {
     servers::look(&known, &mut checks).await;
     roles::look(&known, &mut checks).await;
     mail::look(&known, &mut checks).await;
+    usage::look(&known, &mut checks).await;
     Ok(print(&checks))
 }
 
