@@ -15,7 +15,10 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Context as _;
 use chrono::TimeDelta;
 use leadflow_contracts::{
-    billing::{billing_server::BillingServer, payments_server::PaymentsServer, usage_server::UsageServer},
+    billing::{
+        billing_server::BillingServer, ledger_server::LedgerServer, payments_server::PaymentsServer,
+        usage_server::UsageServer,
+    },
     streams,
 };
 use leadflow_kernel::Clock;
@@ -37,8 +40,8 @@ pub use config::Config;
 use crate::{
     card_payments::CardPayments,
     inbound::{
-        directory_events::DirectoryEvents, lead_events::LeadEvents, usage_events::UsageEvents,
-        usage_grpc::UsageService, wallet_events::WalletEvents,
+        directory_events::DirectoryEvents, lead_events::LeadEvents, ledger_grpc::LedgerService,
+        usage_events::UsageEvents, usage_grpc::UsageService, wallet_events::WalletEvents,
     },
     outbound::assignments::Distribution,
     workers::release::Releaser,
@@ -146,6 +149,8 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
         .add_service(BillingServer::with_interceptor(inbound::grpc::Service::new(billing), grpc::guard(&config.token)));
     routes.add_service(UsageServer::with_interceptor(UsageService::new(usage), grpc::guard(&config.token)));
     routes.add_service(PaymentsServer::with_interceptor(card_payments.service(&config), grpc::guard(&config.token)));
+    let ledger = LedgerService::new(db::Tenants::new(pool.clone(), TENANT_ROLE), shutdown.clone());
+    routes.add_service(LedgerServer::with_interceptor(ledger, grpc::guard(&config.token)));
     routes.add_service(audit::server(pool.clone(), SCHEMA, TENANT_ROLE, &config.token));
     let served = tokio::try_join!(
         async { grpc::serve(listeners.grpc, routes, shutdown.clone()).await.context("gRPC server of billing") },

@@ -91,6 +91,13 @@ fn operation(route: &Route, schemas: &mut Map<String, Value>) -> Value {
             let schema = json!({ "type": "string" });
             response["headers"] = json!({ "ETag": { "schema": schema, "description": "The record's version" } });
         }
+        // Several media types of one answer.
+        if let Some(known) = responses.get_mut(answer.status.as_str()) {
+            for (media, schema) in response["content"].as_object().into_iter().flatten() {
+                known["content"][media] = schema.clone();
+            }
+            continue;
+        }
         responses.insert(answer.status.as_str().to_owned(), response);
     }
     if conditional {

@@ -320,6 +320,7 @@ pub fn routes() -> Vec<Route> {
         r::provider_events::routes(),
         r::preferences::routes(),
         r::reports::routes(),
+        r::ledger::routes(),
         r::usage::routes(),
         r::audit::routes(),
         r::admin::routes(),

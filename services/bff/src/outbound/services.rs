@@ -5,7 +5,10 @@ use std::time::Duration;
 use leadflow_contracts::{
     accounts::{Member, Role, User, accounts_client::AccountsClient, people_client::PeopleClient},
     audit::audit_client::AuditClient,
-    billing::{billing_client::BillingClient, payments_client::PaymentsClient, usage_client::UsageClient},
+    billing::{
+        billing_client::BillingClient, ledger_client::LedgerClient, payments_client::PaymentsClient,
+        usage_client::UsageClient,
+    },
     distribution::{
         catalogue_client::CatalogueClient, distribution_client::DistributionClient, returns_client::ReturnsClient,
     },
@@ -35,6 +38,7 @@ pub struct Services {
     accounts: AccountsClient<Channel>,
     billing: BillingClient<Channel>,
     usage: UsageClient<Channel>,
+    ledger: LedgerClient<Channel>,
     payments: PaymentsClient<Channel>,
     distribution: DistributionClient<Channel>,
     catalogue: CatalogueClient<Channel>,
@@ -62,6 +66,7 @@ impl Services {
             people: PeopleClient::new(accounts.clone()),
             accounts: AccountsClient::new(accounts),
             usage: UsageClient::new(billing.clone()),
+            ledger: LedgerClient::new(billing.clone()),
             billing: BillingClient::new(billing.clone()),
             payments: PaymentsClient::new(billing),
             distribution: DistributionClient::new(distribution.clone()),
@@ -101,6 +106,12 @@ impl Services {
     #[must_use]
     pub fn usage(&self) -> UsageClient<Channel> {
         self.usage.clone()
+    }
+
+    /// Tenants' ledgers as files.
+    #[must_use]
+    pub fn ledger(&self) -> LedgerClient<Channel> {
+        self.ledger.clone()
     }
 
     /// Cards, and the money that comes from them and goes back.

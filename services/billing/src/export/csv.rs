@@ -33,7 +33,7 @@ pub(super) fn line(
 
 /// A text as a field. What a spreadsheet would take for a formula gets an apostrophe before it, for others write these texts.
 fn text(text: &str) -> Cow<'_, str> {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
     let quoted = formula || text.contains([',', '"', '\n', '\r']);
     match (quoted, formula) {
         (false, _) => text.into(),
@@ -56,6 +56,7 @@ mod tests {
             ("=1+1", "\"'=1+1\""),
             ("@SUM(A1)", "\"'@SUM(A1)\""),
             ("-x", "\"'-x\""),
+            ("\n=1+1", "\"'\n=1+1\""),
         ] {
             assert_eq!(text(plain), written);
         }

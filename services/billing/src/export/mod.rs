@@ -3,18 +3,24 @@
 
 mod beancount;
 mod csv;
+mod out;
 
 use std::{
     collections::HashMap,
     io::{self, Write},
 };
 
+use leadflow_kernel::SellerId;
+use leadflow_platform::db::Tenants;
 use rust_decimal::Decimal;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
+
+use out::{Out, Plain};
 
 pub use crate::store::ledger::Part;
 use crate::store::ledger::{self, LedgerAccount, LedgerLine};
+pub use out::Parts;
 
 /// How the file looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,9 +68,35 @@ pub async fn export(
     out: &mut (impl Write + Send),
 ) -> Result<Exported, ExportError> {
     let mut snapshot = ledger::snapshot(pool).await?;
-    let ordered = ledger::accounts(&mut snapshot, part).await?;
+    write_all(&mut snapshot, part, format, &mut Plain(out)).await
+}
+
+/// Likewise of one tenant's ledger, as the tenant.
+///
+/// # Errors
+/// [`ExportError`]; what was passed on until then is not the whole.
+pub async fn export_for(
+    tenants: &Tenants,
+    tenant: SellerId,
+    part: &Part,
+    format: Format,
+    out: &mut Parts,
+) -> Result<Exported, ExportError> {
+    let part = Part { seller: Some(tenant), ..*part };
+    let mut snapshot = tenants.begin(tenant).await?;
+    ledger::steady(&mut snapshot).await?;
+    write_all(&mut snapshot, &part, format, out).await
+}
+
+async fn write_all(
+    snapshot: &mut PgConnection,
+    part: &Part,
+    format: Format,
+    out: &mut impl Out,
+) -> Result<Exported, ExportError> {
+    let ordered = ledger::accounts(snapshot, part).await?;
     let accounts: Accounts = ordered.iter().map(|account| (account.id, account.clone())).collect();
-    let span = ledger::span(&mut snapshot, part).await?;
+    let span = ledger::span(snapshot, part).await?;
     // As the file goes on.
     let mut balances: HashMap<Uuid, Decimal> = ordered.iter().map(|account| (account.id, account.opening)).collect();
     match format {
@@ -73,9 +105,9 @@ pub async fn export(
     }
     let mut exported = Exported::default();
     let mut posting: Vec<LedgerLine> = Vec::new();
-    ledger::open(&mut snapshot, part).await?;
+    ledger::open(snapshot, part).await?;
     loop {
-        let page = ledger::next(&mut snapshot).await?;
+        let page = ledger::next(snapshot).await?;
         let is_end = page.is_empty();
         for line in page {
             if posting.first().is_some_and(|first| first.posting != line.posting) {
@@ -86,6 +118,7 @@ pub async fn export(
             exported.lines += 1;
             posting.push(line);
         }
+        out.passed().await?;
         if is_end {
             break;
         }
@@ -95,6 +128,7 @@ pub async fn export(
         beancount::end(out, part, &ordered, span)?;
     }
     out.flush()?;
+    out.passed().await?;
     Ok(exported)
 }
 

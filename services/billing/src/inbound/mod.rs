@@ -5,6 +5,7 @@ mod convert;
 pub mod directory_events;
 pub mod grpc;
 pub mod lead_events;
+pub mod ledger_grpc;
 mod money;
 pub mod payments_grpc;
 mod provider;

@@ -86,6 +86,18 @@ pub async fn snapshot(pool: &PgPool) -> Result<Transaction<'static, Postgres>, s
     .await
 }
 
+/// The same for a transaction that is open and was not used yet. Whoever leaves it idle, or asks for too much, loses it.
+pub async fn steady(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(
+        "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL statement_timeout = '120s'; \
+         SET LOCAL idle_in_transaction_session_timeout = '60s'; SET LOCAL enable_seqscan = on; \
+         SET LOCAL plan_cache_mode = auto",
+    )
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
 /// Every account with a line before the part's end, in the order of their kinds and owners.
 pub async fn accounts(connection: &mut PgConnection, part: &Part) -> Result<Vec<LedgerAccount>, sqlx::Error> {
     let rows = sqlx::query(

@@ -9,6 +9,7 @@ mod events;
 mod export;
 mod holds;
 mod ledger;
+mod ledger_parts;
 mod limits;
 mod payments;
 mod releases;

@@ -188,7 +188,10 @@ pub fn example(method: &Method, path: &str, own: &Own<'_>) -> Option<Example> {
             on_record(format!("/api/returns/{}/reject", own.returned), Some(json!({ "note": "no" })), 409)
         }
         ("GET", "/api/leads/{id}") => on_record(format!("/api/leads/{}", t.lead), None, 200),
-        ("GET", "/api/payments/wallet" | "/api/notifications/preferences" | "/api/reports") => plain(path, 200),
+        (
+            "GET",
+            "/api/payments/wallet" | "/api/notifications/preferences" | "/api/reports" | "/api/reports/ledger.csv",
+        ) => plain(path, 200),
         ("PUT", "/api/payments/wallet") => with(path, json!({ "autoRechargeEnabled": false }), 200),
         ("POST", "/api/payments/wallet") => with(path, json!({ "amount": 50 }), 200),
         ("GET", "/api/payments/methods") => plain(path, 200),

@@ -13,6 +13,7 @@ mod errors;
 mod examples;
 mod feed;
 mod google;
+mod ledger;
 mod live;
 mod mails;
 mod matrix;

@@ -18,6 +18,7 @@
 mod answers;
 mod invariants;
 mod report;
+mod sent;
 mod settle;
 mod stripe;
 #[cfg(test)]
@@ -75,6 +76,7 @@ pub async fn check(pool: &PgPool, expectations: &Expectations) -> anyhow::Result
     .execute(&mut *transaction)
     .await?;
     answers::load(&mut transaction, &expectations.answers).await.context("load the answers")?;
+    sent::load(&mut transaction).await.context("load what was sent")?;
     let changed: Vec<Uuid> = expectations.changed_subscriptions.iter().map(|id| id.uuid()).collect();
     sqlx::query("CREATE TEMP TABLE books_changed ON COMMIT DROP AS SELECT unnest($1::uuid[]) AS subscription_id")
         .bind(changed)

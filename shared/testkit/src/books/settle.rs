@@ -19,7 +19,8 @@ pub struct Unsettled {
 }
 
 /// Waits until every one of `leads` is decided, every outbox empty, every assignment paid and handed
-/// to its buyer's endpoint, no hold open, and of every charge and refund known what became of it. Deliveries may still be pending.
+/// to its buyer's endpoint, no hold open, of every charge and refund known what became of it, and everything that was sent
+/// counted. Deliveries may still be pending.
 ///
 /// # Errors
 /// [`Unsettled`] when that takes longer than `timeout`, or the database cannot be read.
@@ -72,6 +73,13 @@ const TO_COME: &str = "
                  AND e.created_at < a.assigned_at
              WHERE NOT EXISTS (SELECT 1 FROM notifier.deliveries d
                                WHERE d.assignment_id = a.assignment_id AND d.endpoint_id = e.endpoint_id))
+        UNION ALL SELECT 4, 'messages not counted',
+            (SELECT count(*) FROM notifier.deliveries WHERE status = 'DELIVERED' AND ended_at > now() - interval '30 days')
+            + (SELECT count(*) FROM notifier.mails WHERE status = 'SENT' AND seller_id IS NOT NULL AND ended_at > now() - interval '30 days')
+            + (SELECT count(*) FROM notifier.messages WHERE status IN ('SENT', 'DELIVERED', 'BOUNCED') AND seller_id IS NOT NULL
+                   AND ended_at > now() - interval '30 days')
+            - (SELECT coalesce(sum(messages), 0)::bigint
+               FROM (SELECT messages FROM billing.usage_months UNION ALL SELECT messages FROM billing.usage_unpriced) AS counted)
     ) AS work WHERE number > 0 ORDER BY place";
 
 async fn remaining(pool: &PgPool, leads: &[Uuid]) -> Result<Vec<String>, sqlx::Error> {

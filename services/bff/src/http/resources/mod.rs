@@ -13,6 +13,7 @@ pub(super) mod ingest;
 mod invitation;
 pub(super) mod invites;
 pub(super) mod leads;
+pub(super) mod ledger;
 pub(super) mod password;
 pub(super) mod payments;
 pub(super) mod preferences;

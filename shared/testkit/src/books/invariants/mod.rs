@@ -8,6 +8,7 @@ mod payments;
 mod rest;
 mod sales;
 mod stripe;
+mod usage;
 
 use super::Expectations;
 
@@ -40,7 +41,17 @@ pub(super) fn to_check(expectations: &Expectations) -> impl Iterator<Item = &'st
 }
 
 fn in_order(stripe: &'static [Invariant]) -> impl Iterator<Item = &'static Invariant> {
-    [answers::ALL, distribution::ALL, sales::ALL, billing::ALL, payments::ALL, stripe, delivery::ALL, rest::ALL]
-        .into_iter()
-        .flatten()
+    [
+        answers::ALL,
+        distribution::ALL,
+        sales::ALL,
+        billing::ALL,
+        payments::ALL,
+        stripe,
+        delivery::ALL,
+        usage::ALL,
+        rest::ALL,
+    ]
+    .into_iter()
+    .flatten()
 }

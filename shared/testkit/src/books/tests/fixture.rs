@@ -12,7 +12,9 @@ use sqlx::{
 
 use crate::{
     TestDb,
-    books::{Answer, Answered, Expectations, StripeCharge, StripeDispute, StripeRecord, StripeRefund},
+    books::{
+        Answer, Answered, Expectations, StripeCharge, StripeDispute, StripeRecord, StripeRefund, sent::counted_as,
+    },
 };
 
 /// The same made-up id every time; SQL of the fixture writes it as `'<noun>-<number>'`.
@@ -82,6 +84,17 @@ fn with_ids(sql: &str) -> String {
             text.push('\'');
         }
         match made {
+            // What a message is counted as: 'counteddlv-1'.
+            Some((noun, number)) if noun.starts_with("counted") => {
+                let of = noun.trim_start_matches("counted");
+                let what = match of {
+                    "dlv" => "webhook",
+                    "evt" => "mail",
+                    _ => "message",
+                };
+                let id = id::<LeadId>(of, number.parse().unwrap()).uuid();
+                text.push_str(&counted_as(what, id).to_string());
+            }
             Some((noun, number)) => {
                 text.push_str(&id::<LeadId>(noun, number.parse().unwrap()).uuid().to_string());
             }

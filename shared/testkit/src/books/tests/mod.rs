@@ -116,6 +116,30 @@ async fn waiting_ends_when_everything_is_at_rest() {
 }
 
 #[tokio::test]
+async fn what_was_just_sent_is_waited_for_before_it_must_be_counted() {
+    let db = books().await;
+    sqlx::raw_sql("DELETE FROM billing.usage_seen; DELETE FROM billing.usage_unpriced")
+        .execute(db.pool())
+        .await
+        .unwrap();
+    let report = check(db.pool(), &expectations()).await.unwrap();
+    assert!(report.is_clean(), "{report}");
+    let error = wait_until_settled(db.pool(), &[], Duration::ZERO).await.unwrap_err();
+    assert_eq!(error.left, ["1 messages not counted"]);
+}
+
+#[tokio::test]
+async fn a_message_counted_whose_record_was_lost_may_be_sent_again() {
+    let db = books().await;
+    let lost = "UPDATE notifier.deliveries SET status = 'PENDING', ended_at = NULL, due_at = now() + interval '1 hour', \
+                attempts_made = 0 WHERE status = 'DELIVERED'; DELETE FROM notifier.attempts a USING notifier.deliveries d \
+                WHERE d.delivery_id = a.delivery_id AND d.attempts_made = 0";
+    sqlx::raw_sql(lost).execute(db.pool()).await.unwrap();
+    let report = check(db.pool(), &expectations()).await.unwrap();
+    assert!(report.is_clean(), "{report}");
+}
+
+#[tokio::test]
 async fn the_report_says_what_was_promised_and_what_was_found() {
     let db = books().await;
     sqlx::query("UPDATE distribution.leads SET expires_at = NULL").execute(db.pool()).await.unwrap();

@@ -349,7 +349,7 @@ pub(super) const ALL: &[Plant] = &[
         "UPDATE distribution.returns SET out_of_caps = false WHERE return_id = 'return-1'",
     ),
     // Deliveries.
-    plant("an assignment that was not delivered", &["assignment_is_delivered"], "DELETE FROM notifier.deliveries WHERE delivery_id = 'dlv-4'"),
+    plant("an assignment that was not delivered", &["assignment_is_delivered"], "DELETE FROM notifier.deliveries WHERE delivery_id = 'dlv-3'"),
     plant(
         "a delivery to somebody else's endpoint",
         &["delivery_has_its_assignment", "assignment_is_delivered"],
@@ -381,6 +381,92 @@ pub(super) const ALL: &[Plant] = &[
         "a delivery that nobody takes",
         &["pending_delivery_is_not_forgotten"],
         "UPDATE notifier.deliveries SET due_at = now() - interval '6 minutes' WHERE delivery_id = 'dlv-3'",
+    ),
+    // What sellers pay for.
+    plant(
+        "a webhook that nobody counted",
+        &["sent_message_is_counted"],
+        "UPDATE notifier.deliveries SET ended_at = now() - interval '1 minute' WHERE delivery_id = 'dlv-4';
+         DELETE FROM billing.usage_seen WHERE message = 'counteddlv-4';
+         UPDATE billing.usage_months SET messages = 1, units = 1, posted_units = 1, cost = 0.02 WHERE buyer_id = 'buyer-2';
+         UPDATE billing.usage_postings SET units = 2",
+    ),
+    plant(
+        "a mail that nobody counted",
+        &["sent_message_is_counted"],
+        "UPDATE notifier.mails SET ended_at = now() - interval '1 minute' WHERE event_id = 'evt-1';
+         DELETE FROM billing.usage_seen WHERE message = 'countedevt-1'; DELETE FROM billing.usage_months WHERE kind = 'email'",
+    ),
+    plant(
+        "a delivery counted that was given up",
+        &["counted_message_was_sent"],
+        "INSERT INTO billing.usage_seen VALUES ('counteddlv-2', '2026-03-02');
+         UPDATE billing.usage_months SET messages = 2, units = 2 WHERE buyer_id = 'buyer-1'",
+    ),
+    plant(
+        "something counted that was never there",
+        &["counted_message_was_sent"],
+        "INSERT INTO billing.usage_seen VALUES ('counteddlv-77', '2026-03-02')",
+    ),
+    plant(
+        "a mail counted that was never there",
+        &["counted_messages_add_up"],
+        "UPDATE billing.usage_months SET messages = 2, units = 2 WHERE kind = 'email'",
+    ),
+    plant(
+        "a webhook counted twice",
+        &["counted_messages_add_up"],
+        "UPDATE billing.usage_months SET messages = 2, units = 2 WHERE buyer_id = 'buyer-1'",
+    ),
+    plant(
+        "a webhook counted for another buyer",
+        &["counted_messages_add_up"],
+        "UPDATE billing.usage_months SET buyer_id = 'buyer-2' WHERE buyer_id = 'buyer-1'",
+    ),
+    plant(
+        "a text message counted with too few parts",
+        &["counted_messages_add_up"],
+        "UPDATE billing.usage_unpriced SET units = 1",
+    ),
+    plant(
+        "a message that vanished on its way to a price",
+        &["counted_messages_add_up"],
+        "DELETE FROM billing.usage_unpriced",
+    ),
+    plant(
+        "units posted that no posting has",
+        &["posted_messages_were_counted"],
+        "UPDATE billing.usage_months SET posted_units = 1 WHERE kind = 'email'",
+    ),
+    plant(
+        "a posting at another price",
+        &["posted_messages_were_counted"],
+        "UPDATE billing.usage_months SET cost = 0.02 WHERE buyer_id = 'buyer-1'",
+    ),
+    plant(
+        "a cent lost by rounding",
+        &["posted_messages_were_counted"],
+        "UPDATE billing.usage_postings SET amount = 0.03;
+         UPDATE billing.entries SET amount = sign(amount) * 0.03 WHERE posting_id = 'post-20'",
+    ),
+    plant(
+        "a month posted twice",
+        &["month_is_posted_once", "posted_messages_were_counted"],
+        "INSERT INTO billing.postings VALUES ('post-21', 'usage', 'seller-1', NULL, '2026-04-02 05:00Z', '');
+         INSERT INTO billing.entries VALUES ('post-21', 1, 'account-3', -0.04, NULL, NULL), ('post-21', 2, 'account-8', 0.04, NULL, NULL);
+         ALTER TABLE billing.usage_postings DROP CONSTRAINT usage_postings_pkey;
+         INSERT INTO billing.usage_postings VALUES ('seller-1', '2026-03-01', 'post-21', 3, 0.037, 0.04, '2026-04-02 05:00Z')",
+    ),
+    plant(
+        "a posting of messages that no month has",
+        &["month_is_posted_once"],
+        "INSERT INTO billing.postings VALUES ('post-21', 'usage', 'seller-1', NULL, '2026-04-02 05:00Z', '');
+         INSERT INTO billing.entries VALUES ('post-21', 1, 'account-3', -0.04, NULL, NULL), ('post-21', 2, 'account-8', 0.04, NULL, NULL)",
+    ),
+    plant(
+        "messages posted in another currency",
+        &["month_is_posted_once"],
+        "UPDATE billing.accounts SET currency = 'EUR' WHERE account_id = 'account-8'",
     ),
     // At rest.
     plant(

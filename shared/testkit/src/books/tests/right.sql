@@ -133,6 +133,26 @@ INSERT INTO notifier.deliveries VALUES
     ('dlv-3', 'seller-1', 'buyer-2', 'lead-2', 'asg-3', 'ep-2', '', NULL, 'PENDING', 1, now() + interval '1 hour', NULL, '', now(), NULL),
     ('dlv-4', 'seller-1', 'buyer-2', 'lead-7', 'asg-4', 'ep-2', '', NULL, 'DELIVERED', 1, NULL, NULL, '', now(), now()),
     ('dlv-5', 'seller-1', 'buyer-2', 'lead-8', 'asg-5', 'ep-2', '', NULL, 'DELIVERED', 1, NULL, NULL, '', now(), now());
+-- Mails: one sent, one of an administrator, one that waits. Messages: a text message of two parts that arrived, and one nobody wants.
+INSERT INTO notifier.mails (event_id, mail_id, seller_id, kind, expires_at, status, sealed, due_at, created_at, ended_at) VALUES
+    ('evt-1', 'mail-1', 'seller-1', 'k', now(), 'SENT', NULL, NULL, now(), now()),
+    ('evt-2', 'mail-2', NULL, 'k', now(), 'SENT', NULL, NULL, now(), now()),
+    ('evt-3', 'mail-3', 'seller-1', 'k', now(), 'WAITING', '', now(), now(), NULL);
+INSERT INTO notifier.messages (message_id, seller_id, buyer_id, channel, kind, expires_at, status, units, created_at, ended_at) VALUES
+    ('msg-1', 'seller-1', 'buyer-1', 'SMS', 'k', now(), 'DELIVERED', 2, now(), now()),
+    ('msg-2', 'seller-1', 'buyer-1', 'EMAIL', 'k', now(), 'SUPPRESSED', 1, now(), now());
+
+-- All that was sent is counted; the webhooks of March are posted, the rest has no price or is not due.
+INSERT INTO billing.usage_seen SELECT id::uuid, '2026-03-02' FROM unnest(ARRAY['counteddlv-1', 'counteddlv-4', 'counteddlv-5', 'countedevt-1', 'countedmsg-1']) AS t (id);
+INSERT INTO billing.usage_months VALUES
+    ('seller-1', '2026-03-01', 'webhook', 'buyer-1', 0.013, 0, 1, 1, 1), ('seller-1', '2026-03-01', 'webhook', 'buyer-2', 0.01, 20, 2, 2, 2),
+    ('seller-1', '2026-04-01', 'email', '00000000-0000-0000-0000-000000000000', 0.001, 15, 1, 1, 0);
+INSERT INTO billing.usage_unpriced VALUES ('seller-1', '2026-04-01', 'sms', 'buyer-1', 20, 1, 2);
+INSERT INTO billing.usage_postings VALUES ('seller-1', '2026-03-01', 'post-20', 3, 0.037, 0.04, '2026-04-02 05:00Z');
+INSERT INTO billing.accounts (account_id, kind, seller_id, buyer_id, currency) VALUES ('account-8', 'platform_usage', 'seller-1', NULL, 'USD');
+INSERT INTO billing.postings VALUES ('post-20', 'usage', 'seller-1', NULL, '2026-04-02 05:00Z', 'Messages of 2026-03');
+INSERT INTO billing.entries VALUES ('post-20', 1, 'account-3', -0.04, NULL, NULL), ('post-20', 2, 'account-8', 0.04, NULL, NULL);
+
 INSERT INTO notifier.attempts VALUES
     ('dlv-1', 1, now(), 3, 503, '', ''), ('dlv-1', 2, now(), 3, 200, '', ''), ('dlv-2', 1, now(), 3, 410, '', ''),
     ('dlv-3', 1, now(), 3, 0, 'time-out', ''), ('dlv-4', 1, now(), 3, 204, '', ''), ('dlv-5', 1, now(), 3, 200, '', '');
