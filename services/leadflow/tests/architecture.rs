@@ -262,7 +262,7 @@ const BESIDE_TENANTS: &[(&str, &str, &[&str])] = &[
     (
         "billing",
         "messages are counted in batches of many tenants' events, and posted by a worker",
-        &["usage/count.rs", "usage/post.rs"],
+        &["usage/count.rs", "usage/post.rs", "usage/price.rs"],
     ),
     (
         "distribution",
