@@ -1,6 +1,6 @@
 //! The gRPC service that gives out a tenant's ledger.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use chrono::NaiveDate;
 use leadflow_contracts::billing::{self as proto, LedgerFormat, LedgerPart};
@@ -32,13 +32,21 @@ pub struct LedgerService {
     tenants: Tenants,
     shutdown: Shutdown,
     room: Arc<Semaphore>,
+    patience: Duration,
 }
 
 impl LedgerService {
     /// Reads with `tenants`, until `shutdown`.
     #[must_use]
     pub fn new(tenants: Tenants, shutdown: Shutdown) -> Self {
-        Self { tenants, shutdown, room: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self { tenants, shutdown, room: Arc::new(Semaphore::new(AT_ONCE)), patience: PATIENCE }
+    }
+
+    /// Lets whoever reads take so long for one part.
+    #[must_use]
+    pub const fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
     }
 }
 
@@ -66,48 +74,79 @@ impl proto::ledger_server::Ledger for LedgerService {
             status(Code::Unavailable, "too_many_exports", sentence)
         })?;
         let (answer, stream) = mpsc::channel(AHEAD);
-        tokio::spawn(give_out(self.tenants.clone(), tenant, part, format, answer, self.shutdown.clone(), room));
+        let work = Work {
+            tenants: self.tenants.clone(),
+            tenant,
+            part,
+            format,
+            answer,
+            shutdown: self.shutdown.clone(),
+            patience: self.patience,
+            room,
+        };
+        tokio::spawn(work.carry_out());
         Ok(Response::new(ReceiverStream::new(stream)))
     }
 }
 
-/// Writes the ledger to `answer`, and why it ends early, if it does.
-async fn give_out(
+/// One export.
+struct Work {
     tenants: Tenants,
     tenant: SellerId,
     part: Part,
     format: Format,
     answer: mpsc::Sender<Result<LedgerPart, Status>>,
     shutdown: Shutdown,
+    patience: Duration,
     room: OwnedSemaphorePermit,
-) {
-    let (to, mut parts) = mpsc::channel::<Vec<u8>>(1);
-    let passing = {
-        let answer = answer.clone();
-        async move {
+}
+
+impl Work {
+    /// Writes the ledger to `answer`, and why it ends early, if it does.
+    async fn carry_out(self) {
+        let Self { tenants, tenant, part, format, answer, shutdown, patience, room } = self;
+        let (to, mut parts) = mpsc::channel::<Vec<u8>>(1);
+        let passing = async {
             while let Some(data) = parts.recv().await {
                 if answer.send(Ok(LedgerPart { data: data.into() })).await.is_err() {
                     // Nobody reads any more: the channel closes, and so ends the writing.
-                    return;
+                    parts.close();
                 }
             }
-        }
-    };
-    let mut out = Parts::new(to, PATIENCE);
-    let writing = async {
-        let exported = tokio::select! {
-            exported = export::export_for(&tenants, tenant, &part, format, &mut out) => exported.map_err(|error| told(tenant, error)),
-            () = shutdown.cancelled() => Err(status(Code::Unavailable, "stopping", "the service is stopping: try again")),
         };
-        drop(out);
-        exported
-    };
-    let (exported, ()) = tokio::join!(writing, passing);
-    if let Err(problem) = exported {
-        // Whoever does not read has no use for it.
-        let _ = tokio::time::timeout(PATIENCE, answer.send(Err(problem))).await;
+        let mut out = Parts::new(to, patience);
+        let writing = async move {
+            tokio::select! {
+                exported = export::export_for(&tenants, tenant, &part, format, &mut out) => {
+                    exported.map(drop).map_err(|error| told(tenant, error))
+                }
+                () = shutdown.cancelled() => {
+                    Err(status(Code::Unavailable, "stopping", "the service is stopping: try again"))
+                }
+            }
+        };
+        let (mut writing, mut passing, mut is_passed) = (pin!(writing), pin!(passing), false);
+        let exported = tokio::select! {
+            exported = &mut writing => exported,
+            () = &mut passing => {
+                is_passed = true;
+                writing.await
+            }
+        };
+        // Nothing is read any more, so others may; what is left is passed on only if it is the end of the whole.
+        drop(room);
+        let exported = match exported {
+            Ok(()) if !is_passed => {
+                let passed = tokio::time::timeout(patience, passing).await;
+                passed.map_err(|_| status(Code::Aborted, "not_read", "the end was not read"))
+            }
+            other => other,
+        };
+        if let Err(problem) = exported {
+            // Whoever does not read has no use for it.
+            let _ = tokio::time::timeout(patience, answer.send(Err(problem))).await;
+        }
     }
-    drop(room);
 }
 
 fn told(tenant: SellerId, error: ExportError) -> Status {

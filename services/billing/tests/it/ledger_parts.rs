@@ -78,9 +78,9 @@ async fn a_tenants_file_is_what_the_whole_ledger_says_of_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_asked_wrongly_is_refused_and_there_is_room_for_three() {
     let world = World::new().await;
-    let seller = sales(&world, 1_000).await;
+    let seller = sales(&world, 1_400).await;
     let stop = Shutdown::new();
-    let service = LedgerService::new(tenants(&world), stop.clone());
+    let service = LedgerService::new(tenants(&world), stop.clone()).with_patience(Duration::from_secs(600));
     for (format, from, to) in [
         (LedgerFormat::Unspecified, "", ""),
         (LedgerFormat::Csv, "yesterday", ""),
@@ -114,6 +114,21 @@ async fn what_is_asked_wrongly_is_refused_and_there_is_room_for_three() {
         ended = part.err();
     }
     assert_eq!(stable_code(&ended.expect("it is not whole")), "stopping");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_stays_and_does_not_read_takes_nobodys_room() {
+    let world = World::new().await;
+    let seller = sales(&world, 1_000).await;
+    let patience = Duration::from_millis(1);
+    let service = LedgerService::new(tenants(&world), Shutdown::new()).with_patience(patience);
+    let mut slow = Vec::new();
+    leadflow_testkit::wait::until("six are let in, of whom nobody reads", PATIENCE, async || {
+        let answer = service.export_ledger(call(seller, LedgerFormat::Csv, "", "")).await;
+        slow.extend(answer.map(tonic::Response::into_inner));
+        slow.len() == 6
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
