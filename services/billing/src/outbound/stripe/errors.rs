@@ -13,6 +13,9 @@ pub(super) enum Failure {
     Other(ProviderError),
     /// There is no such object (the call named it).
     Missing,
+    /// A failure of Stripe's own, with this status. It may have happened all the same, and whoever asks with the same key gets the same
+    /// answer, so only looking tells.
+    Theirs(u16),
 }
 
 impl From<StripeError> for Failure {
@@ -40,6 +43,7 @@ impl From<Failure> for ProviderError {
             Failure::Card(error) => refused(decline_code(&error), error.message.unwrap_or_default()),
             Failure::Other(error) => error,
             Failure::Missing => refused("resource_missing", "there is no such object"),
+            Failure::Theirs(status) => Self::Unknown(format!("status {status}")),
         }
     }
 }
@@ -78,6 +82,6 @@ fn of_answer(error: Box<ApiErrors>, status: u16) -> Failure {
             let code = if code.is_empty() { error.type_.as_str().to_owned() } else { code };
             Failure::Other(refused(code, error.message.unwrap_or_default()))
         }
-        _ => unknown(format!("status {status}")),
+        _ => Failure::Theirs(status),
     }
 }

@@ -89,6 +89,10 @@ impl PaymentProvider for Stripe {
                     None => Err(Failure::Card(error).into()),
                 },
             },
+            Err(failure @ Failure::Theirs(_)) => match self.search(&charge.customer, charge.payment).await {
+                Ok(Some(intent)) => Ok(intent),
+                Ok(None) | Err(_) => Err(failure.into()),
+            },
             Err(failure) => Err(failure.into()),
         }
     }
@@ -106,7 +110,14 @@ impl PaymentProvider for Stripe {
     }
 
     async fn refund(&self, refund: &RefundOrder) -> Result<ProviderRefund, ProviderError> {
-        Ok(self.give_back(refund).await?)
+        match self.give_back(refund).await {
+            Err(failure @ Failure::Theirs(_)) => {
+                let made = self.refunds_with(&refund.intent).await.unwrap_or_default();
+                let made = made.into_iter().find(|found| found.ours == Some(refund.refund));
+                made.map(|found| found.refund).ok_or_else(|| failure.into())
+            }
+            answer => Ok(answer?),
+        }
     }
 
     async fn movements(

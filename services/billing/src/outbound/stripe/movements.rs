@@ -89,7 +89,9 @@ impl Stripe {
             Ok(page) => page,
             // One source of a kind that the library does not know, and none of the page can be read. They are asked for
             // one by one then.
-            Err(Failure::Other(ProviderError::Unknown(_))) => request.customize().send(&self.client).await?,
+            Err(Failure::Other(ProviderError::Unknown(_)) | Failure::Theirs(_)) => {
+                request.customize().send(&self.client).await?
+            }
             Err(failure) => return Err(failure),
         };
         let mut movements = Vec::with_capacity(page.data.len());

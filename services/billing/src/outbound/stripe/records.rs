@@ -35,7 +35,7 @@ impl Stripe {
         Ok(convert::dispute(&answer)?)
     }
 
-    async fn refunds_with(&self, intent: &str) -> Result<Vec<FoundRefund>, Failure> {
+    pub(super) async fn refunds_with(&self, intent: &str) -> Result<Vec<FoundRefund>, Failure> {
         let mut all = Vec::new();
         let mut after: Option<String> = None;
         loop {

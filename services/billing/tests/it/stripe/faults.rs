@@ -68,15 +68,38 @@ async fn busy_is_nothing_and_failures_of_stripes_own_are_unknown() {
     }
     assert_eq!(stripe.charge(&order).await.unwrap().status, IntentStatus::Succeeded);
 
+    assert_eq!(sandbox.charges().await.len(), 1);
+}
+
+#[tokio::test]
+async fn what_was_carried_out_by_a_call_that_failed_is_found_by_looking() {
+    let (sandbox, stripe, customer, card) = start().await;
     // Stripe remembers its own failure under the key, although it was carried out.
+    let failure =
+        |path: &str| json!([{"fault": "status", "status": 500, "executed": true, "remembered": true, "path": path}]);
     let order = charge(&customer, &card);
-    let rule = json!({"fault": "status", "status": 500, "executed": true, "remembered": true, "path": ONCE});
-    sandbox.misbehave(json!([rule])).await;
+    sandbox.misbehave(failure(ONCE)).await;
+    let mut intent = None;
     for _ in 0..2 {
-        assert!(matches!(stripe.charge(&order).await, Err(ProviderError::Unknown(_))));
+        let found = stripe.charge(&order).await.unwrap();
+        assert_eq!((&found.status, found.payment), (&IntentStatus::Succeeded, Some(order.payment)));
+        intent = Some(found.id);
     }
-    let found = stripe.find_intent(&customer, order.payment).await.unwrap().unwrap();
-    assert_eq!((found.status, found.payment), (IntentStatus::Succeeded, Some(order.payment)));
+    assert_eq!(sandbox.charges().await.len(), 1);
+    let back =
+        RefundOrder { refund: RefundId::new(), payment: order.payment, intent: intent.unwrap(), amount: usd("10.00") };
+    sandbox.misbehave(failure("refunds")).await;
+    for _ in 0..2 {
+        assert_eq!(stripe.refund(&back).await.unwrap().amount, usd("10.00"));
+    }
+    assert_eq!(stripe.intent(&back.intent).await.unwrap().refunded, usd("10.00"));
+
+    // Where the list fails, too, nothing is known.
+    let order = charge(&customer, &card);
+    let rule = json!({"fault": "status", "status": 500, "executed": true, "path": ONCE, "next": 2});
+    sandbox.misbehave(json!([rule])).await;
+    assert!(matches!(stripe.charge(&order).await, Err(ProviderError::Unknown(_))));
+    assert_eq!(stripe.charge(&order).await.unwrap().status, IntentStatus::Succeeded);
     assert_eq!(sandbox.charges().await.len(), 2);
 }
 

@@ -36,7 +36,7 @@ pub enum Stripe {
 }
 
 /// The first round, in this order; later ones are drawn.
-pub const FAULTS: [Fault; 18] = [
+pub const FAULTS: [Fault; 19] = [
     Fault::Chaos(chaos::Fault::KillRole("billing")),
     Fault::Stripe(Stripe::LostRequest),
     Fault::Stripe(Stripe::LostAnswer),
@@ -46,6 +46,7 @@ pub const FAULTS: [Fault; 18] = [
     Fault::Stripe(Stripe::FailedAfter),
     Fault::Stripe(Stripe::Hangs),
     Fault::Chaos(chaos::Fault::KillRole("billing")),
+    Fault::Stripe(Stripe::FailedForGood),
     Fault::Chaos(chaos::Fault::KillPostgres),
     Fault::CutStripe,
     Fault::Stripe(Stripe::TooMany),
@@ -58,7 +59,7 @@ pub const FAULTS: [Fault; 18] = [
 ];
 
 /// Besides these, what is drawn in later rounds.
-const LATER: [Fault; 2] = [Fault::Stripe(Stripe::FailedForGood), Fault::Chaos(chaos::Fault::StallPostgres)];
+const LATER: [Fault; 1] = [Fault::Chaos(chaos::Fault::StallPostgres)];
 
 pub fn drawn(rng: &mut StdRng) -> Fault {
     let n = rng.random_range(0..FAULTS.len() + LATER.len());

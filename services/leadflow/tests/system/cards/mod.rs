@@ -28,6 +28,9 @@ use fault::Fault;
 use load::Load;
 use shop::{Buyer, Shop};
 
+// CARDS_FAULTS is how many faults (default: each of the first round once), CARDS_SEED replays a run's decisions, CARDS_LOGS is a folder
+// for the processes' logs.
+
 /// After faults everything pending must come to rest within this: a replica that was killed leaves a charge to others for a minute.
 const SETTLE_WITHIN: Duration = Duration::from_secs(180);
 
@@ -45,7 +48,7 @@ fn with_api() -> ClusterOptions {
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_dies_a_card_is_charged_once_and_every_charge_is_credited() {
     let seed = setting("CARDS_SEED").unwrap_or_else(|| rand::random::<u32>().into());
-    let faults = usize::try_from(setting("CARDS_FAULTS").unwrap_or(18)).unwrap();
+    let faults = usize::try_from(setting("CARDS_FAULTS").unwrap_or(19)).unwrap();
     println!("cards: {faults} faults with CARDS_SEED={seed}");
     let mut options = with_api().replicas("distribution", 2);
     options.proxied = true;
