@@ -279,7 +279,15 @@ const BESIDE_TENANTS: &[(&str, &str, &[&str])] = &[
     (
         "notifier",
         "events come in batches of many tenants, and workers look at all",
-        &["accept_leads.rs", "accept_mails.rs", "learn_buyers.rs", "record_results.rs", "send_mails.rs", "take_due.rs"],
+        &[
+            "accept_leads.rs",
+            "accept_messages.rs",
+            "learn_buyers.rs",
+            "record_messages.rs",
+            "record_results.rs",
+            "send_messages.rs",
+            "take_due.rs",
+        ],
     ),
     ("notifier", "the key of all tenants' secrets is replaced by an operator", &["rotate_secrets.rs"]),
     ("notifier", "whether a buyer is another tenant's can only be asked of all", &["put_endpoint.rs"]),

@@ -27,6 +27,8 @@ pub struct Config {
     pub poll: Duration,
     /// The server that takes mails; none: they wait.
     pub smtp: Option<SmtpSettings>,
+    /// Mails a second that this replica hands over at most.
+    pub email_per_second: u32,
     /// Where people's pages are: mails link to them.
     pub frontend: Url,
 }
@@ -83,6 +85,11 @@ impl Config {
             },
             poll: Duration::from_millis(500),
             smtp: smtp(env),
+            email_per_second: env.or(
+                "EMAIL_PER_SECOND",
+                50,
+                "mails a second that a replica hands to the mail server at most",
+            ),
             frontend: frontend(env),
         }
     }

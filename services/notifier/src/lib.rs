@@ -22,9 +22,9 @@ use leadflow_messaging::{
 use leadflow_outbound_http::{Client, Options};
 use leadflow_outbound_mail::Mailer;
 use leadflow_platform::{Health, Shutdown, audit, db, grpc, http};
-use tokio::{net::TcpListener, sync::Notify};
+use tokio::net::TcpListener;
 
-use outbound::{dispatcher::Dispatcher, mail::Mails, webhook::Webhooks};
+use outbound::{dispatcher::Dispatcher, email::Email, webhook::Webhooks};
 
 pub use config::{Config, Limits};
 
@@ -97,17 +97,17 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
     };
     let leads = Arc::new(inbound::events::LeadsAssigned { notifier: notifier.clone(), dispatcher: dispatcher.clone() });
     let mailer = config.smtp.as_ref().map(Mailer::new).transpose().context("the mail server of notifier")?;
-    let mails = Mails::new(mailer, config.frontend.clone(), &config.token);
-    let mail_wanted = Arc::new(Notify::new());
-    let wanted =
-        Arc::new(inbound::events::MailsWanted { notifier: notifier.clone(), wanted: Arc::clone(&mail_wanted) });
+    let email = Email::new(mailer, config.frontend.clone(), &config.token);
+    let email = Arc::new(app::Queue::new(email, config.email_per_second));
+    let wanted = Arc::new(inbound::events::MailsWanted { notifier: notifier.clone() });
     let buyers = Arc::new(inbound::events::BuyersChanged { notifier: notifier.clone() });
     let (limits, poll) = (config.limits, config.poll);
     let work = [
         tokio::spawn(consume(streams::LEADS, streams::LEADS_NOTIFIER, leads)),
         tokio::spawn(consume(streams::DIRECTORY, streams::DIRECTORY_NOTIFIER, buyers)),
         tokio::spawn(consume(streams::NOTIFY, streams::NOTIFY_NOTIFIER, wanted)),
-        tokio::spawn(workers::mailer::run(notifier.clone(), mails, mail_wanted, poll, DRAIN, shutdown.clone())),
+        tokio::spawn(workers::messages::send(notifier.clone(), email, poll, DRAIN, shutdown.clone())),
+        tokio::spawn(workers::messages::tidy(notifier.clone(), poll * 4, shutdown.clone())),
         tokio::spawn(workers::retries::run(notifier.clone(), dispatcher.clone(), limits, poll, shutdown.clone())),
     ];
 

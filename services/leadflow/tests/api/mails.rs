@@ -106,7 +106,7 @@ async fn without_a_mail_server_people_register_all_the_same() {
     world.client.get("/api/auth/session", &seller.token).await.ok(200);
     let pool = sqlx::PgPool::connect(&world.cluster.postgres.url()).await.unwrap();
     wait::until("the mail waits", PATIENCE, async || {
-        let waiting = "SELECT count(*) FROM notifier.mails WHERE status = 'WAITING' AND sealed IS NOT NULL";
+        let waiting = "SELECT count(*) FROM notifier.messages WHERE status = 'WAITING' AND contents IS NOT NULL";
         sqlx::query_scalar::<_, i64>(waiting).fetch_one(&pool).await.unwrap() == 1
     })
     .await;

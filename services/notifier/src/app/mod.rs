@@ -1,15 +1,16 @@
 //! What can be done, one file per use case.
 
 mod accept_leads;
-mod accept_mails;
+mod accept_messages;
 mod audit;
 mod get_endpoint;
 mod learn_buyers;
 mod list_deliveries;
 mod put_endpoint;
+mod record_messages;
 mod record_results;
 mod rotate_secrets;
-mod send_mails;
+mod send_messages;
 mod send_sample;
 mod take_due;
 
@@ -17,9 +18,11 @@ use std::{sync::Arc, time::Duration};
 
 use leadflow_kernel::Clock;
 use leadflow_messaging::outbox::{Outbox, Relay};
+use leadflow_notifier_domain::Channel;
 use leadflow_outbound_http::{Client, UrlError};
 use leadflow_platform::db::Tenants;
 use sqlx::PgPool;
+use tokio::sync::Notify;
 
 use crate::secrets::{SecretKeys, SecretsError};
 
@@ -28,9 +31,10 @@ pub use get_endpoint::EndpointView;
 pub use list_deliveries::{DeliveryView, MAX_PAGE};
 pub use put_endpoint::PutEndpoint;
 pub use rotate_secrets::{RotatedPart, Rotation};
+pub use send_messages::Queue;
 
-/// How long a mail belongs to whoever took it, unless told otherwise.
-const MAIL_LEASE: Duration = Duration::from_mins(3);
+/// How long a message belongs to whoever took it, unless told otherwise.
+const MESSAGE_LEASE: Duration = Duration::from_mins(3);
 
 /// The user who gave a command, as far as is known.
 pub type Actor = Option<leadflow_platform::audit::Actor>;
@@ -52,9 +56,31 @@ pub struct Notifier {
     pub client: Client,
     /// How long a delivery belongs to whoever took it.
     pub lease: Duration,
-    /// How long a mail belongs to whoever took it: longer than an attempt at sending it.
-    pub mail_lease: Duration,
+    /// How long a message belongs to whoever took it: longer than an attempt at sending it, and recording that.
+    pub message_lease: Duration,
+    /// Wakes who sends messages.
+    pub wakes: Wakes,
     outbox: Outbox,
+}
+
+/// Wakes the senders of each channel, so that what is new does not wait until they look again.
+#[derive(Debug, Clone, Default)]
+pub struct Wakes {
+    /// Of mails.
+    pub email: Arc<Notify>,
+    /// Of text messages.
+    pub sms: Arc<Notify>,
+}
+
+impl Wakes {
+    /// Of `channel`.
+    #[must_use]
+    pub fn of(&self, channel: Channel) -> &Notify {
+        match channel {
+            Channel::Email => &self.email,
+            Channel::Sms => &self.sms,
+        }
+    }
 }
 
 /// Why something was not done.
@@ -98,6 +124,7 @@ impl Notifier {
         lease: Duration,
     ) -> Self {
         let (tenants, outbox) = (Tenants::new(pool.clone(), crate::TENANT_ROLE), Outbox::new(crate::SCHEMA));
-        Self { pool, tenants, relay, clock, keys, client, lease, mail_lease: MAIL_LEASE, outbox }
+        let (message_lease, wakes) = (MESSAGE_LEASE, Wakes::default());
+        Self { pool, tenants, relay, clock, keys, client, lease, message_lease, wakes, outbox }
     }
 }

@@ -3,38 +3,41 @@
 use std::sync::Arc;
 
 use leadflow_contracts::{ConvertError, events as told, id, money, notifier as proto, time_from_ms, time_to_ms};
-use leadflow_kernel::EventId;
+use leadflow_kernel::{MailId, MessageId};
 use leadflow_messaging::{Message, consumer::BoxError};
-use leadflow_notifier_domain::{MailKind, Reply};
+use leadflow_notifier_domain::{Channel, MessageKind, Reply};
 use leadflow_platform::{db::is_passing, grpc::status};
 use tonic::{Code, Status};
 
 use crate::{
     app::{AppError, DeliveryView, EndpointView, Sale},
     model::Attempt,
-    store::mails::NewMail,
+    store::messages::NewMessage,
 };
 
-/// The mail that an event asks for.
-pub(super) fn mail(event_id: EventId, event: told::MailWanted) -> Result<NewMail, BoxError> {
+/// The mail that an event asks for. Its id is what its contents are sealed with, so the message has the same.
+pub(super) fn mail(message: &Message, event: told::MailWanted) -> Result<NewMessage, BoxError> {
     let kind = match event.kind() {
-        told::MailKind::ResetPassword => MailKind::ResetPassword,
-        told::MailKind::VerifyEmail => MailKind::VerifyEmail,
-        told::MailKind::TeamInvitation => MailKind::TeamInvitation,
-        told::MailKind::SupplierInvitation => MailKind::SupplierInvitation,
+        told::MailKind::ResetPassword => MessageKind::ResetPassword,
+        told::MailKind::VerifyEmail => MessageKind::VerifyEmail,
+        told::MailKind::TeamInvitation => MessageKind::TeamInvitation,
+        told::MailKind::SupplierInvitation => MessageKind::SupplierInvitation,
         // Among the dead letters it waits for a release that knows it.
         _ => return Err(format!("no such kind of mail: {}", event.kind).into()),
     };
     let seller = if event.seller_id.is_empty() { None } else { Some(id(&event.seller_id, "seller_id")?) };
-    let user = if event.user_id.is_empty() { None } else { Some(id(&event.user_id, "user_id")?) };
-    Ok(NewMail {
-        event: event_id,
-        id: id(&event.mail_id, "mail_id")?,
+    let mail: MailId = id(&event.mail_id, "mail_id")?;
+    Ok(NewMessage {
+        id: MessageId::from_uuid(mail.uuid()),
         seller,
-        user,
+        // Who signs in is a person, not a buyer.
+        buyer: None,
+        channel: Channel::Email,
         kind,
-        sealed: event.sealed.into(),
+        lead: None,
+        contents: event.sealed.into(),
         expires_at: time_from_ms(event.expires_at_ms).ok_or(ConvertError::Missing { field: "expires_at_ms" })?,
+        traceparent: message.traceparent.clone(),
     })
 }
 

@@ -1,14 +1,11 @@
 //! Events that others told.
 
-use std::sync::Arc;
-
 use leadflow_contracts::{events as told, id};
 use leadflow_kernel::{BuyerId, SellerId};
 use leadflow_messaging::{
     Message,
     consumer::{BatchHandler, HandleError},
 };
-use tokio::sync::Notify;
 
 use super::convert;
 use crate::{app::Notifier, outbound::dispatcher::Dispatcher};
@@ -17,8 +14,6 @@ use crate::{app::Notifier, outbound::dispatcher::Dispatcher};
 pub struct MailsWanted {
     /// Stores it.
     pub notifier: Notifier,
-    /// Wakes who sends it.
-    pub wanted: Arc<Notify>,
 }
 
 #[async_trait::async_trait]
@@ -27,11 +22,9 @@ impl BatchHandler for MailsWanted {
         let mut mails = Vec::with_capacity(batch.len());
         for message in batch {
             let event = message.decode::<told::MailWanted>().map_err(HandleError::permanent)?;
-            mails.push(convert::mail(message.id, event).map_err(HandleError::permanent)?);
+            mails.push(convert::mail(message, event).map_err(HandleError::permanent)?);
         }
-        self.notifier.accept_mails(&mails).await?;
-        self.wanted.notify_one();
-        Ok(())
+        Ok(self.notifier.accept_messages(&mails).await?)
     }
 }
 

@@ -2,10 +2,17 @@
 
 use chrono::{DateTime, Utc};
 use leadflow_contracts::{events, time_to_ms};
-use leadflow_kernel::{EndpointId, EventId, SellerId};
+use leadflow_kernel::{EndpointId, EventId};
 use leadflow_messaging::Envelope;
+use leadflow_notifier_domain::{Channel, MessageKind};
 
-use crate::{model::DeliveryKey, store::endpoints::Ailing};
+use crate::{
+    model::DeliveryKey,
+    store::{
+        endpoints::Ailing,
+        messages::{MessageKey, MessageStatus},
+    },
+};
 
 /// A delivery has ended. The event's id follows from the delivery's, so telling it twice is telling
 /// it once.
@@ -48,19 +55,41 @@ pub fn webhook_sent(key: &DeliveryKey, at: DateTime<Utc>, traceparent: Option<&s
     Envelope::new(EventId::derive(&[b"usage", key.id.as_bytes()]), &event, at).caused_by(traceparent)
 }
 
-/// A mail was taken by the mail server, which its tenant pays for. The message's id is that of the event that asked for
-/// it, as in its `Message-ID`.
+/// A message was taken by its provider, which its tenant pays for.
 #[must_use]
-pub fn mail_sent(event: EventId, seller: SellerId, at: DateTime<Utc>) -> Envelope {
+pub fn message_sent(key: &MessageKey, units: u32, at: DateTime<Utc>) -> Option<Envelope> {
+    let seller = key.seller?;
+    let kind = match key.channel {
+        Channel::Email => events::UsageKind::Email,
+        Channel::Sms => events::UsageKind::Sms,
+    };
     let usage = events::UsageRecorded {
-        message_id: event.to_string(),
+        message_id: key.id.to_string(),
         seller_id: seller.to_string(),
-        buyer_id: String::new(),
-        kind: events::UsageKind::Email.into(),
-        units: 1,
+        buyer_id: key.buyer.map(|buyer| buyer.to_string()).unwrap_or_default(),
+        kind: kind.into(),
+        units,
         at_ms: time_to_ms(at),
     };
-    Envelope::new(EventId::derive(&[b"usage", event.as_bytes()]), &usage, at)
+    Some(Envelope::new(EventId::derive(&[b"usage", key.id.as_bytes()]), &usage, at))
+}
+
+/// A message to a buyer has ended, or its provider told more of it.
+#[must_use]
+pub fn message_ended(key: &MessageKey, status: MessageStatus, error: &str, at: DateTime<Utc>) -> Option<Envelope> {
+    let (seller, buyer) = (key.seller?, key.buyer?);
+    let event = events::MessageEnded {
+        message_id: key.id.to_string(),
+        seller_id: seller.to_string(),
+        buyer_id: buyer.to_string(),
+        channel: key.channel.code().to_owned(),
+        kind: key.kind.map(MessageKind::code).unwrap_or_default().to_owned(),
+        status: status.text().to_owned(),
+        error: error.to_owned(),
+        lead_id: key.lead.map(|lead| lead.to_string()).unwrap_or_default(),
+        at_ms: time_to_ms(at),
+    };
+    Some(Envelope::new(EventId::derive(&[b"ended", key.id.as_bytes(), status.text().as_bytes()]), &event, at))
 }
 
 /// An endpoint was switched off by the system.

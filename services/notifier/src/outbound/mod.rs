@@ -1,6 +1,7 @@
-//! What goes out: requests to receivers, mails to people, and events.
+//! What goes out: requests to receivers, messages to people, and events.
 
+pub mod carrier;
 pub mod dispatcher;
+pub mod email;
 pub mod events;
-pub mod mail;
 pub mod webhook;

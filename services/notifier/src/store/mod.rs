@@ -4,4 +4,5 @@ pub mod attempts;
 pub mod buyers;
 pub mod deliveries;
 pub mod endpoints;
-pub mod mails;
+pub mod messages;
+pub mod suppressions;

@@ -1,5 +1,5 @@
 //! Loops, each with a step that does the work.
 
-pub mod mailer;
+pub mod messages;
 pub mod recorder;
 pub mod retries;

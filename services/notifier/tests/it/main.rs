@@ -5,6 +5,7 @@ mod delivering;
 mod endpoints;
 mod failing;
 mod mails;
+mod messages;
 mod receiver;
 mod replicas;
 mod rotation;

@@ -83,6 +83,7 @@ impl World {
             limits: Limits::default(),
             poll: Duration::from_millis(20),
             smtp: None,
+            email_per_second: 50,
             frontend: "https://app.example.com".parse().unwrap(),
         }
     }

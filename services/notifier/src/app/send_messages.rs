@@ -1,0 +1,191 @@
+//! Sends messages that are due: each is taken with a lease, sent outside of any transaction, and its end recorded.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Instant,
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::{StreamExt as _, stream::FuturesUnordered};
+use leadflow_notifier_domain::{Pace, message_pause};
+use uuid::Uuid;
+
+use super::Notifier;
+use crate::{
+    outbound::carrier::{Carrier, NotSent, Written},
+    store::{
+        messages::{self, MessageAttempt, MessageJob, MessageResult, MessageStatus},
+        suppressions,
+    },
+};
+
+/// The most that are taken, and sent, at once; a worker takes more when these have ended.
+const BATCH: usize = 16;
+
+/// The messages of one channel, their carrier, and how fast it may be given them.
+pub struct Queue<C> {
+    carrier: C,
+    pace: Mutex<Pace>,
+}
+
+impl<C: Carrier> Queue<C> {
+    /// At most `per_second` messages a second on this replica.
+    #[must_use]
+    pub fn new(carrier: C, per_second: u32) -> Self {
+        Self { carrier, pace: Mutex::new(Pace::new(per_second)) }
+    }
+
+    /// Who sends them.
+    #[must_use]
+    pub const fn carrier(&self) -> &C {
+        &self.carrier
+    }
+
+    fn pace<T>(&self, with: impl FnOnce(&mut Pace) -> T) -> T {
+        with(&mut self.pace.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Notifier {
+    /// Takes and sends what is due, as much as the pace allows and at most a batch. Returns how many messages were taken.
+    ///
+    /// # Errors
+    /// Those of PostgreSQL.
+    pub async fn send_messages<C: Carrier>(&self, queue: &Queue<C>) -> Result<usize, sqlx::Error> {
+        let (now, lease, channel) = (self.clock.now(), Uuid::now_v7(), queue.carrier.channel());
+        if !queue.carrier.is_ready() {
+            return Ok(0);
+        }
+        let room = queue.pace(|pace| pace.take(BATCH, now));
+        if room == 0 {
+            return Ok(0);
+        }
+        let mut connection = self.pool.acquire().await?;
+        let jobs = messages::claim(&mut connection, channel, lease, now, now + self.message_lease, room).await;
+        queue.pace(|pace| pace.give_back(room - jobs.as_ref().map_or(0, Vec::len)));
+        let jobs = jobs?;
+        if jobs.len() == BATCH {
+            // There may be more, and another of the loops may be waiting.
+            self.wakes.of(channel).notify_one();
+        }
+        let written: Vec<_> = jobs.into_iter().map(|job| (queue.carrier.write(&job, now), job)).collect();
+        let recipients: Vec<String> = written
+            .iter()
+            .filter_map(|(written, _)| match written {
+                Written::Letter { to, .. } => Some(suppressions::plain(to)),
+                _ => None,
+            })
+            .collect();
+        let dead = if recipients.is_empty() {
+            std::collections::HashMap::new()
+        } else {
+            suppressions::among(&mut connection, channel, &recipients).await?
+        };
+        drop(connection);
+        let taken = written.len();
+        let ending: FuturesUnordered<_> = written
+            .iter()
+            .map(async |(written, job)| match written {
+                Written::Letter { to, letter, units } => match dead.get(&suppressions::plain(to)) {
+                    Some(why) => self.not_sent(job, MessageStatus::Suppressed, why.clone(), kept(job, to)),
+                    None => self.attempt(&queue.carrier, job, to, letter, *units).await,
+                },
+                Written::Never(why) => self.not_sent(job, MessageStatus::Suppressed, why.clone(), String::new()),
+                Written::NotBefore(at) => waits(job, *at),
+                Written::NotYet(why) => self.failed(job, why.clone(), None, String::new()),
+            })
+            .collect();
+        // Those that end together are recorded together, and one that takes long holds up no record.
+        let mut ended = ending.ready_chunks(BATCH);
+        while let Some(results) = ended.next().await {
+            self.record_messages(&results).await?;
+        }
+        Ok(taken)
+    }
+
+    async fn attempt<C: Carrier>(
+        &self,
+        carrier: &C,
+        job: &MessageJob,
+        to: &str,
+        letter: &C::Letter,
+        units: u32,
+    ) -> MessageResult {
+        let (started_at, clock) = (self.clock.now(), Instant::now());
+        let sent = carrier.send(job, to, letter).await;
+        let duration_ms = u32::try_from(clock.elapsed().as_millis()).unwrap_or(u32::MAX);
+        let (message_id, attempt) = (job.key.id, job.attempts_made + 1);
+        let (result, status_code) = match sent {
+            Ok(sent) => {
+                tracing::info!(%message_id, attempt, "message sent");
+                let result = self.not_sent(job, MessageStatus::Sent, String::new(), kept(job, to));
+                (MessageResult { provider_id: sent.provider_id, units, ..result }, sent.status_code)
+            }
+            Err(NotSent::Refused { status_code, why }) => {
+                tracing::warn!(%message_id, attempt, why, "message refused");
+                (self.not_sent(job, MessageStatus::Refused, why, kept(job, to)), status_code)
+            }
+            Err(NotSent::Later { status_code, why, retry_after }) => {
+                tracing::warn!(%message_id, attempt, why, "message not sent yet");
+                (self.failed(job, why, retry_after, kept(job, to)), status_code)
+            }
+        };
+        let attempt = Some(MessageAttempt { started_at, duration_ms, status_code });
+        MessageResult { attempts_made: job.attempts_made + 1, attempt, ..result }
+    }
+
+    /// It has ended.
+    fn not_sent(&self, job: &MessageJob, status: MessageStatus, error: String, recipient: String) -> MessageResult {
+        MessageResult {
+            key: job.key,
+            lease: job.lease,
+            attempts_made: job.attempts_made,
+            status,
+            due_at: None,
+            error,
+            recipient,
+            provider_id: None,
+            units: 1,
+            attempt: None,
+        }
+    }
+
+    /// It is tried again.
+    fn failed(
+        &self,
+        job: &MessageJob,
+        why: String,
+        retry_after: Option<std::time::Duration>,
+        recipient: String,
+    ) -> MessageResult {
+        let wait = message_pause(job.attempts_made + 1, retry_after, rand::random());
+        let due_at = self.clock.now() + TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX);
+        let result = self.not_sent(job, MessageStatus::Waiting, why, recipient);
+        MessageResult { attempts_made: job.attempts_made + 1, due_at: Some(due_at), ..result }
+    }
+}
+
+/// It waits for its time, as new as it was.
+fn waits(job: &MessageJob, until: DateTime<Utc>) -> MessageResult {
+    MessageResult {
+        key: job.key,
+        lease: job.lease,
+        attempts_made: job.attempts_made,
+        status: MessageStatus::Waiting,
+        due_at: Some(until),
+        error: String::new(),
+        recipient: String::new(),
+        provider_id: None,
+        units: 1,
+        attempt: None,
+    }
+}
+
+/// The recipient as it is written down: not at all where the contents are sealed.
+fn kept(job: &MessageJob, to: &str) -> String {
+    if job.key.kind.is_none_or(leadflow_notifier_domain::MessageKind::is_sealed) {
+        String::new()
+    } else {
+        to.to_owned()
+    }
+}

@@ -1,0 +1,406 @@
+//! Table `notifier.messages`: a queue with leases for each channel, as [`super::deliveries`]. What is new goes before what has
+//! failed, so that news are told while a provider that was away takes back its backlog.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+use leadflow_kernel::{BuyerId, LeadId, MessageId, SellerId};
+use leadflow_notifier_domain::{Channel, MessageKind, Wishes};
+use sqlx::{PgConnection, Row, postgres::PgRow};
+use uuid::Uuid;
+
+/// A message to be told.
+#[derive(Debug, Clone)]
+pub struct NewMessage {
+    /// Derived from what it tells of, the channel and whom.
+    pub id: MessageId,
+    /// The tenant; none for an administrator's.
+    pub seller: Option<SellerId>,
+    /// Whom it is to; none for somebody who is no buyer.
+    pub buyer: Option<BuyerId>,
+    /// How.
+    pub channel: Channel,
+    /// About what.
+    pub kind: MessageKind,
+    /// The lead that it is about.
+    pub lead: Option<LeadId>,
+    /// What is to be said.
+    pub contents: Vec<u8>,
+    /// Of no use after this.
+    pub expires_at: DateTime<Utc>,
+    /// The trace it belongs to.
+    pub traceparent: Option<String>,
+}
+
+/// Which message, for whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MessageKey {
+    /// Its id.
+    pub id: MessageId,
+    /// The tenant; none for an administrator's.
+    pub seller: Option<SellerId>,
+    /// Whom it is to; none for somebody who is no buyer.
+    pub buyer: Option<BuyerId>,
+    /// The lead that it is about.
+    pub lead: Option<LeadId>,
+    /// How.
+    pub channel: Channel,
+    /// About what; none: a kind that this release does not know.
+    pub kind: Option<MessageKind>,
+}
+
+/// The buyer whom a message is to, as known when it is sent.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Addressee {
+    /// Of the buyer.
+    pub company_name: String,
+    /// Of the person.
+    pub name: String,
+    /// Empty: none.
+    pub email: String,
+    /// It is known to be his.
+    pub email_verified: bool,
+    /// E.164; empty: none.
+    pub phone: String,
+    /// What he wants to be told.
+    pub wishes: Wishes,
+    /// Since when he agrees to text messages.
+    pub sms_agreed_at: Option<DateTime<Utc>>,
+    /// Minutes after midnight, from and until; equal: none.
+    pub quiet: (u32, u32),
+    /// IANA name: his, or else his seller's; empty: neither is known.
+    pub time_zone: String,
+}
+
+/// A message that somebody has a lease on.
+#[derive(Debug, Clone)]
+pub struct MessageJob {
+    /// Which.
+    pub key: MessageKey,
+    /// In whose name; empty: the platform's, or not known yet.
+    pub seller_name: String,
+    /// Whom it is to; none for somebody who is no buyer, or not known yet.
+    pub addressee: Option<Addressee>,
+    /// What is to be said.
+    pub contents: Vec<u8>,
+    /// Attempts before this one.
+    pub attempts_made: u32,
+    /// Since when there is something to tell.
+    pub created_at: DateTime<Utc>,
+    /// Of no use after this.
+    pub expires_at: DateTime<Utc>,
+    /// The trace it belongs to.
+    pub traceparent: Option<String>,
+    /// Proves that this is still the one to record the result.
+    pub lease: Uuid,
+}
+
+/// Where a message stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MessageStatus {
+    /// To be sent, or sent again.
+    Waiting,
+    /// Its provider has it.
+    Sent,
+    /// Its provider told that it arrived.
+    Delivered,
+    /// Its provider told that it did not.
+    Bounced,
+    /// Its provider does not take it.
+    Refused,
+    /// It was not sent while it was of use.
+    Expired,
+    /// Not sent, because the address is dead, nobody wants it, or nobody is there.
+    Suppressed,
+}
+
+impl MessageStatus {
+    /// As stored and as told.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Waiting => "WAITING",
+            Self::Sent => "SENT",
+            Self::Delivered => "DELIVERED",
+            Self::Bounced => "BOUNCED",
+            Self::Refused => "REFUSED",
+            Self::Expired => "EXPIRED",
+            Self::Suppressed => "SUPPRESSED",
+        }
+    }
+}
+
+/// A request that was made, or tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageAttempt {
+    /// When.
+    pub started_at: DateTime<Utc>,
+    /// For how long, in milliseconds.
+    pub duration_ms: u32,
+    /// Of the provider's answer; 0: none.
+    pub status_code: u16,
+}
+
+/// What became of a job.
+#[derive(Debug, Clone)]
+pub struct MessageResult {
+    /// Which.
+    pub key: MessageKey,
+    /// The token it was taken with.
+    pub lease: Uuid,
+    /// Attempts so far, this one included.
+    pub attempts_made: u32,
+    /// Where it stands now.
+    pub status: MessageStatus,
+    /// When to try again, if it still waits.
+    pub due_at: Option<DateTime<Utc>>,
+    /// What went wrong, in words without an address.
+    pub error: String,
+    /// Address or number, if it is to be kept.
+    pub recipient: String,
+    /// What its provider calls it.
+    pub provider_id: Option<String>,
+    /// What is paid for when it is sent.
+    pub units: u32,
+    /// The attempt that led to it, if one was made.
+    pub attempt: Option<MessageAttempt>,
+}
+
+fn column<'a, S, T>(rows: &'a [S], value: impl FnMut(&'a S) -> T) -> Vec<T> {
+    rows.iter().map(value).collect()
+}
+
+fn number(value: u32) -> i32 {
+    i32::try_from(value).unwrap_or(i32::MAX)
+}
+
+/// Stores those that are new; how many they were.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn insert(connection: &mut PgConnection, new: &[NewMessage], now: DateTime<Utc>) -> Result<u64, sqlx::Error> {
+    // In the order of their ids: two batches with the same messages cannot deadlock.
+    let mut new: Vec<&NewMessage> = new.iter().collect();
+    new.sort_unstable_by_key(|message| message.id);
+    new.dedup_by_key(|message| message.id);
+    let done = sqlx::query(
+        "INSERT INTO notifier.messages (message_id, seller_id, buyer_id, channel, kind, lead_id, contents, expires_at, \
+           traceparent, status, due_at, created_at) \
+         SELECT t.*, 'WAITING', $10, $10 \
+         FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::uuid[], $7::bytea[], \
+                     $8::timestamptz[], $9::text[]) AS t \
+         ON CONFLICT (message_id) DO NOTHING",
+    )
+    .bind(column(&new, |m| m.id.uuid()))
+    .bind(column(&new, |m| m.seller.map(SellerId::uuid)))
+    .bind(column(&new, |m| m.buyer.map(BuyerId::uuid)))
+    .bind(column(&new, |m| m.channel.code()))
+    .bind(column(&new, |m| m.kind.code()))
+    .bind(column(&new, |m| m.lead.map(LeadId::uuid)))
+    .bind(column(&new, |m| m.contents.as_slice()))
+    .bind(column(&new, |m| m.expires_at))
+    .bind(column(&new, |m| m.traceparent.as_deref()))
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Takes at most `limit` of `channel` that are due, until `leased_until`: new ones first, then the longest due.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn claim(
+    connection: &mut PgConnection,
+    channel: Channel,
+    lease: Uuid,
+    now: DateTime<Utc>,
+    leased_until: DateTime<Utc>,
+    limit: usize,
+) -> Result<Vec<MessageJob>, sqlx::Error> {
+    let rows = sqlx::query(
+        "WITH taken AS ( \
+           UPDATE notifier.messages SET lease = $2, due_at = $4 \
+           WHERE message_id = ANY(ARRAY( \
+             SELECT message_id FROM notifier.messages \
+             WHERE channel = $1 AND status = 'WAITING' AND due_at <= $3 AND expires_at > $3 \
+             ORDER BY (attempts_made > 0), due_at LIMIT $5 FOR UPDATE SKIP LOCKED)) \
+           RETURNING message_id, seller_id, buyer_id, kind, lead_id, contents, attempts_made, created_at, expires_at, \
+             traceparent) \
+         SELECT t.*, COALESCE(s.company_name, '') AS seller_name, b.buyer_id IS NOT NULL AS known, b.company_name, \
+           b.contact_name, b.email, b.email_verified, b.phone, \
+           COALESCE(NULLIF(p.time_zone, ''), s.time_zone, '') AS time_zone, p.buyer_id IS NOT NULL AS said, \
+           p.email_on_lead, p.sms_on_lead, p.email_on_low_balance, p.sms_on_low_balance, p.email_on_return, \
+           p.daily_summary, p.sms_agreed_at, COALESCE(p.quiet_from, 0) AS quiet_from, \
+           COALESCE(p.quiet_until, 0) AS quiet_until \
+         FROM taken t \
+         LEFT JOIN notifier.sellers s ON s.seller_id = t.seller_id \
+         LEFT JOIN notifier.buyers b ON b.buyer_id = t.buyer_id AND b.seller_id = t.seller_id \
+         LEFT JOIN notifier.preferences p ON p.buyer_id = t.buyer_id AND p.seller_id = t.seller_id",
+    )
+    .bind(channel.code())
+    .bind(lease)
+    .bind(now)
+    .bind(leased_until)
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(|row| job(row, channel, lease)).collect()
+}
+
+fn job(row: &PgRow, channel: Channel, lease: Uuid) -> Result<MessageJob, sqlx::Error> {
+    let addressee = if row.try_get("known")? { Some(addressee(row)?) } else { None };
+    Ok(MessageJob {
+        key: key(row, channel)?,
+        seller_name: row.try_get("seller_name")?,
+        addressee,
+        contents: row.try_get("contents")?,
+        attempts_made: u32::try_from(row.try_get::<i32, _>("attempts_made")?).unwrap_or_default(),
+        created_at: row.try_get("created_at")?,
+        expires_at: row.try_get("expires_at")?,
+        traceparent: row.try_get("traceparent")?,
+        lease,
+    })
+}
+
+/// Which message a row with its id, tenant, buyer, kind and lead is of.
+pub(super) fn key(row: &PgRow, channel: Channel) -> Result<MessageKey, sqlx::Error> {
+    Ok(MessageKey {
+        id: MessageId::from_uuid(row.try_get("message_id")?),
+        seller: row.try_get::<Option<Uuid>, _>("seller_id")?.map(SellerId::from_uuid),
+        buyer: row.try_get::<Option<Uuid>, _>("buyer_id")?.map(BuyerId::from_uuid),
+        lead: row.try_get::<Option<Uuid>, _>("lead_id")?.map(LeadId::from_uuid),
+        channel,
+        kind: MessageKind::of(row.try_get("kind")?),
+    })
+}
+
+fn addressee(row: &PgRow) -> Result<Addressee, sqlx::Error> {
+    let wishes = if row.try_get("said")? {
+        Wishes {
+            email_on_lead: row.try_get("email_on_lead")?,
+            sms_on_lead: row.try_get("sms_on_lead")?,
+            email_on_low_balance: row.try_get("email_on_low_balance")?,
+            sms_on_low_balance: row.try_get("sms_on_low_balance")?,
+            email_on_return: row.try_get("email_on_return")?,
+            daily_summary: row.try_get("daily_summary")?,
+        }
+    } else {
+        Wishes::default()
+    };
+    let minutes = |name| row.try_get::<i32, _>(name).map(|value| u32::try_from(value).unwrap_or_default());
+    Ok(Addressee {
+        company_name: row.try_get("company_name")?,
+        name: row.try_get("contact_name")?,
+        email: row.try_get("email")?,
+        email_verified: row.try_get("email_verified")?,
+        phone: row.try_get("phone")?,
+        wishes,
+        sms_agreed_at: row.try_get("sms_agreed_at")?,
+        quiet: (minutes("quiet_from")?, minutes("quiet_until")?),
+        time_zone: row.try_get("time_zone")?,
+    })
+}
+
+/// Stores results and their attempts. Returns the messages whose lease still stood; the results of the others are dropped.
+/// What has ended keeps no contents.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn finish(
+    connection: &mut PgConnection,
+    results: &[MessageResult],
+    now: DateTime<Utc>,
+) -> Result<HashSet<MessageId>, sqlx::Error> {
+    let tried: Vec<_> = results.iter().filter_map(|r| r.attempt.as_ref().map(|attempt| (r, attempt))).collect();
+    let stored: Vec<Uuid> = sqlx::query_scalar(
+        "WITH done AS ( \
+           UPDATE notifier.messages m SET status = t.status, attempts_made = t.attempts_made, due_at = t.due_at, \
+             lease = NULL, error = t.error, contents = CASE WHEN t.status = 'WAITING' THEN m.contents END, \
+             recipient = COALESCE(NULLIF(t.recipient, ''), m.recipient), \
+             provider_id = COALESCE(t.provider_id, m.provider_id), units = t.units, \
+             ended_at = CASE WHEN t.status <> 'WAITING' THEN $10::timestamptz END \
+           FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int4[], $5::timestamptz[], $6::text[], $7::text[], \
+                       $8::text[], $9::int4[]) \
+             AS t(message_id, lease, status, attempts_made, due_at, error, recipient, provider_id, units) \
+           WHERE m.message_id = ANY($1) AND m.message_id = t.message_id AND m.lease = t.lease AND m.status = 'WAITING' \
+           RETURNING m.message_id), \
+         tried AS ( \
+           INSERT INTO notifier.message_attempts (message_id, number, started_at, duration_ms, status_code, error) \
+           SELECT a.* FROM unnest($11::uuid[], $12::int4[], $13::timestamptz[], $14::int4[], $15::int4[], $16::text[]) \
+             AS a(message_id, number, started_at, duration_ms, status_code, error) \
+           JOIN done USING (message_id) ON CONFLICT (message_id, number) DO NOTHING) \
+         SELECT message_id FROM done",
+    )
+    .bind(column(results, |r| r.key.id.uuid()))
+    .bind(column(results, |r| r.lease))
+    .bind(column(results, |r| r.status.text()))
+    .bind(column(results, |r| number(r.attempts_made)))
+    .bind(column(results, |r| r.due_at))
+    .bind(column(results, |r| r.error.as_str()))
+    .bind(column(results, |r| r.recipient.as_str()))
+    .bind(column(results, |r| r.provider_id.as_deref()))
+    .bind(column(results, |r| number(r.units)))
+    .bind(now)
+    .bind(column(&tried, |(r, _)| r.key.id.uuid()))
+    .bind(column(&tried, |(r, _)| number(r.attempts_made)))
+    .bind(column(&tried, |(_, attempt)| attempt.started_at))
+    .bind(column(&tried, |(_, attempt)| number(attempt.duration_ms)))
+    .bind(column(&tried, |(_, attempt)| i32::from(attempt.status_code)))
+    .bind(column(&tried, |(r, _)| r.error.as_str()))
+    .fetch_all(connection)
+    .await?;
+    Ok(stored.into_iter().map(MessageId::from_uuid).collect())
+}
+
+/// Ends at most `limit` of those that are of no use any more and that nobody has; which, and why they were not sent.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn expire(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<(MessageKey, String)>, sqlx::Error> {
+    let rows = sqlx::query(
+        "UPDATE notifier.messages SET status = 'EXPIRED', contents = NULL, due_at = NULL, lease = NULL, ended_at = $1, \
+           error = CASE WHEN error = '' THEN 'not sent while it was of use' ELSE error END \
+         WHERE message_id = ANY(ARRAY( \
+           SELECT message_id FROM notifier.messages WHERE status = 'WAITING' AND expires_at <= $1 \
+             AND (lease IS NULL OR due_at <= $1) ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)) \
+         RETURNING message_id, seller_id, buyer_id, lead_id, channel, kind, error",
+    )
+    .bind(now)
+    .bind(limit)
+    .fetch_all(connection)
+    .await?;
+    let told = |row: &PgRow| {
+        let channel = Channel::of(row.try_get("channel")?).unwrap_or(Channel::Email);
+        Ok((key(row, channel)?, row.try_get("error")?))
+    };
+    rows.iter().map(told).collect()
+}
+
+/// Carries over mails that the release before this one left in its own table, `notifier.mails`, unless one of its replicas has
+/// them now. One statement, so each is in exactly one table; a mail's id is its message's, so one that is asked for again is the same.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn carry_over_mails(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query(
+        "WITH left_behind AS ( \
+           DELETE FROM notifier.mails WHERE event_id = ANY(ARRAY( \
+             SELECT event_id FROM notifier.mails WHERE status = 'WAITING' AND (lease IS NULL OR due_at <= $1) \
+             FOR UPDATE SKIP LOCKED)) \
+           RETURNING mail_id, seller_id, kind, sealed, expires_at, attempts_made, due_at, error, created_at) \
+         INSERT INTO notifier.messages (message_id, seller_id, channel, kind, contents, expires_at, status, \
+           attempts_made, due_at, error, created_at) \
+         SELECT mail_id, seller_id, 'EMAIL', kind, sealed, expires_at, 'WAITING', attempts_made, due_at, error, \
+           created_at FROM left_behind \
+         ON CONFLICT (message_id) DO NOTHING",
+    )
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
+}
