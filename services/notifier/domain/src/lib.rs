@@ -2,7 +2,7 @@
 //! and when to stop. Pure: time and chance are arguments.
 
 mod health;
-mod mail;
+mod letters;
 mod messages;
 mod outcome;
 mod payload;
@@ -10,8 +10,11 @@ mod schedule;
 mod signature;
 
 pub use health::{DISABLE_AFTER, DisableReason, Health, HealthChange};
-pub use mail::{Letter, MailKind, compose};
-pub use messages::{Channel, MESSAGE_RETRY_AFTER_CAP, MessageKind, Pace, Wishes, message_pause};
+pub use letters::{Letter, LetterError, Letters, Reader};
+pub use messages::{
+    Channel, DaySummary, LeadNews, MESSAGE_RETRY_AFTER_CAP, MessageKind, News, Pace, Wishes, amount, initial,
+    message_pause, person, plain, plain_name, readable_fields,
+};
 pub use outcome::{Outcome, Reply, classify, parse_retry_after};
 pub use payload::{LeadAssigned, PayloadError, payload};
 pub use schedule::{MAX_ATTEMPTS, RETRY_AFTER_CAP, STEPS, TIMEOUT_PAUSE, Trouble, pause_after};
