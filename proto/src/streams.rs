@@ -33,5 +33,6 @@ pub const BILLING_NOTIFIER: &str = "notifier";
 pub const DIRECTORY_DISTRIBUTION: &str = "distribution";
 /// DIRECTORY: billing's copy of sellers and buyers.
 pub const DIRECTORY_BILLING: &str = "billing";
-/// DIRECTORY: notifier's copy of sellers and buyers (names, time zones, how a buyer is reached).
-pub const DIRECTORY_NOTIFIER: &str = "notifier";
+/// DIRECTORY: notifier's copy of sellers and buyers (names, time zones, how a buyer is reached). An older release's `notifier` heard of buyers only:
+/// another name begins with all that there is, not with what changes from now on.
+pub const DIRECTORY_NOTIFIER: &str = "notifier-people";

@@ -24,7 +24,11 @@ use leadflow_outbound_mail::Mailer;
 use leadflow_platform::{Health, Shutdown, audit, db, grpc, http};
 use tokio::net::TcpListener;
 
-use outbound::{dispatcher::Dispatcher, email::Email, webhook::Webhooks};
+use outbound::{
+    dispatcher::Dispatcher,
+    email::{Email, Provider},
+    webhook::Webhooks,
+};
 
 pub use config::{Config, Limits};
 
@@ -97,14 +101,16 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
     };
     let leads = Arc::new(inbound::events::LeadsAssigned { notifier: notifier.clone(), dispatcher: dispatcher.clone() });
     let mailer = config.smtp.as_ref().map(Mailer::new).transpose().context("the mail server of notifier")?;
-    let email = Email::new(mailer, config.frontend.clone(), &config.token);
+    let email = Email::new(mailer.map(Provider::Smtp), config.frontend.clone(), &config.token)?;
     let email = Arc::new(app::Queue::new(email, config.email_per_second));
     let wanted = Arc::new(inbound::events::MailsWanted { notifier: notifier.clone() });
-    let buyers = Arc::new(inbound::events::BuyersChanged { notifier: notifier.clone() });
+    let people = Arc::new(inbound::events::DirectoryChanged { notifier: notifier.clone() });
+    let money = Arc::new(inbound::events::MoneyNews { notifier: notifier.clone() });
     let (limits, poll) = (config.limits, config.poll);
     let work = [
         tokio::spawn(consume(streams::LEADS, streams::LEADS_NOTIFIER, leads)),
-        tokio::spawn(consume(streams::DIRECTORY, streams::DIRECTORY_NOTIFIER, buyers)),
+        tokio::spawn(consume(streams::DIRECTORY, streams::DIRECTORY_NOTIFIER, people)),
+        tokio::spawn(consume(streams::BILLING, streams::BILLING_NOTIFIER, money)),
         tokio::spawn(consume(streams::NOTIFY, streams::NOTIFY_NOTIFIER, wanted)),
         tokio::spawn(workers::messages::send(notifier.clone(), email, poll, DRAIN, shutdown.clone())),
         tokio::spawn(workers::messages::tidy(notifier.clone(), poll * 4, shutdown.clone())),

@@ -53,19 +53,37 @@ pub(crate) fn consumers() -> Vec<ConsumerSpec> {
     vec![
         spec(streams::LEADS, streams::LEADS_DISTRIBUTION, &[subjects::LEAD_RECEIVED]),
         spec(streams::LEADS, streams::LEADS_BILLING, &[subjects::LEAD_ASSIGNED, subjects::LEAD_RETURNED]),
-        spec(streams::LEADS, streams::LEADS_NOTIFIER, &[subjects::LEAD_ASSIGNED]),
+        spec(streams::LEADS, streams::LEADS_NOTIFIER, &[subjects::LEAD_ASSIGNED, subjects::LEAD_RETURN_DECIDED]),
         spec(
             streams::BILLING,
             streams::BILLING_DISTRIBUTION,
             &[subjects::WALLET_CREDITED, subjects::WALLET_RELEASED, subjects::WALLET_LIMITS_CHANGED],
         ),
         spec(streams::BILLING, streams::BILLING_BILLING, &[subjects::WALLET_LOW_BALANCE]),
+        spec(
+            streams::BILLING,
+            streams::BILLING_NOTIFIER,
+            &[
+                subjects::WALLET_LOW_BALANCE,
+                subjects::PAYMENT_DECLINED,
+                subjects::PAYMENT_ACTION_NEEDED,
+                subjects::PAYMENT_RECHARGE_TURNED_OFF,
+            ],
+        ),
         spec(streams::NOTIFY, streams::NOTIFY_BILLING, &[subjects::USAGE_RECORDED]),
         spec(streams::NOTIFY, streams::NOTIFY_DISTRIBUTION, &[subjects::NOTIFICATION_LEAD_REFUSED]),
-        spec(streams::NOTIFY, streams::NOTIFY_NOTIFIER, &[subjects::NOTIFICATION_MAIL_WANTED]),
+        spec(
+            streams::NOTIFY,
+            streams::NOTIFY_NOTIFIER,
+            &[subjects::NOTIFICATION_MAIL_WANTED, subjects::NOTIFICATION_ENDPOINT_DISABLED],
+        ),
         spec(streams::DIRECTORY, streams::DIRECTORY_DISTRIBUTION, &["seller.changed.*", "buyer.changed.*"]),
         spec(streams::DIRECTORY, streams::DIRECTORY_BILLING, &["seller.changed.*", "buyer.changed.*"]),
-        spec(streams::DIRECTORY, streams::DIRECTORY_NOTIFIER, &["buyer.changed.*"]),
+        spec(
+            streams::DIRECTORY,
+            streams::DIRECTORY_NOTIFIER,
+            &["seller.changed.*", "buyer.changed.*", "buyer.contact.*"],
+        ),
     ]
 }
 

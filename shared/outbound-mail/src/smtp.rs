@@ -25,6 +25,8 @@ const IDLE: Duration = Duration::from_secs(20);
 pub struct Mail<'a> {
     /// What it is known by: the same for every attempt. Letters, digits, dots, dashes and underscores.
     pub id: &'a str,
+    /// The name that it is from, beside the address in the settings; empty: the settings' own.
+    pub sender: &'a str,
     /// Whom to.
     pub address: &'a str,
     /// The subject line.
@@ -33,6 +35,8 @@ pub struct Mail<'a> {
     pub text: &'a str,
     /// For who reads HTML.
     pub html: &'a str,
+    /// Where not to get such mails any more.
+    pub unsubscribe: Option<&'a str>,
 }
 
 /// Sends mails through one server. Cheap to clone; clones share connections.
@@ -97,14 +101,26 @@ impl Mailer {
     fn message(&self, mail: &Mail<'_>) -> Result<Message, SendError> {
         let unfit = |what: &str| SendError::Refused(format!("{what} cannot be used in a mail"));
         let address = mail.address.parse().map_err(|_| unfit("the address"))?;
-        Message::builder()
-            .from(self.from.clone())
+        // A name that could begin another header is none.
+        let named = !mail.sender.is_empty() && !mail.sender.chars().any(char::is_control);
+        let from =
+            if named { Mailbox::new(Some(mail.sender.to_owned()), self.from.email.clone()) } else { self.from.clone() };
+        let mut message = Message::builder()
+            .from(from)
             // Without a name: people choose theirs, and not all are fit for a header.
             .to(Mailbox::new(None, address))
             .subject(mail.subject)
             .message_id(Some(format!("<{}@{}>", mail.id, self.from.email.domain())))
             // Nobody's absence shall be told to a machine (RFC 3834).
-            .raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned()))
+            .raw_header(HeaderValue::new(
+                HeaderName::new_from_ascii_str("Auto-Submitted"),
+                "auto-generated".to_owned(),
+            ));
+        if let Some(link) = mail.unsubscribe.filter(|link| link.chars().all(|c| c.is_ascii_graphic())) {
+            let name = HeaderName::new_from_ascii_str("List-Unsubscribe");
+            message = message.raw_header(HeaderValue::new(name, format!("<{link}>")));
+        }
+        message
             .multipart(MultiPart::alternative_plain_html(mail.text.to_owned(), mail.html.to_owned()))
             .map_err(|_| unfit("the text"))
     }
@@ -126,7 +142,15 @@ mod tests {
     }
 
     fn mail(address: &str) -> Mail<'_> {
-        Mail { id: "evt_1", address, subject: "Grüße", text: "Hello", html: "<p>Hello</p>" }
+        Mail {
+            id: "msg_1",
+            sender: "Acme, Söhne via LeadFlow",
+            address,
+            subject: "Grüße",
+            text: "Hello",
+            html: "<p>Hello</p>",
+            unsubscribe: Some("https://app.example.com/unsubscribe?token=abc"),
+        }
     }
 
     #[tokio::test]
@@ -134,9 +158,15 @@ mod tests {
         let mailer = Mailer::new(&settings()).unwrap();
         let message = mailer.message(&mail("sam@example.com")).unwrap();
         let text = String::from_utf8(message.formatted()).unwrap();
-        assert!(text.contains("Message-ID: <evt_1@leadflow.example>\r\n"), "{text}");
+        assert!(text.contains("Message-ID: <msg_1@leadflow.example>\r\n"), "{text}");
         assert!(text.contains("Auto-Submitted: auto-generated\r\n"), "{text}");
         assert!(text.contains("To: sam@example.com\r\n"), "{text}");
+        assert!(text.contains("List-Unsubscribe: <https://app.example.com/unsubscribe?token=abc>\r\n"), "{text}");
+        let from = text.lines().find(|line| line.starts_with("From:")).unwrap();
+        assert!(from.contains("<noreply@leadflow.example>") && from.contains("=?utf-8?"), "{from}");
+        let forged = Mail { sender: "Acme\r\nBcc: all@example.com", ..mail("sam@example.com") };
+        let text = String::from_utf8(mailer.message(&forged).unwrap().formatted()).unwrap();
+        assert!(text.contains("From: LeadFlow <noreply@leadflow.example>\r\n") && !text.contains("Bcc"), "{text}");
     }
 
     #[tokio::test]

@@ -11,11 +11,14 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use leadflow_kernel::{AssignmentId, BuyerId, CampaignId, DeliveryId, LeadId, Money, SellerId};
 use leadflow_messaging::{consumer::HandleError, outbox::Pending};
-use leadflow_notifier_domain::{LeadAssigned, payload};
+use leadflow_notifier_domain::{
+    Channel, LeadAssigned, LeadNews, MessageKind, News, amount, payload, person, readable_fields,
+};
+use serde_json::{Map, Value};
 use sqlx::Acquire as _;
 use uuid::Uuid;
 
-use super::Notifier;
+use super::{Notifier, accept_news::Telling};
 use crate::{
     model::{DeliveryKey, Endpoint, Job},
     outbound::{
@@ -25,6 +28,8 @@ use crate::{
     store::{
         deliveries::{self, NewDelivery, Status},
         endpoints,
+        messages::{self, NewMessage},
+        wishes,
     },
 };
 
@@ -76,6 +81,13 @@ impl Notifier {
             .map(|endpoint| ((endpoint.seller, endpoint.buyer), Arc::new(endpoint)))
             .collect();
 
+        // Before the deliveries, and beside their transaction: both are known by their ids, and the event is told again until both are there.
+        let messages = self.messages(&mut connection, sales, now).await?;
+        if !messages.is_empty() {
+            messages::insert(&mut connection, &messages, now).await?;
+            self.wakes.email.notify_one();
+            self.wakes.sms.notify_one();
+        }
         let lease = Uuid::now_v7();
         let mut planned = Vec::with_capacity(sales.len());
         for sale in sales {
@@ -103,6 +115,33 @@ impl Notifier {
         }
         dispatcher.left_behind(&left_behind);
         Ok(())
+    }
+
+    /// Mails and text messages to those buyers who are reached and want them. One question, whatever the answer.
+    async fn messages(
+        &self,
+        connection: &mut sqlx::PgConnection,
+        sales: &[Sale],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<NewMessage>, HandleError> {
+        let mut buyers: Vec<BuyerId> = sales.iter().map(|sale| sale.buyer).collect();
+        buyers.sort_unstable();
+        buyers.dedup();
+        let reach = wishes::of_buyers(connection, &buyers).await?;
+        let mut messages = Vec::new();
+        for sale in sales {
+            let Some(reach) = reach.get(&(sale.seller, sale.buyer)) else { continue };
+            let wanted = |channel| {
+                let there = if channel == Channel::Email { reach.email } else { reach.phone };
+                there && reach.wishes.want(channel, MessageKind::LeadAssigned)
+            };
+            let channels: Vec<Channel> = Channel::ALL.into_iter().filter(|channel| wanted(*channel)).collect();
+            if !channels.is_empty() {
+                let telling = telling(sale)?;
+                messages.extend(channels.into_iter().map(|channel| telling.message(channel, now)));
+            }
+        }
+        Ok(messages)
     }
 
     /// Stores what is planned and keeps those that are new. Only what ends here has an event, and needs
@@ -192,6 +231,32 @@ impl Notifier {
         }
         Ok(Plan { row, send })
     }
+}
+
+/// What the buyer is told of a sale.
+fn telling(sale: &Sale) -> Result<Telling, HandleError> {
+    let data: Map<String, Value> = serde_json::from_slice(&sale.data_json).map_err(HandleError::permanent)?;
+    let (first_name, last_name) = person(&data);
+    let news = News::LeadAssigned(LeadNews {
+        lead: sale.lead.to_string(),
+        campaign: sale.campaign_name.to_string(),
+        category: sale.category_name.to_string(),
+        state: sale.state.to_string(),
+        quality: sale.quality.to_string(),
+        price: amount(sale.price),
+        sold_at: sale.assigned_at,
+        first_name,
+        last_name,
+        fields: readable_fields(&data),
+    });
+    Ok(Telling {
+        source: sale.assignment.as_bytes().to_vec(),
+        seller: sale.seller,
+        buyer: sale.buyer,
+        lead: Some(sale.lead),
+        news,
+        traceparent: sale.traceparent.clone(),
+    })
 }
 
 /// A row to store, and what to do once it is.

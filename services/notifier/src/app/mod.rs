@@ -2,6 +2,7 @@
 
 mod accept_leads;
 mod accept_messages;
+mod accept_news;
 mod audit;
 mod get_endpoint;
 mod learn_buyers;
@@ -27,7 +28,9 @@ use tokio::sync::Notify;
 use crate::secrets::{SecretKeys, SecretsError};
 
 pub use accept_leads::Sale;
+pub use accept_news::Telling;
 pub use get_endpoint::EndpointView;
+pub use learn_buyers::DirectoryNews;
 pub use list_deliveries::{DeliveryView, MAX_PAGE};
 pub use put_endpoint::PutEndpoint;
 pub use rotate_secrets::{RotatedPart, Rotation};

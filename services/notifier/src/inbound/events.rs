@@ -1,34 +1,54 @@
-//! Events that others told.
+//! Events that others told, and one of our own.
 
-use leadflow_contracts::{events as told, id};
-use leadflow_kernel::{BuyerId, SellerId};
+use leadflow_contracts::{Event, events as told, id};
 use leadflow_messaging::{
     Message,
     consumer::{BatchHandler, HandleError},
 };
 
-use super::convert;
-use crate::{app::Notifier, outbound::dispatcher::Dispatcher};
+use super::{convert, news};
+use crate::{
+    app::{DirectoryNews, Notifier},
+    outbound::dispatcher::Dispatcher,
+    store::buyers::{BuyerNews, ContactNews, SellerNews},
+};
 
-/// `notification.mail_wanted`: a mail to somebody who signs in.
+fn read<E: Event>(message: &Message) -> Result<E, HandleError> {
+    message.decode::<E>().map_err(HandleError::permanent)
+}
+
+fn unknown(message: &Message) -> HandleError {
+    // Among the dead letters it waits for a release that knows it.
+    HandleError::permanent(format!("nothing is known of {}", message.kind))
+}
+
+/// `notification.mail_wanted`: a mail to somebody who signs in; `notification.endpoint_disabled`: the buyer is told.
 pub struct MailsWanted {
-    /// Stores it.
+    /// Stores them.
     pub notifier: Notifier,
 }
 
 #[async_trait::async_trait]
 impl BatchHandler for MailsWanted {
     async fn handle(&self, batch: &[Message]) -> Result<(), HandleError> {
-        let mut mails = Vec::with_capacity(batch.len());
+        let (mut mails, mut tellings) = (Vec::with_capacity(batch.len()), Vec::new());
         for message in batch {
-            let event = message.decode::<told::MailWanted>().map_err(HandleError::permanent)?;
-            mails.push(convert::mail(message, event).map_err(HandleError::permanent)?);
+            match message.kind.as_str() {
+                told::MailWanted::TYPE => {
+                    mails.push(convert::mail(message, read(message)?).map_err(HandleError::permanent)?);
+                }
+                told::EndpointDisabled::TYPE => {
+                    tellings.push(news::endpoint_disabled(message, &read(message)?).map_err(HandleError::permanent)?)
+                }
+                _ => return Err(unknown(message)),
+            }
         }
-        Ok(self.notifier.accept_messages(&mails).await?)
+        self.notifier.accept_messages(&mails).await?;
+        Ok(self.notifier.accept_news(&tellings).await?)
     }
 }
 
-/// `lead.assigned`: what was sold is delivered.
+/// `lead.assigned`: what was sold is delivered; `lead.return_decided`: the buyer is told.
 pub struct LeadsAssigned {
     /// Does it.
     pub notifier: Notifier,
@@ -39,30 +59,95 @@ pub struct LeadsAssigned {
 #[async_trait::async_trait]
 impl BatchHandler for LeadsAssigned {
     async fn handle(&self, batch: &[Message]) -> Result<(), HandleError> {
-        let mut sales = Vec::with_capacity(batch.len());
+        let (mut sales, mut tellings) = (Vec::with_capacity(batch.len()), Vec::new());
         for message in batch {
-            let event = message.decode::<told::LeadAssigned>().map_err(HandleError::permanent)?;
-            sales.extend(convert::sales(message, event).map_err(HandleError::permanent)?);
+            match message.kind.as_str() {
+                told::LeadAssigned::TYPE => {
+                    sales.extend(convert::sales(message, read(message)?).map_err(HandleError::permanent)?);
+                }
+                told::ReturnDecided::TYPE => {
+                    tellings.push(news::return_decided(message, &read(message)?).map_err(HandleError::permanent)?);
+                }
+                _ => return Err(unknown(message)),
+            }
+        }
+        self.notifier.accept_news(&tellings).await?;
+        if sales.is_empty() {
+            return Ok(());
         }
         self.notifier.accept_leads(&sales, &self.dispatcher).await
     }
 }
 
-/// `buyer.changed.*`: whose buyer it is.
-pub struct BuyersChanged {
+/// Wallets that run low, and cards that do not help them: `wallet.low_balance`, `payment.declined`, `payment.action_needed`,
+/// `payment.recharge_turned_off`.
+pub struct MoneyNews {
+    /// Tells of it.
+    pub notifier: Notifier,
+}
+
+#[async_trait::async_trait]
+impl BatchHandler for MoneyNews {
+    async fn handle(&self, batch: &[Message]) -> Result<(), HandleError> {
+        let mut tellings = Vec::with_capacity(batch.len());
+        for message in batch {
+            let telling = match message.kind.as_str() {
+                told::WalletLowBalance::TYPE => news::low_balance(message, &read(message)?).map(Some),
+                told::PaymentChanged::TYPE => news::payment(message, &read(message)?),
+                told::RechargeTurnedOff::TYPE => news::recharge_turned_off(message, &read(message)?).map(Some),
+                _ => return Err(unknown(message)),
+            };
+            tellings.extend(telling.map_err(HandleError::permanent)?);
+        }
+        Ok(self.notifier.accept_news(&tellings).await?)
+    }
+}
+
+/// `seller.changed.*`, `buyer.changed.*`, `buyer.contact.*`: whose buyer it is, how he is reached, and in whose name.
+pub struct DirectoryChanged {
     /// Remembers it.
     pub notifier: Notifier,
 }
 
 #[async_trait::async_trait]
-impl BatchHandler for BuyersChanged {
+impl BatchHandler for DirectoryChanged {
     async fn handle(&self, batch: &[Message]) -> Result<(), HandleError> {
-        let mut buyers: Vec<(BuyerId, SellerId)> = Vec::with_capacity(batch.len());
+        let mut news = DirectoryNews::default();
         for message in batch {
-            let event = message.decode::<told::BuyerChanged>().map_err(HandleError::permanent)?;
-            let buyer = id(&event.buyer_id, "buyer_id").map_err(HandleError::permanent)?;
-            buyers.push((buyer, id(&event.seller_id, "seller_id").map_err(HandleError::permanent)?));
+            match message.kind.as_str() {
+                told::BuyerChanged::TYPE => {
+                    let event = read::<told::BuyerChanged>(message)?;
+                    news.buyers.push(BuyerNews {
+                        id: id(&event.buyer_id, "buyer_id").map_err(HandleError::permanent)?,
+                        seller: id(&event.seller_id, "seller_id").map_err(HandleError::permanent)?,
+                        version: event.version,
+                        company_name: event.company_name,
+                    });
+                }
+                told::BuyerContact::TYPE => {
+                    let event = read::<told::BuyerContact>(message)?;
+                    news.contacts.push(ContactNews {
+                        buyer: id(&event.buyer_id, "buyer_id").map_err(HandleError::permanent)?,
+                        seller: id(&event.seller_id, "seller_id").map_err(HandleError::permanent)?,
+                        version: event.version,
+                        name: event.name,
+                        email: event.email,
+                        email_verified: event.email_verified,
+                        phone: event.phone,
+                    });
+                }
+                told::SellerChanged::TYPE => {
+                    let event = read::<told::SellerChanged>(message)?;
+                    news.sellers.push(SellerNews {
+                        id: id(&event.seller_id, "seller_id").map_err(HandleError::permanent)?,
+                        version: event.version,
+                        company_name: event.company_name,
+                        time_zone: event.time_zone,
+                    });
+                }
+                _ => return Err(unknown(message)),
+            }
         }
-        Ok(self.notifier.learn_buyers(&buyers).await?)
+        Ok(self.notifier.learn(&news).await?)
     }
 }

@@ -275,19 +275,22 @@ pub(super) fn key(row: &PgRow, channel: Channel) -> Result<MessageKey, sqlx::Err
     })
 }
 
+/// What the buyer of a row with his preferences, or `said` false, wants.
+pub(super) fn wishes(row: &PgRow) -> Result<Wishes, sqlx::Error> {
+    if !row.try_get("said")? {
+        return Ok(Wishes::default());
+    }
+    Ok(Wishes {
+        email_on_lead: row.try_get("email_on_lead")?,
+        sms_on_lead: row.try_get("sms_on_lead")?,
+        email_on_low_balance: row.try_get("email_on_low_balance")?,
+        sms_on_low_balance: row.try_get("sms_on_low_balance")?,
+        email_on_return: row.try_get("email_on_return")?,
+        daily_summary: row.try_get("daily_summary")?,
+    })
+}
+
 fn addressee(row: &PgRow) -> Result<Addressee, sqlx::Error> {
-    let wishes = if row.try_get("said")? {
-        Wishes {
-            email_on_lead: row.try_get("email_on_lead")?,
-            sms_on_lead: row.try_get("sms_on_lead")?,
-            email_on_low_balance: row.try_get("email_on_low_balance")?,
-            sms_on_low_balance: row.try_get("sms_on_low_balance")?,
-            email_on_return: row.try_get("email_on_return")?,
-            daily_summary: row.try_get("daily_summary")?,
-        }
-    } else {
-        Wishes::default()
-    };
     let minutes = |name| row.try_get::<i32, _>(name).map(|value| u32::try_from(value).unwrap_or_default());
     Ok(Addressee {
         company_name: row.try_get("company_name")?,
@@ -295,7 +298,7 @@ fn addressee(row: &PgRow) -> Result<Addressee, sqlx::Error> {
         email: row.try_get("email")?,
         email_verified: row.try_get("email_verified")?,
         phone: row.try_get("phone")?,
-        wishes,
+        wishes: wishes(row)?,
         sms_agreed_at: row.try_get("sms_agreed_at")?,
         quiet: (minutes("quiet_from")?, minutes("quiet_until")?),
         time_zone: row.try_get("time_zone")?,

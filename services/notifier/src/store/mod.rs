@@ -6,3 +6,4 @@ pub mod deliveries;
 pub mod endpoints;
 pub mod messages;
 pub mod suppressions;
+pub mod wishes;

@@ -18,7 +18,7 @@ use leadflow_notifier::{
     SCHEMA,
     app::{Notifier, Queue},
     inbound::events::MailsWanted,
-    outbound::email::Email,
+    outbound::email::{Email, Provider},
 };
 use leadflow_outbound_http::{Client, Options};
 use leadflow_outbound_mail::{Mailer, SmtpSettings, Tls};
@@ -38,15 +38,15 @@ const ADDRESS: &str = "sam@example.com";
 const SECRET: &str = "thetokenthatnobodymaysee";
 
 /// A mail server, and what it was given.
-struct Sandbox {
-    smtp: SmtpSettings,
+pub struct Sandbox {
+    pub smtp: SmtpSettings,
     base: String,
     client: Client,
     stop: Shutdown,
 }
 
 impl Sandbox {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let bind = || TcpListener::bind("127.0.0.1:0");
         let listeners = leadflow_sandbox::Listeners { http: bind().await.unwrap(), smtp: bind().await.unwrap() };
         let smtp = SmtpSettings {
@@ -68,7 +68,7 @@ impl Sandbox {
         mails(Some(Mailer::new(&self.smtp).unwrap()))
     }
 
-    async fn arrived(&self) -> Vec<Value> {
+    pub async fn arrived(&self) -> Vec<Value> {
         let url = format!("{}/api/mails", self.base);
         let answer = self.client.send(Method::GET, &url, HeaderMap::new(), Vec::new().into()).await.unwrap();
         let listed: Value = serde_json::from_slice(&answer.body).unwrap();
@@ -90,7 +90,8 @@ impl Drop for Sandbox {
 }
 
 fn mails(mailer: Option<Mailer>) -> Queue<Email> {
-    Queue::new(Email::new(mailer, "https://app.example.com".parse().unwrap(), &ServiceToken::new(TOKEN)), 50)
+    let (provider, pages) = (mailer.map(Provider::Smtp), "https://app.example.com".parse().unwrap());
+    Queue::new(Email::new(provider, pages, &ServiceToken::new(TOKEN)).unwrap(), 50)
 }
 
 /// A mail as accounts asks for it.
@@ -318,10 +319,11 @@ async fn a_server_that_is_away_and_a_mail_that_cannot_be_opened_are_tried_again(
     assert_eq!(row(&world).await.0, "WAITING");
     world.advance(600);
     let other = Email::new(
-        Some(Mailer::new(&nobody).unwrap()),
+        Some(Provider::Smtp(Mailer::new(&nobody).unwrap())),
         "https://app.example.com".parse().unwrap(),
         &ServiceToken::new("another secret of the services"),
-    );
+    )
+    .unwrap();
     let other = Queue::new(other, 50);
     assert_eq!(notifier.send_messages(&other).await.unwrap(), 1);
     let (status, attempts, error, _) = row(&world).await;

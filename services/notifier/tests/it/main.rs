@@ -6,6 +6,7 @@ mod endpoints;
 mod failing;
 mod mails;
 mod messages;
+mod news;
 mod receiver;
 mod replicas;
 mod rotation;

@@ -4,41 +4,90 @@ mod sealed;
 
 use chrono::{DateTime, Utc};
 use leadflow_kernel::MailId;
-use leadflow_notifier_domain::{Channel, Letter, MailKind, compose};
+use leadflow_notifier_domain::{Channel, Letter, LetterError, Letters, MessageKind, News, Reader};
 use leadflow_outbound_mail::{Mail, Mailer, SendError};
 use leadflow_platform::grpc::ServiceToken;
+use std::sync::Arc;
 use url::Url;
 
 use super::carrier::{Carrier, NotSent, Sent, Written};
 use crate::store::messages::MessageJob;
 use sealed::Seal;
 
-/// Writes mails, and sends them through a mail server. Cheap to clone.
+/// Who takes mails.
+#[derive(Clone)]
+pub enum Provider {
+    /// A mail server.
+    Smtp(Mailer),
+}
+
+/// Writes mails, and hands them to a provider. Cheap to clone.
 #[derive(Clone)]
 pub struct Email {
-    mailer: Option<Mailer>,
+    provider: Option<Provider>,
+    letters: Arc<Letters>,
     /// The front end's pages are below it.
     pages: Url,
     seal: Seal,
 }
 
 impl Email {
-    /// Sends through `mailer`, if there is one.
-    #[must_use]
-    pub fn new(mailer: Option<Mailer>, pages: Url, token: &ServiceToken) -> Self {
-        Self { mailer, pages, seal: Seal::new(token) }
+    /// Sends through `provider`, if there is one.
+    ///
+    /// # Errors
+    /// When a template is not one.
+    pub fn new(provider: Option<Provider>, pages: Url, token: &ServiceToken) -> Result<Self, LetterError> {
+        let letters = Arc::new(Letters::new(pages.to_string())?);
+        Ok(Self { provider, letters, pages, seal: Seal::new(token) })
     }
 
     /// A mail that lets somebody in.
-    fn write_sealed(&self, job: &MessageJob, kind: MailKind) -> Written<Letter> {
+    fn write_sealed(&self, job: &MessageJob, kind: MessageKind, page: &str) -> Written<Letter> {
         // A mail's id is its message's.
         let Some(contents) = self.seal.open(MailId::from_uuid(job.key.id.uuid()), &job.contents) else {
             // Another SERVICE_TOKEN than that of whoever asked: mended, it can be opened.
             return Written::NotYet("its contents cannot be opened with this SERVICE_TOKEN".to_owned());
         };
-        let link = link(&self.pages, kind.page(), &contents.token);
-        let letter = compose(kind, &contents.name, &contents.company_name, &link);
-        Written::Letter { to: contents.email, letter, units: 1 }
+        let link = link(&self.pages, page, &contents.token);
+        match self.letters.access(kind, &contents.name, &contents.company_name, &link) {
+            Some(letter) => written(contents.email, letter),
+            None => unknown(),
+        }
+    }
+
+    /// A mail to a buyer.
+    fn write_news(&self, job: &MessageJob, kind: MessageKind) -> Written<Letter> {
+        let Some(to) = &job.addressee else {
+            // The directory tells of buyers soon after they are made.
+            return Written::NotYet("the buyer is not known here yet".to_owned());
+        };
+        if !to.wishes.want(Channel::Email, kind) {
+            return Written::Never("the buyer does not want such mails".to_owned());
+        }
+        if to.email.is_empty() {
+            return Written::Never("the buyer has no e-mail address".to_owned());
+        }
+        let Ok(news) = News::decode(&job.contents) else { return unknown() };
+        let reader = Reader {
+            seller: &job.seller_name,
+            name: &to.name,
+            verified: to.email_verified,
+            time_zone: &to.time_zone,
+            unsubscribe: None,
+        };
+        written(to.email.clone(), self.letters.news(&news, &reader))
+    }
+}
+
+fn unknown() -> Written<Letter> {
+    Written::NotYet("this release knows no such mail".to_owned())
+}
+
+fn written(to: String, letter: Result<Letter, LetterError>) -> Written<Letter> {
+    match letter {
+        Ok(letter) => Written::Letter { to, letter, units: 1 },
+        // A later release may know better.
+        Err(error) => Written::NotYet(error.to_string()),
     }
 }
 
@@ -50,28 +99,45 @@ impl Carrier for Email {
     }
 
     fn is_ready(&self) -> bool {
-        self.mailer.is_some()
+        self.provider.is_some()
     }
 
     fn write(&self, job: &MessageJob, _now: DateTime<Utc>) -> Written<Letter> {
-        match job.key.kind.and_then(|kind| MailKind::of(kind.code())) {
-            Some(kind) => self.write_sealed(job, kind),
-            None => Written::NotYet("this release knows no such mail".to_owned()),
+        match job.key.kind {
+            Some(kind) => match kind.page() {
+                Some(page) => self.write_sealed(job, kind, page),
+                None => self.write_news(job, kind),
+            },
+            None => unknown(),
         }
     }
 
     async fn send(&self, job: &MessageJob, to: &str, letter: &Letter) -> Result<Sent, NotSent> {
-        let Some(mailer) = &self.mailer else {
-            let why = "there is no mail server (setting SMTP_HOST)".to_owned();
-            return Err(NotSent::Later { status_code: 0, why, retry_after: None });
-        };
-        let id = job.key.id.to_string();
-        let mail = Mail { id: &id, address: to, subject: letter.subject, text: &letter.text, html: &letter.html };
-        match mailer.send(&mail).await {
-            Ok(()) => Ok(Sent::default()),
-            Err(SendError::Refused(why)) => Err(NotSent::Refused { status_code: 0, why }),
-            Err(SendError::Later(why)) => Err(NotSent::Later { status_code: 0, why, retry_after: None }),
+        match &self.provider {
+            Some(Provider::Smtp(mailer)) => by_smtp(mailer, job, to, letter).await,
+            None => {
+                let why = "there is no mail server (setting SMTP_HOST)".to_owned();
+                Err(NotSent::Later { status_code: 0, why, retry_after: None })
+            }
         }
+    }
+}
+
+async fn by_smtp(mailer: &Mailer, job: &MessageJob, to: &str, letter: &Letter) -> Result<Sent, NotSent> {
+    let id = job.key.id.to_string();
+    let mail = Mail {
+        id: &id,
+        sender: &letter.sender,
+        address: to,
+        subject: &letter.subject,
+        text: &letter.text,
+        html: &letter.html,
+        unsubscribe: letter.unsubscribe.as_deref(),
+    };
+    match mailer.send(&mail).await {
+        Ok(()) => Ok(Sent::default()),
+        Err(SendError::Refused(why)) => Err(NotSent::Refused { status_code: 0, why }),
+        Err(SendError::Later(why)) => Err(NotSent::Later { status_code: 0, why, retry_after: None }),
     }
 }
 
