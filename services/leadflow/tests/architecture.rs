@@ -282,6 +282,7 @@ const BESIDE_TENANTS: &[(&str, &str, &[&str])] = &[
         &[
             "accept_leads.rs",
             "accept_messages.rs",
+            "accept_news.rs",
             "learn_buyers.rs",
             "record_messages.rs",
             "record_results.rs",
