@@ -68,7 +68,8 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
         let connected = bus.is_connected();
         async move { if connected { Ok(()) } else { Err("cannot be reached".to_owned()) } }
     });
-    let service = inbound::grpc::Service::new(app::Accounts::new(pool.clone(), relay.clone(), Arc::clone(&deps.clock)));
+    let accounts = app::Accounts::new(pool.clone(), relay.clone(), Arc::clone(&deps.clock));
+    let service = inbound::grpc::Service::new(accounts.clone());
     // Argon2 keeps a core busy: more at once than there are would only take longer each.
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let tools = app::people::Tools {
@@ -84,6 +85,7 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
     }
     let people = app::people::People::new(tools, config.people);
     let cleaning = tokio::spawn(workers::cleanup::run(pool.clone(), deps.clock, background_stop.clone()));
+    let telling = tokio::spawn(workers::contacts::run(accounts.clone(), background_stop.clone()));
     let mut routes = grpc::builder().context("reflection")?;
     routes.add_service(AccountsServer::with_interceptor(service, grpc::guard(&config.token)));
     let people_service = inbound::people::Service::new(people.clone());
@@ -99,6 +101,7 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
     people.drain().await;
     background_stop.cancel();
     cleaning.await.context("the cleaning of accounts ended badly")?;
+    telling.await.context("the telling of buyers' contacts ended badly")?;
     relaying.await.context("the relay of accounts ended badly")?;
     pool.close().await;
     served.map(|_| ())

@@ -10,6 +10,7 @@ mod list_sellers;
 mod look_up;
 pub mod people;
 mod revoke_api_key;
+mod tell_contacts;
 mod update_buyer;
 mod update_seller;
 mod update_supplier;

@@ -200,7 +200,8 @@ impl people_server::People for Service {
         let user = read(&request.user_id, "user_id")?;
         let name = request.name.as_deref().map(convert::name).transpose()?;
         let phone = request.phone.as_deref().map(convert::phone).transpose()?;
-        let user = self.people.update_profile(user, name, phone).await.map_err(|e| refused(&e))?;
+        let updated = self.people.update_profile(user, name, phone, request.check_only).await;
+        let user = updated.map_err(|e| refused(&e))?;
         Ok(Response::new(convert::user(&user)))
     }
 

@@ -4,11 +4,11 @@ use chrono::{DateTime, Utc};
 use leadflow_accounts_domain::{Buyer, Seller, SpendingLimit, Supplier};
 use leadflow_contracts::{
     common,
-    events::{ApiKey, BuyerChanged, SellerChanged, SupplierChanged},
+    events::{ApiKey, BuyerChanged, BuyerContact, SellerChanged, SupplierChanged},
     money_to_proto, time_to_ms,
 };
 
-use crate::wire::status_to_proto;
+use crate::{store::contacts::Contact, wire::status_to_proto};
 
 /// `seller.changed.<id>`
 #[must_use]
@@ -38,6 +38,20 @@ pub fn buyer_changed(buyer: &Buyer) -> BuyerChanged {
         priority: buyer.priority.get().into(),
         weekly_spending_limit: limit(buyer.weekly_limit),
         monthly_spending_limit: limit(buyer.monthly_limit),
+    }
+}
+
+/// `buyer.contact.<id>`
+#[must_use]
+pub fn buyer_contact(contact: &Contact) -> BuyerContact {
+    BuyerContact {
+        buyer_id: contact.buyer_id.to_string(),
+        seller_id: contact.seller_id.to_string(),
+        version: contact.version,
+        name: contact.name.clone(),
+        email: contact.email.clone(),
+        email_verified: contact.email_verified,
+        phone: contact.phone.clone(),
     }
 }
 

@@ -5,6 +5,7 @@ pub mod api_keys;
 pub mod buyers;
 pub mod cleanup;
 mod columns;
+pub mod contacts;
 pub mod google;
 pub mod invitations;
 pub mod invites;

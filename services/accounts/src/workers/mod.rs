@@ -1,3 +1,4 @@
 //! What is done again and again.
 
 pub mod cleanup;
+pub mod contacts;

@@ -25,7 +25,12 @@ async fn every_change_is_there_with_who_and_what_and_no_secret() {
     let key = world.key(own, &supplier).await;
     let rotate = by(&user, "OWNER", own, RotateInviteCodeRequest { expires_in_hours: 1 });
     let code = world.people().rotate_invite_code(rotate).await.unwrap().into_inner().code;
-    let profile = UpdateProfileRequest { user_id: user.user_id.clone(), name: Some("Samuel".into()), phone: None };
+    let profile = UpdateProfileRequest {
+        user_id: user.user_id.clone(),
+        name: Some("Samuel".into()),
+        phone: None,
+        check_only: false,
+    };
     world.people().update_profile(unbound(profile)).await.unwrap();
 
     let found = world.entries(own).await;
@@ -66,7 +71,12 @@ async fn what_changes_nothing_or_is_refused_is_not_there() {
     let seller = world.registered_seller("sam@example.com").await;
     let user = seller.user.clone().unwrap();
     let before = world.entries(tenant(&user)).await.len();
-    let same = UpdateProfileRequest { user_id: user.user_id.clone(), name: Some(user.name.clone()), phone: None };
+    let same = UpdateProfileRequest {
+        user_id: user.user_id.clone(),
+        name: Some(user.name.clone()),
+        phone: None,
+        check_only: false,
+    };
     world.people().update_profile(unbound(same)).await.unwrap();
     world.log_in("sam@example.com", "leads for dinner").await.unwrap_err();
     let twice = crate::someone::buyer_request("sam@example.com", &seller.invite_code);

@@ -6,6 +6,7 @@ mod admission;
 mod api_keys;
 mod audit;
 mod browser;
+mod contacts;
 mod events;
 mod google;
 mod google_accounts;

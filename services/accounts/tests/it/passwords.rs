@@ -170,6 +170,7 @@ async fn name_and_number_are_changed_one_by_one() {
             user_id: user.user_id.clone(),
             name: name.map(Into::into),
             phone: phone.map(Into::into),
+            check_only: false,
         })
     };
     let mut people = world.people();

@@ -35,6 +35,7 @@ async fn without_any_condition_only_the_tenants_rows_are_seen_and_changed() {
     let all = [
         "api_keys",
         "audit_entries",
+        "buyer_contacts",
         "buyers",
         "invitations",
         "invite_codes",

@@ -166,5 +166,5 @@ fn read(row: &PgRow) -> Result<PendingRow, sqlx::Error> {
 
 // Subjects of the DIRECTORY stream: `<noun>.changed.<id>`.
 fn is_ordered(subject: &str) -> bool {
-    subject.split('.').nth(1) == Some("changed")
+    matches!(subject.split('.').nth(1), Some("changed" | "contact"))
 }

@@ -4,6 +4,7 @@ mod add_buyer;
 mod admit;
 mod begin_google;
 mod change_password;
+mod contacts;
 mod create_admin;
 mod finish_google;
 mod invitations;

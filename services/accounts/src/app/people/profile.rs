@@ -3,7 +3,7 @@
 use leadflow_accounts_domain::{Name, Phone, User};
 use leadflow_kernel::{BuyerId, SellerId, SupplierId, UserId};
 
-use super::{People, PeopleError};
+use super::{People, PeopleError, contacts};
 use crate::{
     app::audit::{self, Change},
     store::users,
@@ -13,7 +13,8 @@ use crate::{
 const AT_MOST: u32 = 1_000;
 
 impl People {
-    /// Changes a user's name or number; `None` leaves them, `Some(None)` takes the number away.
+    /// Changes a user's name or number; `None` leaves them, `Some(None)` takes the number away. With `check_only` it
+    /// only says what he would be like.
     ///
     /// # Errors
     /// [`PeopleError::NotFound`].
@@ -22,6 +23,7 @@ impl People {
         id: UserId,
         name: Option<Name>,
         phone: Option<Option<Phone>>,
+        check_only: bool,
     ) -> Result<User, PeopleError> {
         let now = self.clock.now();
         let mut transaction = self.pool.begin().await?;
@@ -29,14 +31,15 @@ impl People {
         let mut after = before.clone();
         after.name = name.unwrap_or(after.name);
         after.phone = phone.unwrap_or(after.phone);
-        if after == before {
-            return Ok(before);
+        if after == before || check_only {
+            return Ok(after);
         }
         users::update(&mut transaction, &after, now).await?;
         let change =
             Change::new("user.updated", id).by(audit::actor(&after)).from(audit::user(&before)).to(audit::user(&after));
         audit::TRAIL.write(&mut transaction, after.place.seller_id(), now, change).await?;
-        self.commit(transaction, Vec::new()).await?;
+        let contact = contacts::changed(&mut transaction, &after, now).await?;
+        self.commit(transaction, contact.into_iter().collect()).await?;
         Ok(after)
     }
 

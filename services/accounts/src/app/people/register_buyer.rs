@@ -7,7 +7,7 @@ use leadflow_messaging::Envelope;
 use leadflow_platform::db::TenantTx;
 
 use super::{
-    People, PeopleError, Registered,
+    People, PeopleError, Registered, contacts,
     register::{Added, Opens},
 };
 use crate::{
@@ -139,7 +139,8 @@ impl People {
         let change = Change::new("buyer.created", record.id).by(opens.by(&user)).to(audit::buyer(&record));
         audit::TRAIL.write(tx, Some(seller_id), now, change).await?;
         let changed = Envelope::new(EventId::new(), &events::buyer_changed(&record), now);
-        let events = std::iter::once(changed).chain(mail).collect();
+        let contact = contacts::changed(tx, &user, now).await?;
+        let events = std::iter::once(changed).chain(contact).chain(mail).collect();
         Ok(Some(Added { registered: Registered { user, invite_code: None }, events }))
     }
 }

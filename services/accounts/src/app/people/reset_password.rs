@@ -2,7 +2,7 @@
 
 use leadflow_accounts_domain::{Email, MailKind, Password, User};
 
-use super::{People, PeopleError, fingerprint, own_words};
+use super::{People, PeopleError, contacts, fingerprint, own_words};
 use crate::{
     app::audit::{self, Change},
     store::{google, sessions, tokens, users},
@@ -69,7 +69,8 @@ impl People {
         let change = Change::new("user.password_reset", user.id).by(audit::actor(&user));
         audit::TRAIL.write(&mut transaction, user.place.seller_id(), now, change).await?;
         let user = super::existing(&mut transaction, user.id).await?;
-        self.commit(transaction, Vec::new()).await?;
+        let contact = contacts::changed(&mut transaction, &user, now).await?;
+        self.commit(transaction, contact.into_iter().collect()).await?;
         Ok(user)
     }
 }

@@ -4,7 +4,7 @@ use leadflow_accounts_domain::{MailKind, User};
 use leadflow_kernel::UserId;
 use serde_json::json;
 
-use super::{People, PeopleError, existing, fingerprint};
+use super::{People, PeopleError, contacts, existing, fingerprint};
 use crate::{
     app::audit::{self, Change},
     store::{tokens, users},
@@ -48,7 +48,8 @@ impl People {
         let user = existing(&mut transaction, id).await?;
         let change = Change::new("user.email_verified", id).by(audit::actor(&user)).to(json!({"emailVerified": true}));
         audit::TRAIL.write(&mut transaction, user.place.seller_id(), now, change).await?;
-        self.commit(transaction, Vec::new()).await?;
+        let contact = contacts::changed(&mut transaction, &user, now).await?;
+        self.commit(transaction, contact.into_iter().collect()).await?;
         Ok(user)
     }
 }
