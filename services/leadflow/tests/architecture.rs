@@ -227,6 +227,7 @@ const BESIDE_TENANTS: &[(&str, &str, &[&str])] = &[
         ],
     ),
     ("accounts", "administrators belong to no tenant", &["people/create_admin.rs"]),
+    ("accounts", "a worker tells how all buyers are reached", &["tell_contacts.rs"]),
     ("accounts", "those who run the platform see every tenant", &["list_sellers.rs"]),
     (
         "accounts",
@@ -291,6 +292,11 @@ const BESIDE_TENANTS: &[(&str, &str, &[&str])] = &[
         ],
     ),
     ("notifier", "the key of all tenants' secrets is replaced by an operator", &["rotate_secrets.rs"]),
+    (
+        "notifier",
+        "an address is dead for all who have it, and the token of a link alone says whose he is who follows it",
+        &["get_preferences.rs", "unsubscribe.rs"],
+    ),
     ("notifier", "whether a buyer is another tenant's can only be asked of all", &["put_endpoint.rs"]),
 ];
 
@@ -337,6 +343,8 @@ fn stores_of_one_tenant_take_its_transaction() {
         ("distribution", "catalogue/purchases.rs"),
         ("distribution", "catalogue/sums.rs"),
         ("notifier", "attempts.rs"),
+        ("notifier", "message_log.rs"),
+        ("notifier", "preferences.rs"),
     ] {
         let path = root().join("services").join(service).join("src/store").join(file);
         let text = fs::read_to_string(&path).unwrap();
@@ -355,6 +363,7 @@ fn secrets_are_compared_in_constant_time() {
         ("shared/platform/src/grpc/auth.rs", "shown.ct_eq("),
         ("services/ingest/src/app/receipt.rs", ".verify_truncated_left("),
         ("services/accounts/src/hashing.rs", ".verify_password("),
+        ("services/notifier/domain/src/unsubscribe.rs", ".verify_truncated_left("),
     ] {
         let text = fs::read_to_string(root().join(file)).unwrap();
         assert!(text.contains(comparison), "{file} compares in another way");

@@ -12,7 +12,10 @@ pub mod workers;
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use leadflow_contracts::{notifier::notifier_server::NotifierServer, streams};
+use leadflow_contracts::{
+    notifier::{messages_server::MessagesServer, notifier_server::NotifierServer},
+    streams,
+};
 use leadflow_kernel::Clock;
 use leadflow_messaging::{
     Bus,
@@ -21,6 +24,7 @@ use leadflow_messaging::{
 };
 use leadflow_outbound_http::{Client, Options};
 use leadflow_outbound_mail::Mailer;
+use leadflow_notifier_domain::UNSUBSCRIBE_PURPOSE;
 use leadflow_platform::{Health, Shutdown, audit, db, grpc, http};
 use tokio::net::TcpListener;
 
@@ -31,6 +35,7 @@ use outbound::{
 };
 
 pub use config::{Config, Limits};
+pub use leadflow_notifier_domain::{Topic, UnsubscribeTokens};
 
 /// The service's schema.
 pub const SCHEMA: &str = "notifier";
@@ -64,6 +69,12 @@ pub struct Listeners {
     pub http: TcpListener,
 }
 
+/// Writes and reads the tokens of links that end mails.
+#[must_use]
+pub fn unsubscribe_tokens(token: &grpc::ServiceToken) -> UnsubscribeTokens {
+    UnsubscribeTokens::new(&token.derive_keys(UNSUBSCRIBE_PURPOSE))
+}
+
 /// Serves until `shutdown`, then finishes the requests at hand and records their results.
 ///
 /// # Errors
@@ -82,7 +93,7 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
     let (recorder_stop, relay_stop) = (Shutdown::new(), Shutdown::new());
     let (relay, relaying) = Relay::new(Outbox::new(SCHEMA), pool.clone(), deps.bus.clone(), relay_stop.clone());
     let relaying = tokio::spawn(relaying);
-    let notifier = app::Notifier::new(
+    let mut notifier = app::Notifier::new(
         pool.clone(),
         relay,
         deps.clock.clone(),
@@ -90,6 +101,7 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
         client.clone(),
         config.lease(),
     );
+    notifier.unsubscribe_tokens = unsubscribe_tokens(&config.token);
     let webhooks = Webhooks::new(client, config.keys.clone(), deps.clock.clone());
     let (dispatcher, results) =
         Dispatcher::new(webhooks, deps.clock.clone(), config.limits, config.timeout, shutdown.clone());
@@ -122,9 +134,11 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
         let connected = bus.is_connected();
         async move { if connected { Ok(()) } else { Err("cannot be reached".to_owned()) } }
     });
-    let service = inbound::grpc::Service::new(notifier);
+    let service = inbound::grpc::Service::new(notifier.clone());
+    let messages = inbound::messages_grpc::Service::new(notifier);
     let mut routes = grpc::builder().context("reflection")?;
     routes.add_service(NotifierServer::with_interceptor(service, grpc::guard(&config.token)));
+    routes.add_service(MessagesServer::with_interceptor(messages, grpc::guard(&config.token)));
     routes.add_service(audit::server(pool.clone(), SCHEMA, TENANT_ROLE, &config.token));
     let served = tokio::try_join!(
         async { grpc::serve(listeners.grpc, routes, shutdown.clone()).await.context("gRPC server of notifier") },

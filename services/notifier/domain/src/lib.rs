@@ -6,8 +6,10 @@ mod letters;
 mod messages;
 mod outcome;
 mod payload;
+mod preferences;
 mod schedule;
 mod signature;
+mod unsubscribe;
 
 pub use health::{DISABLE_AFTER, DisableReason, Health, HealthChange};
 pub use letters::{Letter, LetterError, Letters, Reader};
@@ -17,5 +19,7 @@ pub use messages::{
 };
 pub use outcome::{Outcome, Reply, classify, parse_retry_after};
 pub use payload::{LeadAssigned, PayloadError, payload};
+pub use preferences::{Preferences, PreferencesChange, PreferencesError, Quiet};
 pub use schedule::{MAX_ATTEMPTS, RETRY_AFTER_CAP, STEPS, TIMEOUT_PAUSE, Trouble, pause_after};
 pub use signature::{Secret, SecretError};
+pub use unsubscribe::{Topic, UNSUBSCRIBE_PURPOSE, UnsubscribeTokens};

@@ -1,6 +1,8 @@
 //! What is written down of a change of a webhook. Its secret is not, and of its URL only where it leads: the rest may hold
 //! what nobody but its owner and its receiver should know.
 
+use leadflow_kernel::BuyerId;
+use leadflow_notifier_domain::Preferences;
 use leadflow_platform::audit::{Change, Trail};
 use serde_json::{Value, json};
 use url::Url;
@@ -27,6 +29,33 @@ pub(super) fn disabled(endpoint: &Ailing, reason: &str) -> Change {
     Change::new("webhook.disabled", endpoint.id)
         .from(json!({ "buyer": buyer, "enabled": true }))
         .to(json!({ "buyer": buyer, "enabled": false, "disabledReason": reason }))
+}
+
+/// A buyer's, who wants to be told otherwise.
+pub(super) fn preferences(
+    action: &'static str,
+    actor: Actor,
+    buyer: BuyerId,
+    before: &Preferences,
+    after: &Preferences,
+) -> Change {
+    Change::new(action, buyer).by(actor).from(wishes(before)).to(wishes(after))
+}
+
+fn wishes(preferences: &Preferences) -> Value {
+    json!({
+        "emailOnLead": preferences.email_on_lead,
+        "smsOnLead": preferences.sms_on_lead,
+        "emailOnLowBalance": preferences.email_on_low_balance,
+        "smsOnLowBalance": preferences.sms_on_low_balance,
+        "emailOnReturn": preferences.email_on_return,
+        "dailySummary": preferences.daily_summary,
+        "smsAgreedAt": preferences.sms_agreed_at,
+        "quietFrom": preferences.quiet.from,
+        "quietUntil": preferences.quiet.until,
+        "timeZone": preferences.time_zone.map(|zone| zone.name()),
+        "version": preferences.version,
+    })
 }
 
 fn webhook(endpoint: &Endpoint) -> Value {

@@ -5,21 +5,26 @@ mod accept_messages;
 mod accept_news;
 mod audit;
 mod get_endpoint;
+mod get_preferences;
 mod learn_buyers;
 mod list_deliveries;
+mod list_messages;
 mod put_endpoint;
+mod put_preferences;
 mod record_messages;
 mod record_results;
 mod rotate_secrets;
 mod send_messages;
 mod send_sample;
+mod take_callback;
 mod take_due;
+mod unsubscribe;
 
 use std::{sync::Arc, time::Duration};
 
 use leadflow_kernel::Clock;
 use leadflow_messaging::outbox::{Outbox, Relay};
-use leadflow_notifier_domain::Channel;
+use leadflow_notifier_domain::{Channel, UnsubscribeTokens};
 use leadflow_outbound_http::{Client, UrlError};
 use leadflow_platform::db::Tenants;
 use sqlx::PgPool;
@@ -30,11 +35,14 @@ use crate::secrets::{SecretKeys, SecretsError};
 pub use accept_leads::Sale;
 pub use accept_news::Telling;
 pub use get_endpoint::EndpointView;
+pub use get_preferences::PreferencesView;
 pub use learn_buyers::DirectoryNews;
 pub use list_deliveries::{DeliveryView, MAX_PAGE};
+pub use list_messages::MessageView;
 pub use put_endpoint::PutEndpoint;
 pub use rotate_secrets::{RotatedPart, Rotation};
 pub use send_messages::Queue;
+pub use take_callback::{Callback, CallbackSource};
 
 /// How long a message belongs to whoever took it, unless told otherwise.
 const MESSAGE_LEASE: Duration = Duration::from_mins(3);
@@ -63,6 +71,8 @@ pub struct Notifier {
     pub message_lease: Duration,
     /// Wakes who sends messages.
     pub wakes: Wakes,
+    /// Reads the tokens of links that end mails; made without keys, which read none.
+    pub unsubscribe_tokens: UnsubscribeTokens,
     outbox: Outbox,
 }
 
@@ -110,6 +120,15 @@ pub enum AppError {
     /// The made-up lead is not one.
     #[error("the sample cannot be written: {0}")]
     Sample(String),
+    /// Preferences are refused.
+    #[error(transparent)]
+    Preferences(#[from] leadflow_notifier_domain::PreferencesError),
+    /// Not a token of ours.
+    #[error("this link does not work")]
+    TokenUnknown,
+    /// There is no key that a call of this provider could be checked with.
+    #[error("{0} is not set up here")]
+    NotConfigured(&'static str),
     /// PostgreSQL.
     #[error("database")]
     Database(#[from] sqlx::Error),
@@ -128,6 +147,19 @@ impl Notifier {
     ) -> Self {
         let (tenants, outbox) = (Tenants::new(pool.clone(), crate::TENANT_ROLE), Outbox::new(crate::SCHEMA));
         let (message_lease, wakes) = (MESSAGE_LEASE, Wakes::default());
-        Self { pool, tenants, relay, clock, keys, client, lease, message_lease, wakes, outbox }
+        let unsubscribe_tokens = UnsubscribeTokens::new(&[]);
+        Self {
+            pool,
+            tenants,
+            relay,
+            clock,
+            keys,
+            client,
+            lease,
+            message_lease,
+            wakes,
+            unsubscribe_tokens,
+            outbox,
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use leadflow_contracts::{ConvertError, events as told, id, money, notifier as proto, time_from_ms, time_to_ms};
 use leadflow_kernel::{MailId, MessageId};
 use leadflow_messaging::{Message, consumer::BoxError};
-use leadflow_notifier_domain::{Channel, MessageKind, Reply};
+use leadflow_notifier_domain::{Channel, MessageKind, PreferencesError, Reply};
 use leadflow_platform::{db::is_passing, grpc::status};
 use tonic::{Code, Status};
 
@@ -142,6 +142,12 @@ pub(super) fn refused(error: &AppError) -> Status {
         AppError::ChangedMeanwhile => status(Code::Aborted, "changed_meanwhile", error),
         AppError::Url(refusal) => status(Code::InvalidArgument, refusal.code(), error),
         AppError::Secret(_) => status(Code::InvalidArgument, "invalid_secret", error),
+        AppError::Preferences(PreferencesError::NoPhone { .. }) => {
+            status(Code::FailedPrecondition, "phone_missing", error)
+        }
+        AppError::Preferences(_) => status(Code::InvalidArgument, "invalid_field", error),
+        AppError::TokenUnknown => status(Code::InvalidArgument, "invalid_token", error),
+        AppError::NotConfigured(_) => status(Code::FailedPrecondition, "not_configured", error),
         AppError::Sample(_) => {
             tracing::error!(%error, "no sample");
             status(Code::Internal, "internal", "something went wrong on our side")

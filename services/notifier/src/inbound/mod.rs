@@ -3,4 +3,6 @@
 pub mod convert;
 pub mod events;
 pub mod grpc;
+mod messages_convert;
+pub mod messages_grpc;
 mod news;

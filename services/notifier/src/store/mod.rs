@@ -2,8 +2,11 @@
 
 pub mod attempts;
 pub mod buyers;
+pub mod dead_addresses;
 pub mod deliveries;
 pub mod endpoints;
+pub mod message_log;
 pub mod messages;
+pub mod preferences;
 pub mod suppressions;
 pub mod wishes;

@@ -1,0 +1,44 @@
+//! What providers of e-mail and text messages call back with, as it came.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+
+use super::{AppError, Notifier};
+
+/// Who calls back, and about what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallbackSource {
+    /// SendGrid's event webhook: what became of mails.
+    SendGridEvents,
+    /// Twilio: what became of a text message.
+    TwilioStatus,
+    /// Twilio: a text message to us.
+    TwilioInbound,
+}
+
+/// A call of a provider's. Nothing of it is to be believed before its signature was checked.
+#[derive(Debug, Clone)]
+pub struct Callback {
+    /// Whose it claims to be.
+    pub source: CallbackSource,
+    /// Those that signatures are in, names in small letters.
+    pub headers: HashMap<String, String>,
+    /// The very bytes.
+    pub body: Bytes,
+    /// The URL that was called, as the provider knows it.
+    pub url: String,
+}
+
+impl Notifier {
+    /// Believes what is signed, and returns what is answered to the provider, if it reads that.
+    ///
+    /// # Errors
+    /// [`AppError::NotConfigured`] without the key that its signature is checked with.
+    pub async fn take_callback(&self, callback: &Callback) -> Result<String, AppError> {
+        match callback.source {
+            CallbackSource::SendGridEvents => Err(AppError::NotConfigured("SendGrid")),
+            CallbackSource::TwilioStatus | CallbackSource::TwilioInbound => Err(AppError::NotConfigured("Twilio")),
+        }
+    }
+}
