@@ -22,9 +22,9 @@ use leadflow_messaging::{
     consumer::{self, ConsumerSettings},
     outbox::{Outbox, Relay},
 };
+use leadflow_notifier_domain::UNSUBSCRIBE_PURPOSE;
 use leadflow_outbound_http::{Client, Options};
 use leadflow_outbound_mail::Mailer;
-use leadflow_notifier_domain::UNSUBSCRIBE_PURPOSE;
 use leadflow_platform::{Health, Shutdown, audit, db, grpc, http};
 use tokio::net::TcpListener;
 

@@ -71,7 +71,8 @@ fn is_length(error: &axum::Error) -> bool {
     false
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+/// An object of JSON.
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     if let Err(error) = serde_json::from_slice::<IgnoredAny>(bytes) {
         return Err(ApiError::new(StatusCode::BAD_REQUEST, "malformed_json", format!("the body is not JSON: {error}")));
     }

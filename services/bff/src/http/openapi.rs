@@ -42,6 +42,10 @@ pub fn document(routes: &[Route]) -> Value {
                 "cookie": { "type": "apiKey", "in": "cookie", "name": COOKIE },
                 "apiKey": { "type": "apiKey", "in": "header", "name": "X-API-Key" },
                 "signature": { "type": "apiKey", "in": "header", "name": "Stripe-Signature" },
+                "sendgridSignature": {
+                    "type": "apiKey", "in": "header", "name": "X-Twilio-Email-Event-Webhook-Signature",
+                },
+                "twilioSignature": { "type": "apiKey", "in": "header", "name": "X-Twilio-Signature" },
             },
         },
     })
@@ -115,7 +119,14 @@ fn operation(route: &Route, schemas: &mut Map<String, Value>) -> Value {
     let security = match route.who {
         Who::Public => json!([]),
         Who::ApiKey => json!([{ "apiKey": [] }]),
-        Who::Provider => json!([{ "signature": [] }]),
+        Who::Provider => {
+            let scheme = match route.path.split('/').nth(3) {
+                Some("sendgrid") => "sendgridSignature",
+                Some("twilio") => "twilioSignature",
+                _ => "signature",
+            };
+            json!([{ scheme: [] }])
+        }
         Who::SignedIn | Who::Only(_) => json!([{ "bearer": [] }, { "cookie": [] }]),
     };
     let mut operation = json!({

@@ -43,7 +43,7 @@ pub enum Who {
     Public,
     /// Suppliers' programs with an API key, which the ingest gateway judges and limits; sessions play no part.
     ApiKey,
-    /// The provider of card payments, which signs what it tells; sessions play no part.
+    /// A provider of card payments, e-mails or text messages, which signs what it tells; sessions play no part.
     Provider,
     /// Whoever is signed in.
     SignedIn,
@@ -75,7 +75,7 @@ impl Who {
         match self {
             Self::Public => "anybody".to_owned(),
             Self::ApiKey => "suppliers' programs, with an API key".to_owned(),
-            Self::Provider => "the provider of card payments, with its signature".to_owned(),
+            Self::Provider => "a provider of payments or messages, with its signature".to_owned(),
             Self::SignedIn => "whoever is signed in".to_owned(),
             Self::Only(parties) => {
                 let names: Vec<_> = parties
@@ -319,6 +319,9 @@ pub fn routes() -> Vec<Route> {
         r::refunds::routes(),
         r::provider_events::routes(),
         r::preferences::routes(),
+        r::messages::routes(),
+        r::unsubscribe::routes(),
+        r::message_events::routes(),
         r::reports::routes(),
         r::ledger::routes(),
         r::usage::routes(),

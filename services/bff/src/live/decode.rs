@@ -77,6 +77,10 @@ pub(super) fn read(message: &Message) -> Result<Option<Told>, Unreadable> {
         told::LeadDecided::TYPE => lead_decided(message.decode()?)?,
         told::LeadReturned::TYPE => lead_returned(message.decode()?)?,
         told::DeliveryEnded::TYPE => delivery_ended(message.decode()?)?,
+        told::MessageEnded::TYPE => match message_ended(message.decode()?)? {
+            Some(told) => told,
+            None => return Ok(None),
+        },
         told::EndpointDisabled::TYPE => {
             let event: told::EndpointDisabled = message.decode()?;
             let reach = Reach::buyer(&event.buyer_id)?;
@@ -275,6 +279,18 @@ fn delivery_ended(event: told::DeliveryEnded) -> Result<Told, Unreadable> {
         Happening::DeliveryFailed { delivery_id, assignment_id, lead_id, buyer_id, attempts, error, at }
     };
     one(&event.seller_id, reach, happening)
+}
+
+/// `None` for a message to somebody who is no buyer: people's links are their own business.
+fn message_ended(event: told::MessageEnded) -> Result<Option<Told>, Unreadable> {
+    if event.buyer_id.is_empty() {
+        return Ok(None);
+    }
+    let reach = Reach::buyer(&event.buyer_id)?;
+    let told::MessageEnded { message_id, seller_id, buyer_id, channel, kind, status, error, lead_id, at_ms } = event;
+    let (error, at) = (short(error), Time::from_ms(at_ms));
+    let happening = Happening::MessageEnded { message_id, buyer_id, channel, kind, status, error, lead_id, at };
+    one(&seller_id, reach, happening).map(Some)
 }
 
 fn short(mut text: String) -> String {

@@ -93,6 +93,23 @@ pub(crate) enum Happening {
         error: String,
         at: Option<Time>,
     },
+    /// An e-mail or a text message to a buyer was sent, or will not be. For the seller and that buyer.
+    #[serde(rename = "message.ended", rename_all = "camelCase")]
+    MessageEnded {
+        message_id: String,
+        buyer_id: String,
+        /// `EMAIL` or `SMS`.
+        channel: String,
+        /// `LEAD_ASSIGNED`, `LOW_BALANCE` and so on.
+        kind: String,
+        /// `SENT`, `DELIVERED`, `BOUNCED`, `REFUSED`, `EXPIRED` or `SUPPRESSED`.
+        status: String,
+        /// In words; empty when all is well.
+        error: String,
+        /// Empty when it is about no lead.
+        lead_id: String,
+        at: Option<Time>,
+    },
     /// A buyer's webhook was switched off, having failed for days. For the seller and that buyer.
     #[serde(rename = "webhook.disabled", rename_all = "camelCase")]
     WebhookDisabled {
@@ -188,6 +205,7 @@ impl Happening {
             Self::LeadReturned { .. } => "lead.returned",
             Self::DeliverySucceeded { .. } => "delivery.succeeded",
             Self::DeliveryFailed { .. } => "delivery.failed",
+            Self::MessageEnded { .. } => "message.ended",
             Self::WebhookDisabled { .. } => "webhook.disabled",
             Self::WalletCredited { .. } => "wallet.credited",
             Self::WalletLowBalance { .. } => "wallet.low_balance",

@@ -12,7 +12,7 @@ use leadflow_contracts::{
     distribution::{
         catalogue_client::CatalogueClient, distribution_client::DistributionClient, returns_client::ReturnsClient,
     },
-    notifier::notifier_client::NotifierClient,
+    notifier::{messages_client::MessagesClient, notifier_client::NotifierClient},
 };
 use leadflow_kernel::SellerId;
 use leadflow_platform::{
@@ -44,6 +44,7 @@ pub struct Services {
     catalogue: CatalogueClient<Channel>,
     returns: ReturnsClient<Channel>,
     notifier: NotifierClient<Channel>,
+    messages: MessagesClient<Channel>,
     audits: Vec<(&'static str, AuditClient<Channel>)>,
     caller: Caller,
     deadline: Duration,
@@ -72,6 +73,7 @@ impl Services {
             distribution: DistributionClient::new(distribution.clone()),
             returns: ReturnsClient::new(distribution.clone()),
             catalogue: CatalogueClient::new(distribution),
+            messages: MessagesClient::new(notifier.clone()),
             notifier: NotifierClient::new(notifier),
             caller: Caller::new(config.token.clone()),
             deadline: config.call_timeout,
@@ -142,6 +144,12 @@ impl Services {
     #[must_use]
     pub fn notifier(&self) -> NotifierClient<Channel> {
         self.notifier.clone()
+    }
+
+    /// What buyers want to be told, and what they were.
+    #[must_use]
+    pub fn messages(&self) -> MessagesClient<Channel> {
+        self.messages.clone()
     }
 
     /// A request about one tenant.

@@ -127,6 +127,8 @@ fn questions<'a>(service: &str, t: &'a Tenant) -> Vec<Question<'a>> {
                 (seller, "/api/audit".to_owned(), Some(|it| it["missing"] == json!(["notifier"]))),
                 (buyer, "/api/payments/wallet".to_owned(), Some(|it| it["balance"].is_number())),
                 (buyer, "/api/notifications/preferences".to_owned(), None),
+                (buyer, "/api/notifications/messages".to_owned(), None),
+                (seller, format!("{one_buyer}/messages"), None),
             ],
         ]
         .concat(),

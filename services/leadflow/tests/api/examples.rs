@@ -206,6 +206,14 @@ pub fn example(method: &Method, path: &str, own: &Own<'_>) -> Option<Example> {
         ("POST", "/api/webhooks/stripe") => with(path, json!({}), 400),
         // There is no webhook to send to: whoever may is told so.
         ("POST", "/api/notifications/preferences/test-webhook") => plain(path, 404),
+        ("GET", "/api/notifications/messages" | "/api/notifications/unsubscribe") => plain(path, 200),
+        ("GET", "/api/buyers/{id}/messages") => on_record(format!("/api/buyers/{}/messages", own.buyer_id), None, 200),
+        // Only somebody with the mail has the token.
+        ("POST", "/api/notifications/unsubscribe") => with(path, json!({ "token": "no" }), 404),
+        // Without a key nobody can sign.
+        ("POST", "/api/webhooks/sendgrid" | "/api/webhooks/twilio/status" | "/api/webhooks/twilio/inbound") => {
+            with(path, json!({}), 409)
+        }
         ("PUT", "/api/notifications/preferences") => with(path, json!({ "webhookEnabled": false }), 200),
         _ => return None,
     })

@@ -148,18 +148,6 @@ impl Notifier {
         let (tenants, outbox) = (Tenants::new(pool.clone(), crate::TENANT_ROLE), Outbox::new(crate::SCHEMA));
         let (message_lease, wakes) = (MESSAGE_LEASE, Wakes::default());
         let unsubscribe_tokens = UnsubscribeTokens::new(&[]);
-        Self {
-            pool,
-            tenants,
-            relay,
-            clock,
-            keys,
-            client,
-            lease,
-            message_lease,
-            wakes,
-            unsubscribe_tokens,
-            outbox,
-        }
+        Self { pool, tenants, relay, clock, keys, client, lease, message_lease, wakes, unsubscribe_tokens, outbox }
     }
 }

@@ -26,7 +26,7 @@ struct Page {
     done: &'static str,
 }
 
-const PAGES: [Page; 3] = [
+const PAGES: [Page; 4] = [
     Page {
         name: "reset-password",
         title: "Choose a new password",
@@ -50,6 +50,14 @@ const PAGES: [Page; 3] = [
         fields: &[("name", "Your name", "text"), ("password", "Password", "password")],
         button: "Accept",
         done: "Welcome. You can sign in now.",
+    },
+    Page {
+        name: "unsubscribe",
+        title: "No more such mails?",
+        route: "/api/notifications/unsubscribe",
+        fields: &[],
+        button: "End these mails",
+        done: "You will not be sent such mails any more.",
     },
 ];
 

@@ -187,7 +187,8 @@ struct Profile {
 }
 
 async fn profile(State(api): State<Api>, me: Me, Body(body): Body<Profile>) -> Result<Json<UserAnswer>, Problem> {
-    let message = UpdateProfileRequest { user_id: me.user.user_id, name: body.name, phone: body.phone };
+    let message =
+        UpdateProfileRequest { user_id: me.user.user_id, name: body.name, phone: body.phone, check_only: false };
     let user = api.services.people().update_profile(api.services.unbound(message)).await?.into_inner();
     Ok(Json(UserAnswer { user: UserView::of(user) }))
 }

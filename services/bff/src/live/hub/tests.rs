@@ -169,3 +169,38 @@ async fn a_user_and_a_replica_have_a_bound() {
     assert!(listen("sam").is_ok());
     drop(others);
 }
+
+#[tokio::test]
+async fn of_a_message_its_buyer_and_seller_hear_and_of_peoples_links_nobody() {
+    let (live, tenant, buyer) = (live(), SellerId::new(), BuyerId::new());
+    let listeners = [
+        (tenant, Party::Seller),
+        (tenant, Party::Buyer(buyer)),
+        (tenant, Party::Buyer(BuyerId::new())),
+        (SellerId::new(), Party::Seller),
+    ]
+    .map(|(tenant, party)| listener(&live, tenant, party));
+    live.listening();
+    let event = events::MessageEnded {
+        message_id: leadflow_kernel::MessageId::new().to_string(),
+        seller_id: tenant.to_string(),
+        buyer_id: buyer.to_string(),
+        channel: "EMAIL".to_owned(),
+        kind: "LEAD_ASSIGNED".to_owned(),
+        status: "BOUNCED".to_owned(),
+        error: "no such user".to_owned(),
+        lead_id: String::new(),
+        at_ms: 1_800_000_000_000,
+    };
+    let link = events::MessageEnded { buyer_id: String::new(), kind: "RESET_PASSWORD".to_owned(), ..event.clone() };
+    for told in [event, link] {
+        live.tell(&message(&told));
+    }
+    for (listener, wanted) in listeners.iter().zip([1, 1, 0, 0]) {
+        let (names, text) = heard(listener).await;
+        let ended: Vec<_> = names.iter().filter(|name| *name == "message.ended").collect();
+        assert_eq!(ended.len(), wanted, "{text}");
+        assert!(!text.contains("RESET_PASSWORD"), "{text}");
+        assert!(wanted == 0 || text.contains("\"status\":\"BOUNCED\""), "{text}");
+    }
+}
