@@ -1,7 +1,5 @@
 //! The rules of money, by example and against an independent model.
 
-mod card_history;
-mod card_model;
 mod card_money;
 mod freed;
 mod history;
