@@ -45,7 +45,7 @@ impl CardPayments {
             }
             None => (Arc::new(NotConfigured), Arc::new(NotConfigured)),
         };
-        let payments = Payments::new(billing.clone(), provider.clone(), config.payments.policy);
+        let payments = Payments::new(billing.clone(), provider.clone(), records.clone(), config.payments.policy);
         let news = Arc::new(payments.clone());
         let cards = Cards::new(billing.clone(), payments.clone(), provider.clone(), records.clone());
         let events = ProviderEvents::new(
@@ -53,10 +53,10 @@ impl CardPayments {
             cards.clone(),
             news.clone(),
             provider.clone(),
-            records,
+            records.clone(),
             Signatures::new(settings.webhook_secrets.clone(), settings.tolerance),
         );
-        let reconciler = Reconciler::new(billing.clone(), provider, news);
+        let reconciler = Reconciler::new(billing.clone(), provider, records, news);
         Ok(Self { billing: billing.clone(), payments, cards, events, reconciler })
     }
 

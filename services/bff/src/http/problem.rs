@@ -279,6 +279,7 @@ const CODES: &[&str] = &[
     "throttled",
     "token_not_found",
     "too_many_api_keys",
+    "too_many_card_attempts",
     "too_many_cards",
     "too_many_invitations",
     "user_exists",

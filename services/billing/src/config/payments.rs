@@ -7,7 +7,7 @@ use leadflow_billing_domain::Bounds;
 use leadflow_platform::{Env, settings::seconds};
 use rust_decimal::Decimal;
 
-use crate::app::payments::Policy;
+use crate::app::payments::{CardAttempts, Policy};
 
 /// What billing needs to know about card payments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,18 @@ impl PaymentSettings {
             60_u32,
             "minutes a card's owner has to confirm a charge with his bank, before it is given up",
         );
+        let card_attempts = CardAttempts {
+            tried: env.or(
+                "PAYMENTS_CARD_ATTEMPTS_AN_HOUR",
+                30,
+                "times an hour that a buyer may begin to store a card, or name one to be stored; then 429",
+            ),
+            declined: env.or(
+                "PAYMENTS_CARD_DECLINES_AN_HOUR",
+                6,
+                "declined top-ups and refused cards of a buyer an hour; then 429 for more of either",
+            ),
+        };
         let settings = Self {
             policy: Policy {
                 bounds: Bounds { least, most },
@@ -42,6 +54,7 @@ impl PaymentSettings {
                     "true: a buyer buys nothing while a payment of his is disputed, or he owes what a card took back",
                 ),
                 confirm_within: TimeDelta::minutes(minutes.into()),
+                card_attempts,
             },
             every: seconds(
                 env,
@@ -60,6 +73,9 @@ impl PaymentSettings {
         }
         if minutes == 0 {
             env.problem("PAYMENTS_CONFIRM_WITHIN_MINUTES must be at least 1");
+        }
+        if card_attempts.tried == 0 || card_attempts.declined == 0 {
+            env.problem("PAYMENTS_CARD_ATTEMPTS_AN_HOUR and PAYMENTS_CARD_DECLINES_AN_HOUR must be at least 1");
         }
         if settings.every.is_zero() {
             env.problem("PAYMENTS_EVERY_SECONDS must be at least 1");
@@ -85,6 +101,8 @@ mod tests {
         for (least, most) in [("0", "5"), ("-1", "5"), ("6", "5"), ("1.001", "5"), ("1", "1000000000")] {
             assert_eq!(problems(&[("PAYMENTS_MIN_TOP_UP", least), ("PAYMENTS_MAX_TOP_UP", most)]), 1, "{least} {most}");
         }
+        assert_eq!(problems(&[("PAYMENTS_CARD_DECLINES_AN_HOUR", "0")]), 1);
+        assert_eq!(problems(&[("PAYMENTS_CARD_ATTEMPTS_AN_HOUR", "0")]), 1);
         assert_eq!(problems(&[("PAYMENTS_EVERY_SECONDS", "0"), ("PAYMENTS_CONFIRM_WITHIN_MINUTES", "0")]), 2);
     }
 }

@@ -5,7 +5,7 @@ use leadflow_billing_domain::{HoldOutcome, HoldRequest, Period, Price, RefundErr
 use leadflow_contracts::{ConvertError, billing as proto, common, id, money, money_to_proto, time_to_ms};
 use leadflow_kernel::{BuyerId, Currency, Id, Kind, Money, SellerId};
 use leadflow_platform::{db, grpc::status};
-use tonic::{Code, Status};
+use tonic::{Code, Status, metadata::MetadataValue};
 
 use crate::{
     app::{AppError, NewCredit, Page, payments::PaymentError},
@@ -73,6 +73,9 @@ pub(super) fn database(cause: &sqlx::Error) -> Status {
     }
 }
 
+/// How long a throttled caller is to wait.
+const RETRY_AFTER: &str = "retry-after-seconds";
+
 fn payment_refused(error: &PaymentError) -> Status {
     let (code, word) = match error {
         PaymentError::NoSuchPayment => (Code::NotFound, "payment_not_found"),
@@ -80,6 +83,7 @@ fn payment_refused(error: &PaymentError) -> Status {
         PaymentError::PaymentExists => (Code::AlreadyExists, "payment_exists"),
         PaymentError::RefundExists => (Code::AlreadyExists, "refund_exists"),
         PaymentError::NoCard => (Code::FailedPrecondition, "no_card"),
+        PaymentError::TooManyAttempts { .. } => (Code::ResourceExhausted, "too_many_card_attempts"),
         PaymentError::TooManyCards => (Code::FailedPrecondition, "too_many_cards"),
         PaymentError::Refund(RefundError::Unspent(_)) => (Code::FailedPrecondition, "insufficient_balance"),
         PaymentError::Refund(RefundError::NotFromCards(_)) => (Code::FailedPrecondition, "not_refundable"),
@@ -87,7 +91,11 @@ fn payment_refused(error: &PaymentError) -> Status {
             (Code::InvalidArgument, "invalid_field")
         }
     };
-    status(code, word, error)
+    let mut refusal = status(code, word, error);
+    if let PaymentError::TooManyAttempts { seconds } = error {
+        refusal.metadata_mut().insert(RETRY_AFTER, MetadataValue::from(*seconds));
+    }
+    refusal
 }
 
 /// Whether the same call may succeed later: the database is away, or a race that the retry sees decided.

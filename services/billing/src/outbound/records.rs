@@ -2,6 +2,7 @@
 //!
 //! A webhook may come late, twice, or after a newer one, so what it says is only a reason to look.
 
+use leadflow_billing_domain::DisputeState;
 use leadflow_kernel::{Money, PaymentId, RefundId};
 
 use super::provider::{ProviderCard, ProviderError, ProviderRefund};
@@ -69,6 +70,19 @@ pub struct ProviderDispute {
     pub amount: Money,
     /// Where it stands.
     pub status: DisputeStatus,
+}
+
+impl DisputeStatus {
+    /// Where the money is; `None` when none has moved.
+    #[must_use]
+    pub const fn money(self) -> Option<DisputeState> {
+        match self {
+            Self::Inquiry => None,
+            Self::Open => Some(DisputeState::Open),
+            Self::Won => Some(DisputeState::Won),
+            Self::Lost => Some(DisputeState::Lost),
+        }
+    }
 }
 
 /// Where a dispute stands.

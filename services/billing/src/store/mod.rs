@@ -4,6 +4,7 @@
 //! statement in id order ([`wallets::lock`]): so two transactions never wait for each other in a
 //! circle. Holds are read in a later statement, which sees what the transaction waited for.
 
+pub mod card_attempts;
 pub mod cards;
 pub mod credits;
 pub mod customers;

@@ -1,7 +1,7 @@
 //! Webhooks of the provider of card payments, as they came.
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, Row as _};
+use sqlx::{PgConnection, Row as _, postgres::PgRow};
 
 /// A webhook that came.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,83 @@ pub struct Claimed {
     pub body: String,
     /// With this one.
     pub attempts: i32,
+}
+
+/// A webhook that was given up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GivenUp {
+    /// `evt_…`
+    pub id: String,
+    /// `payment_intent.succeeded`
+    pub kind: String,
+    /// The provider's time of it.
+    pub created: DateTime<Utc>,
+    /// When it came.
+    pub received_at: DateTime<Utc>,
+    /// How often it was tried.
+    pub attempts: i32,
+    /// Why the last attempt failed.
+    pub error: String,
+}
+
+/// Webhooks that were given up, the oldest first, at most `most`.
+pub async fn given_up(connection: &mut PgConnection, most: i64) -> Result<Vec<GivenUp>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT event_id, type, created, received_at, attempts, error FROM billing.provider_events \
+         WHERE state = 'given_up' ORDER BY received_at, event_id LIMIT $1",
+    )
+    .bind(most)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(read_given_up).collect()
+}
+
+/// How many were given up.
+pub async fn count_given_up(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("SELECT count(*) FROM billing.provider_events WHERE state = 'given_up'")
+        .fetch_one(connection)
+        .await
+}
+
+/// One that was given up, and as it came.
+pub async fn find_given_up(connection: &mut PgConnection, id: &str) -> Result<Option<(GivenUp, String)>, sqlx::Error> {
+    let row = sqlx::query(
+        "SELECT event_id, type, created, received_at, attempts, error, body FROM billing.provider_events \
+         WHERE event_id = $1 AND state = 'given_up'",
+    )
+    .bind(id)
+    .fetch_optional(connection)
+    .await?;
+    row.map(|row| Ok((read_given_up(&row)?, row.try_get("body")?))).transpose()
+}
+
+/// Has those of `ids` (all, if `None`) that were given up tried anew. Tells which they are, by id.
+pub async fn try_again(
+    connection: &mut PgConnection,
+    ids: Option<&[String]>,
+    now: DateTime<Utc>,
+) -> Result<Vec<String>, sqlx::Error> {
+    let mut ids: Vec<String> = sqlx::query_scalar(
+        "UPDATE billing.provider_events SET state = 'waiting', attempts = 0, next_at = $2 \
+         WHERE state = 'given_up' AND ($1::text[] IS NULL OR event_id = ANY($1)) RETURNING event_id",
+    )
+    .bind(ids)
+    .bind(now)
+    .fetch_all(connection)
+    .await?;
+    ids.sort_unstable();
+    Ok(ids)
+}
+
+fn read_given_up(row: &PgRow) -> Result<GivenUp, sqlx::Error> {
+    Ok(GivenUp {
+        id: row.try_get("event_id")?,
+        kind: row.try_get("type")?,
+        created: row.try_get("created")?,
+        received_at: row.try_get("received_at")?,
+        attempts: row.try_get("attempts")?,
+        error: row.try_get("error")?,
+    })
 }
 
 /// Keeps a webhook; false when it had come before. One that was given up is tried anew then.

@@ -1,6 +1,7 @@
 //! Payments of all tenants, for comparing them with the provider's books; and on which days that was done.
 
 use chrono::{DateTime, NaiveDate, Utc};
+use leadflow_billing_domain::DisputeState;
 use leadflow_kernel::{Currency, Money, PaymentId};
 use rust_decimal::Decimal;
 use sqlx::{PgConnection, Row as _, postgres::PgRow};
@@ -91,6 +92,54 @@ pub async fn refunded(
     .fetch_all(connection)
     .await?;
     rows.iter().map(read).collect()
+}
+
+/// A dispute as we know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OurDispute {
+    /// The provider's id.
+    pub id: String,
+    /// What is disputed.
+    pub payment: PaymentId,
+    /// How much.
+    pub amount: Money,
+    /// Where it stands.
+    pub state: DisputeState,
+    /// When that was heard.
+    pub at: DateTime<Utc>,
+}
+
+/// The disputes with these ids, and those that we heard something of in `from <= time < to`.
+pub async fn disputes(
+    connection: &mut PgConnection,
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+    ids: &[String],
+) -> Result<Vec<OurDispute>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT d.dispute_id, d.payment_id, d.amount, d.state, p.currency, coalesce(d.closed_at, d.opened_at) AS at \
+         FROM billing.disputes d JOIN billing.payments p USING (payment_id) \
+         WHERE d.dispute_id = ANY($3) OR (d.opened_at >= $1 AND d.opened_at < $2) OR (d.closed_at >= $1 AND d.closed_at < $2)",
+    )
+    .bind(from)
+    .bind(to)
+    .bind(ids)
+    .fetch_all(connection)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            let currency = Currency::parse(row.try_get("currency")?).map_err(unreadable)?;
+            let state: &str = row.try_get("state")?;
+            Ok(OurDispute {
+                id: row.try_get("dispute_id")?,
+                payment: PaymentId::from_uuid(row.try_get("payment_id")?),
+                amount: Money::new(row.try_get("amount")?, currency).map_err(unreadable)?,
+                state: DisputeState::from_name(state)
+                    .ok_or_else(|| unreadable(format!("state of a dispute: {state:?}")))?,
+                at: row.try_get("at")?,
+            })
+        })
+        .collect()
 }
 
 /// Takes the comparison of a day; false when it is done, or somebody has been at it since `lease_from`.

@@ -48,12 +48,13 @@ impl EventWorker {
         }
     }
 
-    /// Tells the provider of removed cards that it was not told of, and forgets old webhooks.
+    /// Tells the provider of removed cards that it was not told of, and forgets old webhooks and attempts to store cards.
     ///
     /// # Errors
     /// When the database cannot be asked.
     pub async fn chores(&self) -> Result<(), AppError> {
         self.cards.detach_removed().await?;
+        self.cards.forget_attempts().await?;
         let forgotten = self.events.forget_older_than(self.kept).await?;
         if forgotten > 0 {
             tracing::info!(forgotten, "old webhooks forgotten");

@@ -85,6 +85,7 @@ async fn there_is_no_table_that_nothing_uses() {
         "_sqlx_migrations",
         "accounts",
         "audit_entries",
+        "card_attempts",
         "cards",
         "credits",
         "customers",

@@ -45,6 +45,7 @@ async fn card_payments(world: &World, seller: SellerId, buyer: BuyerId) {
     for sql in [
         "INSERT INTO billing.customers VALUES ($2, $1, '', '', 'cus_' || $2, now())",
         "INSERT INTO billing.cards VALUES ($3, $1, $2, 'pm_' || $3, 'visa', '4242', 12, 2030, true, now(), NULL)",
+        "INSERT INTO billing.card_attempts VALUES ($3, $1, $2, now())",
         "INSERT INTO billing.payments (payment_id, seller_id, buyer_id, kind, amount, currency, card_id, customer, payment_method, \
            created_at, attempt_at) VALUES ($3, $1, $2, 'recharge', 1, 'USD', $3, '', '', now(), now())",
         "INSERT INTO billing.recharges (buyer_id, seller_id) VALUES ($2, $1)",
@@ -77,6 +78,7 @@ async fn without_any_condition_only_the_tenants_rows_are_seen_and_changed() {
     for table in [
         "accounts",
         "audit_entries",
+        "card_attempts",
         "cards",
         "credits",
         "customers",

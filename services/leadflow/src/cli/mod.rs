@@ -10,6 +10,7 @@ mod events;
 mod ledger;
 mod logs;
 mod migrate;
+mod provider_events;
 mod reconcile;
 mod secrets;
 mod serve;
@@ -48,6 +49,9 @@ enum Command {
     /// Messages that a service could not process: list, show, send again
     #[command(subcommand)]
     Dlq(dlq::Command),
+    /// List, show and have worked off again webhooks of the payment provider that billing has given up
+    #[command(subcommand)]
+    ProviderEvents(provider_events::Command),
     /// People who run the platform
     #[command(subcommand)]
     Admin(admin::Command),
@@ -81,6 +85,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Migrate => migrate::run().await,
         Command::Events(command) => events::run(command).await,
         Command::Dlq(command) => dlq::run(command).await,
+        Command::ProviderEvents(command) => provider_events::run(command).await,
         Command::Admin(command) => admin::run(command).await,
         Command::Ledger(command) => ledger::run(command).await,
         Command::Reconcile(args) => reconcile::run(&args).await,

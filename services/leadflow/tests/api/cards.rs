@@ -121,3 +121,25 @@ async fn without_stripe_everything_else_works() {
     .await;
     assert_eq!((&wallet["autoRechargeEnabled"], &wallet["suspended"]), (&json!(false), &json!(false)));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_tries_too_many_cards_waits() {
+    let world = World::with(&[("PAYMENTS_CARD_DECLINES_AN_HOUR", "2")]).await;
+    let client = &world.client;
+    let (_, code) = world.seller("careful").await;
+    let (buyer, other) = (world.buyer("careful", &code).await, world.buyer("patient", &code).await);
+    let bad = json!({ "paymentMethodId": "pm_card_visa_chargeDeclined" });
+    for _ in 0..2 {
+        assert_eq!(client.post(METHODS, &buyer.token, &bad).await.refused(402), "card_declined");
+    }
+    let set_up = async |token: &str| client.call(Method::POST, "/api/payments/setup-intent", token, None).await;
+    let top_up = async || world.top_up(&buyer, "", &json!({ "amount": 50 })).await;
+    for answer in [client.post(METHODS, &buyer.token, &bad).await, set_up(&buyer.token).await] {
+        let wait: u32 = answer.headers["retry-after"].to_str().unwrap().parse().unwrap();
+        assert!((1..=3_600).contains(&wait), "{wait}");
+        assert_eq!(answer.refused(429), "too_many_card_attempts");
+    }
+    // Without a card there is nothing to charge; that is told first.
+    assert_eq!(top_up().await.refused(409), "no_card");
+    set_up(&other.token).await.ok(200);
+}

@@ -38,8 +38,15 @@ fn whatever_happens_ours_is_in_the_end_what_stripes_own_record_says() {
     println!("{all:?} in {:.1} s", started.elapsed().as_secs_f32());
     assert!(all.histories >= 10_000, "{all:?}");
     // Each of these must have happened often, or the histories say little.
-    let happened =
-        [all.charges, all.declines, all.refunds, all.foreign_refunds, all.failed_refunds, all.disputes, all.lost_events];
+    let happened = [
+        all.charges,
+        all.declines,
+        all.refunds,
+        all.foreign_refunds,
+        all.failed_refunds,
+        all.disputes,
+        all.lost_events,
+    ];
     assert!(happened.iter().all(|times| *times > 500), "{all:?}");
     assert!(all.found_by_comparing > 100, "{all:?}");
 }

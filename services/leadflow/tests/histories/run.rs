@@ -229,7 +229,9 @@ impl Life {
                 let amount = cents.min(charge.amount - charge.refunded);
                 core.dispute(&charge.id, Some(amount), "fraudulent", now)
             }),
-            Step::Close { dispute, won } => nth(&record.disputes, dispute).map(|it| core.close_dispute(&it.id, won, now)),
+            Step::Close { dispute, won } => {
+                nth(&record.disputes, dispute).map(|it| core.close_dispute(&it.id, won, now))
+            }
             _ => unreachable!("{step:?}"),
         };
     }

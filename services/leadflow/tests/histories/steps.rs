@@ -9,39 +9,99 @@ pub type Faults = [Fault; 2];
 
 #[derive(Debug, Clone)]
 pub enum Step {
-    TopUp { cents: i64, card: usize, faults: Faults },
+    TopUp {
+        cents: i64,
+        card: usize,
+        faults: Faults,
+    },
     /// A worker looks whether the wallet is to be recharged.
-    LookAtWallet { card: usize, faults: Faults },
+    LookAtWallet {
+        card: usize,
+        faults: Faults,
+    },
     /// A worker asks what became of a payment.
-    Ask { payment: usize, faults: Faults },
-    AskAboutRefund { refund: usize, faults: Faults },
+    Ask {
+        payment: usize,
+        faults: Faults,
+    },
+    AskAboutRefund {
+        refund: usize,
+        faults: Faults,
+    },
     /// The card's owner confirms, or does not.
-    Authenticate { payment: usize, confirms: bool },
+    Authenticate {
+        payment: usize,
+        confirms: bool,
+    },
     /// He pays with another card what the first one did not.
-    PayWith { payment: usize, card: usize },
+    PayWith {
+        payment: usize,
+        card: usize,
+    },
     /// A stored card is not good any more, or again.
-    Spoil { card: usize, decline: bool },
-    Credit { cents: i64 },
-    Hold { hold: usize, cents: i64 },
-    Capture { hold: usize },
-    Release { hold: usize },
-    Return { hold: usize },
-    Refund { cents: i64, faults: Faults },
+    Spoil {
+        card: usize,
+        decline: bool,
+    },
+    Credit {
+        cents: i64,
+    },
+    Hold {
+        hold: usize,
+        cents: i64,
+    },
+    Capture {
+        hold: usize,
+    },
+    Release {
+        hold: usize,
+    },
+    Return {
+        hold: usize,
+    },
+    Refund {
+        cents: i64,
+        faults: Faults,
+    },
     /// On Stripe's own pages.
-    RefundElsewhere { payment: usize, cents: i64 },
-    FailRefund { refund: usize },
-    Dispute { payment: usize, cents: i64 },
-    Close { dispute: usize, won: bool },
+    RefundElsewhere {
+        payment: usize,
+        cents: i64,
+    },
+    FailRefund {
+        refund: usize,
+    },
+    Dispute {
+        payment: usize,
+        cents: i64,
+    },
+    Close {
+        dispute: usize,
+        won: bool,
+    },
     /// A webhook comes; again: it will come once more.
-    Deliver { event: usize, again: bool, faults: Faults },
+    Deliver {
+        event: usize,
+        again: bool,
+        faults: Faults,
+    },
     /// Somebody looks at what a webhook is about, and is slow.
-    LookAt { event: usize },
+    LookAt {
+        event: usize,
+    },
     /// And books what he saw.
-    Book { seen: usize, faults: Faults },
-    Lose { event: usize },
+    Book {
+        seen: usize,
+        faults: Faults,
+    },
+    Lose {
+        event: usize,
+    },
     /// Nobody takes webhooks for a while: those on their way never come.
     LoseAll,
-    Wait { minutes: i64 },
+    Wait {
+        minutes: i64,
+    },
 }
 
 /// A life of a wallet.
@@ -53,9 +113,8 @@ pub struct History {
 }
 
 pub fn histories() -> impl Strategy<Value = History> {
-    (any::<bool>(), any::<bool>(), prop::collection::vec(step(), 1..40)).prop_map(
-        |(recharges, covers_waiting_lead, steps)| History { recharges, covers_waiting_lead, steps },
-    )
+    (any::<bool>(), any::<bool>(), prop::collection::vec(step(), 1..40))
+        .prop_map(|(recharges, covers_waiting_lead, steps)| History { recharges, covers_waiting_lead, steps })
 }
 
 fn faults() -> impl Strategy<Value = Faults> {

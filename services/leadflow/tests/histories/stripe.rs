@@ -22,7 +22,9 @@ pub enum Fault {
     /// 429.
     Busy,
     /// 500, which its key answers from then on, whether it was carried out or not.
-    Broken { executed: bool },
+    Broken {
+        executed: bool,
+    },
 }
 
 /// Why there is no answer, in the words of billing's client.

@@ -7,6 +7,7 @@ mod doctor;
 mod machine;
 mod migrate;
 mod packages;
+mod provider_events;
 mod secrets;
 mod tenants;
 

@@ -141,7 +141,7 @@ impl Core {
         self.advance(now);
         let key = call.key.filter(|_| call.method == Method::Post)?;
         if key.is_empty() || key.len() > 255 {
-            let error = StripeError::parameter("parameter_invalid", "", "Idempotency keys have 1 to 255 characters");
+            let error = StripeError::parameter("", "", "Idempotency keys have 1 to 255 characters");
             return Some(self.refusal(&error));
         }
         match self.keys.begin(key, call, self.settings.max_keys, now) {

@@ -60,9 +60,14 @@ impl StripeError {
         }
     }
 
-    /// A parameter that is wrong in itself: an idempotency key does not remember it.
+    /// A parameter that is wrong in itself: an idempotency key does not remember it. Stripe has no code for most; an empty one is none.
     pub(super) fn parameter(code: &str, param: &str, message: impl Into<String>) -> Self {
-        let mut error = Self::invalid(message).code(code).param(param);
+        let mut error = Self::invalid(message);
+        for (name, value) in [("code", code), ("param", param)] {
+            if !value.is_empty() {
+                error = error.with(name, value.into());
+            }
+        }
         error.0.before_execution = true;
         error
     }
@@ -79,7 +84,12 @@ impl StripeError {
              submitted twice, and the other request is still going through): {}. Please try again later.",
             clip(key)
         );
-        Self::new(409, "idempotency_error", message).code("idempotency_key_in_use")
+        Self::invalid(message).code("idempotency_key_in_use").conflict()
+    }
+
+    fn conflict(mut self) -> Self {
+        self.0.status = 409;
+        self
     }
 
     /// 401.
@@ -94,7 +104,12 @@ impl StripeError {
     #[must_use]
     pub fn injected(status: u16) -> Self {
         let mut error = match status {
-            429 => Self::new(status, "invalid_request_error", "Request rate limit exceeded.").code("rate_limit"),
+            429 => Self::new(
+                status,
+                "invalid_request_error",
+                "Request rate limit exceeded. Learn more about rate limits here https://stripe.com/docs/rate-limits.",
+            )
+            .code("rate_limit"),
             400..=499 => Self::new(status, "invalid_request_error", "The sandbox was told to refuse this."),
             _ => Self::new(status, "api_error", "An unknown error occurred (the sandbox was told to fail)."),
         };

@@ -91,7 +91,7 @@ impl Core {
         if !confirm && (how.off_session || how.error_on_requires_action) {
             let param = if how.off_session { "off_session" } else { "error_on_requires_action" };
             let message = format!("The parameter {param} can only be passed when confirm is true.");
-            return Err(StripeError::parameter("parameter_invalid", param, message));
+            return Err(StripeError::parameter("", param, message));
         }
         let future = params.word("setup_future_usage", &["off_session", "on_session"])?;
         let mut metadata = Metadata::new();
@@ -302,21 +302,40 @@ fn check_amount(amount: i64, currency: &str) -> Result<(), StripeError> {
     let Some((_, least)) = LEAST.iter().find(|(known, _)| *known == currency) else {
         let shown: String = currency.chars().take(20).collect();
         let message = format!("Invalid currency: {shown}. This sandbox supports currencies with two decimals.");
-        return Err(StripeError::parameter("parameter_invalid", "currency", message));
+        return Err(StripeError::parameter("", "currency", message));
     };
     if amount < 1 {
         let message = "This value must be greater than or equal to 1.";
         return Err(StripeError::parameter("parameter_invalid_integer", "amount", message));
     }
     if amount < *least {
-        let message = format!("Amount must be at least {least} in the smallest unit of {currency}");
+        let message = format!("Amount must be at least {} {currency}", shown(*least, currency));
         return Err(StripeError::invalid(message).code("amount_too_small").param("amount"));
     }
     if amount > MOST {
-        let message = format!("Amount must be no more than {MOST} in the smallest unit of {currency}");
+        let message = format!("Amount must be no more than {} {currency}", shown(MOST, currency));
         return Err(StripeError::invalid(message).code("amount_too_large").param("amount"));
     }
     Ok(())
+}
+
+/// As Stripe writes amounts into sentences: `$999,999.99`.
+pub(super) fn shown(amount: i64, currency: &str) -> String {
+    let sign = match currency {
+        "usd" => "$",
+        "eur" => "€",
+        "gbp" => "£",
+        _ => "",
+    };
+    let whole = (amount / 100).to_string();
+    let mut grouped = String::with_capacity(whole.len() + 4);
+    for (place, digit) in whole.chars().enumerate() {
+        if place > 0 && (whole.len() - place).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    format!("{sign}{grouped}.{:02}", amount % 100)
 }
 
 /// Named kinds, or the dashboard's: those unless something else is said, as since 2023-08-16.
@@ -326,7 +345,7 @@ pub(super) fn methods_of(params: &Params) -> Result<Methods, StripeError> {
         if automatic.is_some() {
             let message =
                 "You may only specify one of these parameters: automatic_payment_methods, payment_method_types.";
-            return Err(StripeError::invalid(message));
+            return Err(StripeError::invalid(message).code("parameters_exclusive"));
         }
         if types.is_empty() || types.iter().any(|kind| kind != "card") {
             let message = "This sandbox knows the payment method type card only";
@@ -359,4 +378,16 @@ fn check_return(methods: &Methods, how: &How, return_url: Option<&str>) -> Resul
 /// 400: it is not in a state for that.
 pub(super) fn unexpected(code: &str, message: String) -> StripeError {
     StripeError::invalid(message).code(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn amounts_in_sentences() {
+        let written = [(50, "usd"), (99_999_999, "usd"), (100_000, "eur"), (1_500, "czk")]
+            .map(|(amount, currency)| shown(amount, currency));
+        assert_eq!(written, ["$0.50", "$999,999.99", "€1,000.00", "15.00"]);
+    }
 }

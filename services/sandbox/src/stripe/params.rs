@@ -31,7 +31,7 @@ impl Params {
         let mut root = Map::new();
         for (count, (name, value)) in form_urlencoded::parse(text).enumerate() {
             if count >= MAX_PAIRS {
-                return Err(StripeError::parameter("parameter_invalid", "", "Too many parameters"));
+                return Err(StripeError::parameter("", "", "Too many parameters"));
             }
             let path = path(&name).ok_or_else(|| bad(&name))?;
             put(&mut root, &path, value.into_owned()).ok_or_else(|| bad(&name))?;
@@ -116,11 +116,7 @@ impl Params {
             None => Ok(None),
             Some("true") => Ok(Some(true)),
             Some("false") => Ok(Some(false)),
-            Some(_) => Err(StripeError::parameter(
-                "parameter_invalid_boolean",
-                name,
-                format!("Invalid boolean: {name} must be true or false"),
-            )),
+            Some(_) => Err(StripeError::parameter("", name, format!("Invalid boolean: {name} must be true or false"))),
         }
     }
 
@@ -131,7 +127,7 @@ impl Params {
             return Ok(Some(text.to_owned()));
         }
         let message = format!("Invalid {name}: must be one of {}", words.join(", "));
-        Err(StripeError::parameter("parameter_invalid_string", name, message))
+        Err(StripeError::parameter("", name, message))
     }
 
     /// An address of a page.
@@ -149,12 +145,12 @@ impl Params {
             None => Ok(None),
             Some(Value::Object(map)) => Ok(Some(Self(map.clone()))),
             Some(Value::String(text)) if text.is_empty() => Ok(None),
-            Some(_) => Err(StripeError::parameter("parameter_invalid_object", name, "Invalid object")),
+            Some(_) => Err(StripeError::parameter("", name, "Invalid object")),
         }
     }
 
     pub(super) fn texts(&self, name: &str) -> Result<Option<Vec<String>>, StripeError> {
-        let wrong = || StripeError::parameter("parameter_invalid_array", name, "Invalid array");
+        let wrong = || StripeError::parameter("", name, "Invalid array");
         match self.0.get(name) {
             None => Ok(None),
             Some(Value::Array(items)) => items
@@ -172,17 +168,13 @@ impl Params {
         for (name, value) in &given.0 {
             let param = format!("metadata[{name}]");
             let Value::String(value) = value else {
-                return Err(StripeError::parameter(
-                    "parameter_invalid_string",
-                    &param,
-                    "Metadata values must be strings",
-                ));
+                return Err(StripeError::parameter("", &param, "Metadata values must be strings"));
             };
             if name.chars().count() > MAX_METADATA_NAME || value.chars().count() > MAX_METADATA_VALUE {
                 let message = format!(
                     "Metadata names can have up to {MAX_METADATA_NAME} characters, and values up to {MAX_METADATA_VALUE}"
                 );
-                return Err(StripeError::parameter("parameter_invalid_string", &param, message));
+                return Err(StripeError::parameter("", &param, message));
             }
             if value.is_empty() {
                 into.remove(name);
@@ -192,7 +184,7 @@ impl Params {
         }
         if into.len() > MAX_METADATA {
             let message = format!("You can specify up to {MAX_METADATA} keys");
-            return Err(StripeError::parameter("parameter_invalid", "metadata", message));
+            return Err(StripeError::parameter("", "metadata", message));
         }
         Ok(())
     }
@@ -210,7 +202,7 @@ impl Params {
 
 fn bad(name: &str) -> StripeError {
     let shown: String = name.chars().take(100).collect();
-    StripeError::parameter("parameter_invalid", &shown, format!("Invalid parameter name: {shown}"))
+    StripeError::parameter("", &shown, format!("Invalid parameter name: {shown}"))
 }
 
 /// `a[b][]` as `["a", "b", ""]`.

@@ -28,7 +28,7 @@ impl Core {
     /// From what a call says of a card, be it as `payment_method_data`.
     pub(super) fn new_method(&mut self, params: &Params, now: DateTime<Utc>) -> Result<String, StripeError> {
         if params.required("type")? != "card" {
-            return Err(StripeError::parameter("parameter_invalid", "type", "This sandbox knows cards only"));
+            return Err(StripeError::parameter("", "type", "This sandbox knows cards only"));
         }
         let input = params.inner("card")?.unwrap_or_default();
         input.only(&["number", "exp_month", "exp_year", "cvc", "token", "networks"])?;

@@ -9,6 +9,7 @@ use super::{
     core::Core,
     customers::refused_reference,
     error::{Outcome, StripeError},
+    intents::shown,
     list,
     model::{Charge, Metadata, Refund},
     render::card_of,
@@ -223,11 +224,10 @@ fn refundable(charge: &Charge, wanted: Option<i64>) -> Result<i64, StripeError> 
             "This value must be greater than or equal to 1.",
         )),
         Some(amount) if amount > left => {
-            let money = |amount: i64| format!("{}.{:02}", amount / 100, amount % 100);
             let message = format!(
                 "Refund amount ({}) is greater than unrefunded amount on charge ({})",
-                money(amount),
-                money(left)
+                shown(amount, &charge.currency),
+                shown(left, &charge.currency)
             );
             Err(StripeError::invalid(message).param("amount"))
         }

@@ -23,15 +23,14 @@ impl Core {
     /// As Stripe's.
     pub fn search_payment_intents(&self, params: &Params, now: DateTime<Utc>) -> Outcome {
         params.only(&["query", "limit", "page"])?;
-        let clauses = parse(params.required("query")?).ok_or_else(|| {
-            StripeError::parameter("parameter_invalid", "query", "We were unable to parse your search query.")
-        })?;
+        let clauses = parse(params.required("query")?)
+            .ok_or_else(|| StripeError::parameter("", "query", "We were unable to parse your search query."))?;
         let limit = match params.integer("limit")? {
             None => 10,
             Some(limit @ 1..=100) => usize::try_from(limit).unwrap_or(10),
             Some(_) => return Err(StripeError::parameter("parameter_invalid_integer", "limit", "Invalid limit")),
         };
-        let wrong = || StripeError::parameter("parameter_invalid", "page", "Invalid page");
+        let wrong = || StripeError::parameter("", "page", "Invalid page");
         let skip: usize = params.text("page")?.map_or(Ok(0), |page| page.parse().map_err(|_| wrong()))?;
         let found = self.intents.iter().rev().filter(|row| {
             row.created <= now - self.settings.search_lag && clauses.iter().all(|clause| fits(clause, row))

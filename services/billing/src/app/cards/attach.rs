@@ -29,7 +29,8 @@ impl Cards {
     ///
     /// # Errors
     /// [`AppError::NoSuchWallet`]; [`PaymentError::NoSuchCard`] when there is no such card, or it is somebody else's, here or with the
-    /// provider; [`PaymentError::TooManyCards`]; [`AppError::Provider`]; [`AppError::Database`].
+    /// provider; [`PaymentError::TooManyCards`]; [`PaymentError::TooManyAttempts`]; [`AppError::Provider`];
+    /// [`AppError::Database`].
     pub async fn attach(&self, actor: Actor, new: &NewCard) -> Result<Card, AppError> {
         if !is_payment_method(&new.payment_method) {
             return Err(PaymentError::NoSuchCard.into());
@@ -44,11 +45,18 @@ impl Cards {
         if !known && stored.len() >= MOST_CARDS {
             return Err(PaymentError::TooManyCards.into());
         }
+        let attempt = if known { None } else { Some(self.payments.try_card(tenant, buyer).await?) };
         // Also one that we know: it may have been taken away on the provider's side.
         let card = match self.provider.attach_card(&customer, &new.payment_method).await {
             Ok(card) => card,
-            Err(ProviderError::Refused { code, .. }) if code == "resource_missing" => {
-                return Err(PaymentError::NoSuchCard.into());
+            Err(ProviderError::Refused { code, message }) => {
+                if let Some(attempt) = attempt {
+                    self.payments.card_was_refused(tenant, attempt).await?;
+                }
+                if code == "resource_missing" {
+                    return Err(PaymentError::NoSuchCard.into());
+                }
+                return Err(ProviderError::Refused { code, message }.into());
             }
             Err(error) => return Err(error.into()),
         };

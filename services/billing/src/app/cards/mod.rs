@@ -66,11 +66,20 @@ impl Cards {
     /// Begins storing a card: what the front end needs to let the buyer name it to the provider.
     ///
     /// # Errors
-    /// [`AppError::NoSuchWallet`], [`AppError::Provider`], [`AppError::Database`].
+    /// [`AppError::NoSuchWallet`], [`super::payments::PaymentError::TooManyAttempts`], [`AppError::Provider`], [`AppError::Database`].
     pub async fn begin_setup(&self, person: &Person) -> Result<Setup, AppError> {
         let customer = self.customer(person).await?;
+        self.payments.try_card(person.seller, person.buyer).await?;
         let client_secret = self.provider.create_setup_intent(&customer).await?;
         Ok(Setup { client_secret, customer })
+    }
+
+    /// Forgets attempts to store cards that do not count any more. Returns how many.
+    ///
+    /// # Errors
+    /// [`AppError::Database`].
+    pub async fn forget_attempts(&self) -> Result<u64, AppError> {
+        self.payments.forget_attempts().await
     }
 }
 

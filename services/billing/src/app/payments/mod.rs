@@ -2,6 +2,7 @@
 //! wanted is written and committed first, under an id that is the provider's idempotency key; then it is asked; then its
 //! answer is booked, like any other news.
 
+mod attempts;
 mod charge;
 mod configure_recharge;
 mod foreign_refunds;
@@ -21,6 +22,7 @@ use leadflow_billing_domain::{Account, Bounds, RefundError, Wallet, card_account
 use leadflow_kernel::{BuyerId, CardId, Currency, PaymentId, RefundId, SellerId};
 use leadflow_platform::db::TenantTx;
 
+pub use attempts::CardAttempts;
 pub use configure_recharge::RechargeChange;
 pub use leadflow_billing_domain::DisputeState;
 pub use news::{DisputeNews, Heard, ProviderNews, RefundNews};
@@ -30,7 +32,7 @@ pub use top_up::{NewTopUp, PaymentView};
 
 use super::{AppError, Billing};
 use crate::{
-    outbound::provider::PaymentProvider,
+    outbound::{provider::PaymentProvider, records::ProviderRecords},
     store::{
         directory::{self},
         payments, refunds, wallets,
@@ -63,6 +65,8 @@ pub struct Policy {
     pub suspend_on_dispute: bool,
     /// How long a card's owner has to confirm a charge.
     pub confirm_within: TimeDelta,
+    /// How often a buyer may try cards.
+    pub card_attempts: CardAttempts,
 }
 
 /// Carries out what has to do with card payments. Cheap to clone.
@@ -70,6 +74,7 @@ pub struct Policy {
 pub struct Payments {
     billing: Billing,
     provider: Arc<dyn PaymentProvider>,
+    records: Arc<dyn ProviderRecords>,
     policy: Policy,
 }
 
@@ -88,6 +93,12 @@ pub enum PaymentError {
     /// The buyer has as many cards as he may.
     #[error("the buyer has as many cards as he may have")]
     TooManyCards,
+    /// The buyer has tried too many cards within an hour.
+    #[error("too many cards were tried; try again in {seconds} seconds")]
+    TooManyAttempts {
+        /// When he may try again; more than zero.
+        seconds: u32,
+    },
     /// The buyer has no card at all.
     #[error("the buyer has no card")]
     NoCard,
@@ -106,10 +117,15 @@ pub enum PaymentError {
 }
 
 impl Payments {
-    /// Over `billing`'s wallets, charging cards through `provider`.
+    /// Over `billing`'s wallets, charging cards through `provider`, whose records are `records`.
     #[must_use]
-    pub const fn new(billing: Billing, provider: Arc<dyn PaymentProvider>, policy: Policy) -> Self {
-        Self { billing, provider, policy }
+    pub const fn new(
+        billing: Billing,
+        provider: Arc<dyn PaymentProvider>,
+        records: Arc<dyn ProviderRecords>,
+        policy: Policy,
+    ) -> Self {
+        Self { billing, provider, records, policy }
     }
 
     /// The wallets.

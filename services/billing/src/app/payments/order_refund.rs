@@ -1,6 +1,6 @@
 //! Asking the provider about a refund that is written down.
 
-use leadflow_billing_domain::{RefundState, Refunds};
+use leadflow_billing_domain::RefundState;
 
 use super::{KEY_LASTS, LEASE, Payments};
 use crate::{
@@ -38,19 +38,22 @@ impl Payments {
             // Only payments that succeeded are given back, and those have one.
             return Err(ProviderError::Unknown("the payment's charge is not known".to_owned()).into());
         };
-        if self.now() - refund.created_at >= KEY_LASTS && refund.provider_id.is_none() {
+        if let Some(known) = &refund.provider_id {
+            // It has been made: ordered again after its key is forgotten, it would be made twice.
+            let Some(found) = self.records.refund_now(known).await? else {
+                return Err(ProviderError::Unknown(format!("there is no refund {known} any more")).into());
+            };
+            self.book_refund(refund, Some(known), state_of(found.refund.status)).await?;
+            return self.look_at_refunds(&intent).await.map(|_| ());
+        }
+        if self.now() - refund.created_at >= KEY_LASTS {
             return self.conclude(refund, &intent).await;
         }
         let amount = leadflow_kernel::Money::new(refund.amount, currency).map_err(AppError::Amount)?;
         let order = RefundOrder { refund: refund.id, payment: refund.payment, intent: intent.clone(), amount };
         match self.provider.refund(&order).await {
             Ok(answer) => {
-                let state = match answer.status {
-                    RefundStatus::Pending => RefundState::Pending,
-                    RefundStatus::Succeeded => RefundState::Succeeded,
-                    RefundStatus::Failed => RefundState::Failed,
-                };
-                self.book_refund(refund, Some(&answer.id), state).await?;
+                self.book_refund(refund, Some(&answer.id), state_of(answer.status)).await?;
                 self.look_at_refunds(&intent).await.map(|_| ())
             }
             Err(ProviderError::Refused { code, message }) => {
@@ -68,20 +71,13 @@ impl Payments {
         }
     }
 
-    /// What became of a refund that cannot be asked about any more: if more went back of the charge than all others explain, it did. (Or one of
-    /// the same amount was made on the provider's own pages: the sum is right either way.)
+    /// What became of a refund that cannot be ordered any more: it is among the charge's, or was never made.
     async fn conclude(&self, refund: &Refund, intent: &str) -> Result<(), AppError> {
-        let total = self.provider.intent(intent).await?.refunded.amount();
-        let booked: Refunds = {
-            let mut tx = self.billing.tenants.begin(refund.seller).await?;
-            refunds::booked(&mut tx, refund.seller, refund.payment).await?
+        let all = self.records.refunds_of(intent).await?;
+        match all.iter().find(|found| found.ours == Some(refund.id)) {
+            Some(found) => self.book_refund(refund, Some(&found.refund.id), state_of(found.refund.status)).await?,
+            None => self.book_refund(refund, None, RefundState::Failed).await?,
         };
-        let state = if total >= booked.certain + booked.foreign + refund.amount {
-            RefundState::Succeeded
-        } else {
-            RefundState::Failed
-        };
-        self.book_refund(refund, None, state).await?;
         self.look_at_refunds(intent).await.map(|_| ())
     }
 
@@ -91,18 +87,24 @@ impl Payments {
     /// [`AppError::Database`].
     pub async fn ask_about_refunds(&self, limit: i64) -> Result<usize, AppError> {
         let now = self.now();
-        let mut open = {
+        let open = {
             let mut connection = self.billing.pool.acquire().await?;
             refunds::claim(&mut connection, now, now + LEASE, limit).await?
         };
         let count = open.len();
-        // The oldest first: where only the charge's total is left to tell by, it is the likelier to have been made.
-        open.sort_by_key(|refund| refund.id);
         for refund in open {
             if let Err(error) = self.order_refund(&refund).await {
                 tracing::warn!(refund_id = %refund.id, %error, "what became of a refund is not booked yet");
             }
         }
         Ok(count)
+    }
+}
+
+pub(super) const fn state_of(status: RefundStatus) -> RefundState {
+    match status {
+        RefundStatus::Pending => RefundState::Pending,
+        RefundStatus::Succeeded => RefundState::Succeeded,
+        RefundStatus::Failed => RefundState::Failed,
     }
 }

@@ -4,10 +4,10 @@ use leadflow_billing_domain::{Books, CardMove, RefundState};
 use leadflow_kernel::{EventId, Money, PostingId};
 use leadflow_messaging::Envelope;
 
-use super::{Heard, Payments, RefundNews};
+use super::{Heard, Payments, RefundNews, order_refund::state_of};
 use crate::{
     app::AppError,
-    outbound::{events, provider::RefundStatus},
+    outbound::events,
     store::{
         payments,
         refunds::{self, Refund},
@@ -26,12 +26,7 @@ impl Payments {
             refunds::named(&mut connection, news.refund, &news.id).await?
         };
         let Some(refund) = known else { return self.look_at_refunds(&news.intent).await };
-        let state = match news.status {
-            RefundStatus::Pending => RefundState::Pending,
-            RefundStatus::Succeeded => RefundState::Succeeded,
-            RefundStatus::Failed => RefundState::Failed,
-        };
-        let heard = self.book_refund(&refund, Some(&news.id), state).await?;
+        let heard = self.book_refund(&refund, Some(&news.id), state_of(news.status)).await?;
         if heard == Heard::Booked {
             // What could not be told from this one before can be told now.
             self.look_at_refunds(&news.intent).await?;
@@ -87,6 +82,8 @@ impl Payments {
         let ask = (refund.state == RefundState::Pending).then(|| now + super::pause(7));
         refunds::save(&mut tx, &refund, ask, now).await?;
         payments::save(&mut tx, &payment, now, now).await?;
+        // Somebody may be about to book the charge's total as it was before.
+        payments::looked(&mut tx, seller, payment.id).await?;
         self.billing.commit_tenant(tx, &books.into_changes(), events).await?;
         Ok(Heard::Booked)
     }

@@ -44,7 +44,7 @@ impl Payments {
     /// does not answer, the payment is pending, and settled later.
     ///
     /// # Errors
-    /// [`AppError::NoSuchWallet`], [`AppError::Currency`], [`PaymentError`]; [`AppError::Provider`] when none is configured;
+    /// [`AppError::NoSuchWallet`], [`AppError::Currency`], [`PaymentError`] (also [`PaymentError::TooManyAttempts`]); [`AppError::Provider`] when none is configured;
     /// [`AppError::Database`], after which asking again is safe.
     pub async fn top_up(&self, new: NewTopUp) -> Result<PaymentView, AppError> {
         let (payment, fresh) = self.order_top_up(&new).await?;
@@ -88,6 +88,11 @@ impl Payments {
         }
         let card = cards::chosen(&mut tx, new.seller, new.buyer, &new.card).await?;
         let card = card.ok_or(if new.card.is_empty() { PaymentError::NoCard } else { PaymentError::NoSuchCard })?;
+        if let Err(refusal) = self.allow_attempt(&mut tx, new.seller, new.buyer).await {
+            // This very request may have been the last one that was allowed.
+            let made = payments::by_request(&mut tx, new.seller, &new.request).await?;
+            return made.map_or(Err(refusal), |made| same(made, new).map(|payment| (payment, false)));
+        }
         let now = self.now();
         let payment = CardPayment {
             id: PaymentId::new(),

@@ -3,6 +3,7 @@
 //! What a webhook says is only a reason to look: the object is fetched as it is now, and told to whoever books it. So it does not
 //! matter in which order they come, how late, or how often.
 
+mod given_up;
 mod read;
 mod receive;
 mod work_off;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+pub use given_up::{Detail, GivenUp, GivenUpEvents};
 pub use receive::{ReceiveError, Received};
 pub use work_off::Worked;
 

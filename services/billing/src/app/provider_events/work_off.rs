@@ -8,9 +8,9 @@ use crate::{
     app::{
         AppError,
         cards::CardNews,
-        payments::{DisputeNews, DisputeState, Heard, RefundNews},
+        payments::{DisputeNews, Heard, RefundNews},
     },
-    outbound::{provider::ProviderError, records::DisputeStatus},
+    outbound::provider::ProviderError,
     store::provider_events::{self, Claimed},
 };
 
@@ -185,12 +185,7 @@ impl ProviderEvents {
     async fn dispute(&self, id: &str) -> Result<Outcome, AppError> {
         let Some(found) = self.records.dispute_now(id).await? else { return Ok(Outcome::Ignored("no such dispute")) };
         let Some(intent) = found.intent else { return Ok(Outcome::Ignored("not ours")) };
-        let state = match found.status {
-            DisputeStatus::Inquiry => return Ok(Outcome::Ignored("no money was taken")),
-            DisputeStatus::Open => DisputeState::Open,
-            DisputeStatus::Won => DisputeState::Won,
-            DisputeStatus::Lost => DisputeState::Lost,
-        };
+        let Some(state) = found.status.money() else { return Ok(Outcome::Ignored("no money was taken")) };
         let news = DisputeNews { id: found.id, intent, payment: None, state, amount: found.amount };
         Ok(self.news.dispute(&news).await?.into())
     }

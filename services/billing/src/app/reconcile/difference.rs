@@ -39,8 +39,14 @@ pub enum DifferenceKind {
     UnknownRefund,
     /// We believe that money went back, and none did.
     MissingRefund,
-    /// Less went back to a card than we believe.
+    /// Less went back to a card than we believe, or another refund did.
     RefundDiffers,
+    /// A card's owner disputes a payment, and we have not heard of it. Amounts are what the dispute has taken by now.
+    UnknownDispute,
+    /// We believe that a payment is or was disputed, and it is not.
+    MissingDispute,
+    /// It was decided otherwise than we know, or is about another amount.
+    DisputeDiffers,
 }
 
 impl DifferenceKind {
@@ -55,6 +61,9 @@ impl DifferenceKind {
             Self::UnknownRefund => "unknown_refund",
             Self::MissingRefund => "missing_refund",
             Self::RefundDiffers => "refund_differs",
+            Self::UnknownDispute => "unknown_dispute",
+            Self::MissingDispute => "missing_dispute",
+            Self::DisputeDiffers => "dispute_differs",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod charges;
 mod difference;
+mod disputes;
 mod refunds;
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -11,9 +12,15 @@ use leadflow_kernel::PaymentId;
 
 pub use difference::{Difference, DifferenceKind};
 
-use super::{AppError, Billing, payments::ProviderNews};
+use super::{
+    AppError, Billing,
+    payments::{Heard, ProviderNews},
+};
 use crate::{
-    outbound::provider::{Intent, MovementKind, PaymentProvider, ProviderError},
+    outbound::{
+        provider::{Intent, MovementKind, PaymentProvider, ProviderError},
+        records::ProviderRecords,
+    },
     store::reconcile::{self, DayFound},
 };
 
@@ -27,15 +34,16 @@ const LEASE: TimeDelta = TimeDelta::hours(2);
 pub struct Reconciler {
     billing: Billing,
     provider: Arc<dyn PaymentProvider>,
+    records: Arc<dyn ProviderRecords>,
     news: Arc<dyn ProviderNews>,
 }
 
 /// What a comparison has found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Comparison {
-    /// Payments of ours, and payments of which something went back.
+    /// Payments of ours, payments of which something went back, and disputes.
     pub ours: u32,
-    /// Charges and refunds of the provider's.
+    /// Charges, refunds and disputes of the provider's.
     pub theirs: u32,
     /// What does not agree; at most [`MOST_DIFFERENCES`].
     pub differences: Vec<Difference>,
@@ -47,6 +55,8 @@ pub struct Comparison {
     seen: BTreeSet<PaymentId>,
     /// Charges of which the provider's books show that something went back.
     refunded: BTreeSet<String>,
+    /// Disputes that the provider's books show.
+    disputed: BTreeSet<String>,
 }
 
 impl Comparison {
@@ -60,10 +70,15 @@ impl Comparison {
 }
 
 impl Reconciler {
-    /// Compares the payments in `billing` with `provider`'s books, and tells `news` what is not booked.
+    /// Compares the payments in `billing` with `provider`'s books and `records`, and tells `news` what is not booked.
     #[must_use]
-    pub fn new(billing: Billing, provider: Arc<dyn PaymentProvider>, news: Arc<dyn ProviderNews>) -> Self {
-        Self { billing, provider, news }
+    pub fn new(
+        billing: Billing,
+        provider: Arc<dyn PaymentProvider>,
+        records: Arc<dyn ProviderRecords>,
+        news: Arc<dyn ProviderNews>,
+    ) -> Self {
+        Self { billing, provider, records, news }
     }
 
     /// Compares what happened in `from <= time < to`. A charge that one side's clock puts outside is asked for by itself, so that it is no
@@ -87,6 +102,9 @@ impl Reconciler {
                         None => found.add(Difference::theirs(DifferenceKind::UnknownRefund, moved)),
                     }
                 }
+                if moved.kind == MovementKind::Dispute && found.disputed.insert(moved.source.clone()) {
+                    found.theirs += 1;
+                }
             }
             after = page.movements.last().map(|last| last.id.clone());
             if !page.more || after.is_none() {
@@ -95,6 +113,7 @@ impl Reconciler {
         }
         self.our_charges(from, to, &mut found).await?;
         self.refunds(from, to, &mut found).await?;
+        self.disputes(from, to, &mut found).await?;
         Ok(found)
     }
 
@@ -127,5 +146,14 @@ impl Reconciler {
             Err(ProviderError::Refused { code, .. }) if code == "resource_missing" => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// Whether news changed something. What cannot be booked yet is booked by a later comparison, if by nobody else.
+fn booked(heard: Result<Heard, AppError>) -> Result<bool, AppError> {
+    match heard {
+        Ok(heard) => Ok(heard == Heard::Booked),
+        Err(AppError::Provider(ProviderError::Busy(_))) => Ok(false),
+        Err(error) => Err(error),
     }
 }

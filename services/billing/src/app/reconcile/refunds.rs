@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use leadflow_kernel::PaymentId;
 
-use super::{Comparison, Difference, DifferenceKind, Reconciler};
+use super::{Comparison, Difference, DifferenceKind, Reconciler, booked};
 use crate::{
-    app::{AppError, payments::Heard},
+    app::{AppError, payments::RefundNews},
+    outbound::{provider::RefundStatus, records::FoundRefund},
     store::reconcile::{self, OurCharge},
 };
 
@@ -38,9 +39,20 @@ impl Reconciler {
         let Some(id) = ours.intent.as_deref() else { return Ok(()) };
         // The charge itself is not there: that is told as such.
         let Some(intent) = self.intent(id).await? else { return Ok(()) };
+        // Each of ours first: sums may agree although one failed and another was made elsewhere.
+        let (mut heard, mut failed) = (false, false);
+        for refund in self.records.refunds_of(id).await?.into_iter().filter(|found| found.ours.is_some()) {
+            let FoundRefund { refund, ours, .. } = refund;
+            let (status, amount) = (refund.status, refund.amount);
+            let news = RefundNews { id: refund.id, refund: ours, intent: id.to_owned(), status, amount };
+            let changed = booked(self.news.refund(&news).await)?;
+            heard |= changed;
+            failed |= changed && status == RefundStatus::Failed;
+        }
         let (mine, theirs) = (ours.refunded.amount(), intent.refunded.amount());
         // What we have ordered may be on its way.
-        if theirs <= mine && mine <= theirs + ours.unconfirmed.amount() {
+        let agree = theirs <= mine && mine <= theirs + ours.unconfirmed.amount();
+        if agree && !failed {
             return Ok(());
         }
         let kind = if theirs > mine {
@@ -51,7 +63,7 @@ impl Reconciler {
             DifferenceKind::RefundDiffers
         };
         let mut difference = Difference::ours(kind, ours, ours.refunded, Some(intent.refunded));
-        difference.settled = self.news.charge_refunded(id).await? == Heard::Booked;
+        difference.settled = booked(self.news.charge_refunded(id).await)? || heard;
         found.add(difference);
         Ok(())
     }

@@ -34,7 +34,13 @@ fn service(shop: &Shop) -> Service {
         Arc::new(NotConfigured),
         signatures,
     );
-    Service::new(cards, payments, events, Reconciler::new(billing, provider, news), String::new())
+    Service::new(
+        cards,
+        payments,
+        events,
+        Reconciler::new(billing, provider, Arc::new(NotConfigured), news),
+        String::new(),
+    )
 }
 
 fn call<T>(tenant: SellerId, message: T) -> Request<T> {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use leadflow_billing::app::{
     AppError, Billing,
-    payments::{NewTopUp, PaymentView, Payments, Policy, RechargeChange},
+    payments::{CardAttempts, NewTopUp, PaymentView, Payments, Policy, RechargeChange},
 };
 use leadflow_billing_domain::{Bounds, PaymentState, Price};
 use leadflow_kernel::{BuyerId, CardId, EventId, SellerId};
@@ -153,8 +153,10 @@ fn charging(billing: &Billing, provider: &FakeProvider) -> Payments {
         bounds: Bounds { least: dec("10"), most: dec("1000") },
         suspend_on_dispute: true,
         confirm_within: TimeDelta::minutes(60),
+        card_attempts: CardAttempts { tried: 1_000, declined: 1_000 },
     };
-    Payments::new(billing.clone(), Arc::new(provider.clone()), policy)
+    let provider = Arc::new(provider.clone());
+    Payments::new(billing.clone(), provider.clone(), provider, policy)
 }
 
 fn refused<T>(result: Result<T, AppError>) -> String {

@@ -6,9 +6,12 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use leadflow_billing::outbound::provider::{
-    Charge, Decline, Intent, IntentStatus, MovementPage, NewCustomer, PaymentProvider, ProviderCard, ProviderError,
-    ProviderRefund, RefundOrder, RefundStatus,
+use leadflow_billing::outbound::{
+    provider::{
+        Charge, Decline, Intent, IntentStatus, MovementPage, NewCustomer, PaymentProvider, ProviderCard, ProviderError,
+        ProviderRefund, RefundOrder, RefundStatus,
+    },
+    records::{FoundRefund, HeldCard, ProviderDispute, ProviderRecords},
 };
 use leadflow_kernel::{Money, PaymentId, RefundId};
 use tokio::sync::watch;
@@ -67,11 +70,24 @@ struct Books {
 pub struct FakeProvider {
     books: Arc<Mutex<Books>>,
     gate: Arc<watch::Sender<bool>>,
+    slow: Arc<watch::Sender<Slow>>,
+}
+
+/// What happens to the next answer about a charge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Slow {
+    No,
+    Next,
+    OnItsWay,
 }
 
 impl FakeProvider {
     pub fn new() -> Self {
-        Self { books: Arc::default(), gate: Arc::new(watch::Sender::new(true)) }
+        Self {
+            books: Arc::default(),
+            gate: Arc::new(watch::Sender::new(true)),
+            slow: Arc::new(watch::Sender::new(Slow::No)),
+        }
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {
@@ -85,6 +101,19 @@ impl FakeProvider {
 
     pub fn open(&self) {
         self.gate.send_replace(true);
+    }
+
+    /// The next answer about a charge is on its way until it is let go.
+    pub fn slow_answer(&self) {
+        self.slow.send_replace(Slow::Next);
+    }
+
+    pub async fn answer_is_on_its_way(&self) {
+        let _ = self.slow.subscribe().wait_for(|slow| *slow == Slow::OnItsWay).await;
+    }
+
+    pub fn let_answer_go(&self) {
+        self.slow.send_replace(Slow::No);
     }
 
     pub fn card(&self, payment_method: &str, card: Card) {
@@ -272,6 +301,16 @@ impl PaymentProvider for FakeProvider {
 
     async fn intent(&self, id: &str) -> Result<Intent, ProviderError> {
         let found = self.books().charges.iter().find(|charge| charge.intent == id).map(shown);
+        let take = |slow: &mut Slow| {
+            let mine = *slow == Slow::Next;
+            if mine {
+                *slow = Slow::OnItsWay;
+            }
+            mine
+        };
+        if self.slow.send_if_modified(take) {
+            let _ = self.slow.subscribe().wait_for(|slow| *slow == Slow::No).await;
+        }
         found.ok_or_else(refused)
     }
 
@@ -309,6 +348,29 @@ impl PaymentProvider for FakeProvider {
         _: DateTime<Utc>,
         _: Option<&str>,
     ) -> Result<MovementPage, ProviderError> {
+        Err(ProviderError::NotConfigured)
+    }
+}
+
+fn found(refund: &Refund) -> FoundRefund {
+    FoundRefund { refund: answer(refund), ours: refund.ours, payment: None, intent: Some(refund.intent.clone()) }
+}
+
+#[async_trait::async_trait]
+impl ProviderRecords for FakeProvider {
+    async fn card_now(&self, _: &str) -> Result<Option<HeldCard>, ProviderError> {
+        Err(ProviderError::NotConfigured)
+    }
+
+    async fn refund_now(&self, id: &str) -> Result<Option<FoundRefund>, ProviderError> {
+        Ok(self.books().refunds.iter().find(|refund| refund.id == id).map(found))
+    }
+
+    async fn refunds_of(&self, intent: &str) -> Result<Vec<FoundRefund>, ProviderError> {
+        Ok(self.books().refunds.iter().filter(|refund| refund.intent == intent).map(found).collect())
+    }
+
+    async fn dispute_now(&self, _: &str) -> Result<Option<ProviderDispute>, ProviderError> {
         Err(ProviderError::NotConfigured)
     }
 }

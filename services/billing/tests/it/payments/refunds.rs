@@ -182,3 +182,38 @@ async fn a_refund_told_before_the_charge_it_is_of_books_both() {
     assert_eq!(shop.available().await, "30.00");
     shop.in_order().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refund_that_was_never_made_is_not_taken_for_one_made_elsewhere() {
+    let shop = Shop::open("0.00").await;
+    let intent = shop.top_up("50.00").await.payment.intent.unwrap();
+    shop.provider.faults([Fault::LostRequest]);
+    shop.refund("never", "20.00").await;
+    let foreign = shop.provider.refund_elsewhere(&intent, usd("20.00"));
+    shop.pass(TimeDelta::hours(24));
+    shop.payments.ask_about_refunds(10).await.unwrap();
+    assert_eq!(shop.refund("never", "20.00").await.refunds[0].state, Failed);
+    assert_eq!(shop.available().await, "30.00");
+    // So it is known what to give back when that one does not arrive.
+    shop.provider.fail_refund(&foreign);
+    assert_eq!(shop.payments.charge_refunded(&intent).await.unwrap(), Heard::Booked);
+    assert_eq!(shop.available().await, "50.00");
+    shop.in_order().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_total_that_was_asked_for_before_one_of_ours_is_not_booked_after_it() {
+    let shop = Shop::open("0.00").await;
+    let intent = shop.top_up("50.00").await.payment.intent.unwrap();
+    shop.provider.refund_elsewhere(&intent, usd("5.00"));
+    shop.payments.charge_refunded(&intent).await.unwrap();
+    shop.provider.slow_answer();
+    let (other, asked) = (shop.replica(), intent.clone());
+    let late = tokio::spawn(async move { other.charge_refunded(&asked).await });
+    shop.provider.answer_is_on_its_way().await;
+    assert_eq!(shop.refund("r", "10.00").await.refunds[0].state, Succeeded);
+    shop.provider.let_answer_go();
+    assert_eq!(late.await.unwrap().unwrap(), Heard::Known);
+    assert_eq!(shop.available().await, "35.00");
+    shop.in_order().await;
+}

@@ -8,7 +8,7 @@ use http::Method;
 use leadflow_billing::{
     app::{
         payments::NewTopUp,
-        provider_events::{ReceiveError, Worked},
+        provider_events::{GivenUpEvents, ReceiveError, Worked},
     },
     outbound::stripe::WebhookRefusal,
 };
@@ -247,6 +247,40 @@ async fn what_fails_is_tried_again_later_given_up_at_last_and_can_be_sent_again(
     assert!(!scene.receive(paid).await);
     assert_eq!(scene.work_off().await, Worked { processed: 1, ..Worked::default() });
     assert_eq!(scene.balance().await, "25.00");
+}
+
+#[tokio::test]
+async fn what_was_given_up_is_listed_shown_without_secrets_and_tried_again_by_an_operator() {
+    let scene = Scene::start().await;
+    scene.shop.store(scene.seller, scene.buyer, "pm_card_visa").await;
+    scene.sandbox.misbehave(json!([{"fault": "lostAnswer", "path": "payment_intents", "method": "POST"}])).await;
+    scene.top_up("r-1", "25.00").await;
+    let events = scene.sandbox.events().await;
+    let paid = events.iter().find(|event| event["type"] == "payment_intent.succeeded").unwrap();
+    scene.receive(paid).await;
+    scene.receive(&event("evt_waits", "payment_intent.succeeded", json!({"id": "pi_1"}), scene.now())).await;
+    let operator = GivenUpEvents::new(scene.world.pool().clone());
+    assert_eq!((operator.count().await.unwrap(), operator.list(10).await.unwrap()), (0, vec![]));
+    sqlx::query("UPDATE billing.provider_events SET state = 'given_up', attempts = 20, error = 'no answer' WHERE event_id <> 'evt_waits'")
+        .execute(scene.world.pool())
+        .await
+        .unwrap();
+    let listed = operator.list(10).await.unwrap();
+    let id = text(&paid["id"]).to_owned();
+    let told: Vec<_> = listed.iter().map(|it| (&*it.id, &*it.kind, it.attempts, &*it.error)).collect();
+    assert_eq!((told, operator.count().await.unwrap()), (vec![(&*id, "payment_intent.succeeded", 20, "no answer")], 1));
+    let detail = operator.show(&id).await.unwrap().unwrap();
+    assert!(detail.about.contains(&("id".to_owned(), text(&paid["data"]["object"]["id"]).to_owned())), "{detail:?}");
+    assert!(detail.about.iter().any(|(name, _)| name == "metadata.payment_id"), "{detail:?}");
+    let secret = text(&paid["data"]["object"]["client_secret"]);
+    assert!(!format!("{detail:?}").contains(secret), "{detail:?}");
+    assert_eq!(operator.show("evt_waits").await.unwrap(), None);
+
+    let wanted = [id.clone(), "evt_waits".to_owned(), "evt_nobody".to_owned()];
+    assert_eq!(operator.retry(Some(&wanted), scene.now()).await.unwrap(), [id]);
+    assert_eq!(operator.retry(None, scene.now()).await.unwrap(), Vec::<String>::new());
+    assert_eq!(scene.work_off().await, Worked { processed: 1, ignored: 1, ..Worked::default() });
+    assert_eq!((scene.balance().await.as_str(), operator.count().await.unwrap()), ("25.00", 0));
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Card payments against the sandbox's Stripe, over real HTTP.
 
+mod attempts;
 mod calls;
 mod cards;
 mod events;
@@ -16,7 +17,7 @@ use leadflow_billing::{
     app::{
         Billing,
         cards::{Cards, NewCard, Person},
-        payments::{Payments, Policy},
+        payments::{CardAttempts, Payments, Policy},
         provider_events::ProviderEvents,
         reconcile::Reconciler,
     },
@@ -196,14 +197,20 @@ impl Shop {
     }
 
     pub fn with(world: &World, stripe: Stripe) -> Self {
+        Self::careful(world, stripe, CardAttempts { tried: 1_000, declined: 1_000 })
+    }
+
+    /// Where a buyer may try so many cards.
+    pub fn careful(world: &World, stripe: Stripe, card_attempts: CardAttempts) -> Self {
         let billing = world.replica();
         let policy = Policy {
             bounds: Bounds { least: Decimal::ONE, most: Decimal::from(10_000) },
             suspend_on_dispute: true,
             confirm_within: TimeDelta::hours(23),
+            card_attempts,
         };
         let shared = Arc::new(stripe.clone());
-        let payments = Payments::new(billing.clone(), shared.clone(), policy);
+        let payments = Payments::new(billing.clone(), shared.clone(), shared.clone(), policy);
         let cards = Cards::new(billing.clone(), payments.clone(), shared.clone(), shared.clone());
         let news = Arc::new(payments.clone());
         let signatures = Signatures::new(vec![SECRET.to_owned(), "whsec_old".to_owned()], Duration::from_secs(300));
@@ -215,7 +222,7 @@ impl Shop {
             shared.clone(),
             signatures,
         );
-        let reconciler = Reconciler::new(billing.clone(), shared, news);
+        let reconciler = Reconciler::new(billing.clone(), shared.clone(), shared, news);
         Self { billing, stripe, payments, cards, events, reconciler }
     }
 

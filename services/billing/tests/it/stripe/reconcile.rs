@@ -7,6 +7,7 @@ use futures::future::join_all;
 use http::Method;
 use leadflow_billing::{
     app::{
+        cards::CardName,
         payments::{NewRefund, NewTopUp},
         reconcile::{Comparison, DifferenceKind},
     },
@@ -71,6 +72,15 @@ impl Scene {
 
     async fn balance(&self) -> String {
         format!("{:.2}", self.shop.billing.wallet(self.seller, self.buyer).await.unwrap().balance)
+    }
+
+    async fn fail_newest_refund(&self) {
+        let refund = text(&self.sandbox.look("refunds?limit=1").await["data"][0]["id"]).to_owned();
+        self.sandbox.control(Method::POST, &format!("/refunds/{refund}/fail"), json!({})).await;
+    }
+
+    async fn sql(&self, sql: &'static str) {
+        sqlx::query(sql).execute(self.world.pool()).await.unwrap();
     }
 
     async fn newest_charge(&self) -> String {
@@ -203,15 +213,105 @@ async fn charges_that_are_nobodys_and_amounts_that_differ_are_shown() {
 }
 
 #[tokio::test]
-async fn money_that_we_believe_went_back_and_did_not_is_shown() {
+async fn money_that_we_believe_went_back_and_did_not_is_in_the_wallet_again() {
     let scene = Scene::start().await;
     scene.top_up("r-1", "50.00").await;
     scene.refund("b-1", "10.00").await;
-    let refund = text(&scene.sandbox.look("refunds?limit=1").await["data"][0]["id"]).to_owned();
-    scene.sandbox.control(Method::POST, &format!("/refunds/{refund}/fail"), json!({})).await;
+    scene.fail_newest_refund().await;
     let found = scene.compare().await;
-    assert_eq!(found.count, 1);
-    assert_eq!(found.differences[0].kind, DifferenceKind::MissingRefund);
+    assert_eq!(kinds(&found), [(DifferenceKind::MissingRefund, true)]);
+    assert_eq!((found.differences[0].ours, found.differences[0].theirs), (Some(dollars("10.00")), Some(dollars("0"))));
+    assert_eq!(scene.balance().await, "50.00");
+    assert_eq!(kinds(&scene.compare().await), []);
+    scene.world.check_books().await;
+}
+
+#[tokio::test]
+async fn a_refund_that_failed_is_found_also_when_another_of_the_same_amount_was_made() {
+    let scene = Scene::start().await;
+    scene.top_up("r-1", "50.00").await;
+    scene.refund("b-1", "10.00").await;
+    scene.fail_newest_refund().await;
+    let id = scene.newest_charge().await;
+    scene.sandbox.control(Method::POST, &format!("/charges/{id}/refund"), json!({"amount": 1000})).await;
+    assert_eq!(kinds(&scene.compare().await), [(DifferenceKind::RefundDiffers, true)]);
+    assert_eq!(scene.balance().await, "40.00");
+    let failed = "SELECT count(*) FROM billing.refunds WHERE request_id = 'b-1' AND state = 'failed'";
+    assert_eq!(scene.world.count(failed).await, 1);
+    assert_eq!(kinds(&scene.compare().await), []);
+    scene.world.check_books().await;
+}
+
+#[tokio::test]
+async fn a_refund_that_is_pending_for_more_than_a_day_is_not_ordered_again() {
+    let scene = Scene::start().await;
+    let card = scene.shop.store(scene.seller, scene.buyer, "pm_card_pendingRefund").await;
+    scene.shop.cards.set_primary(None, scene.seller, scene.buyer, &CardName::Id(card.id)).await.unwrap();
+    scene.top_up("r-1", "50.00").await;
+    scene.refund("b-1", "10.00").await;
+    let states = async || {
+        let ours = "SELECT count(*) FROM billing.refunds WHERE state = 'pending'";
+        (scene.world.count(ours).await, scene.sandbox.record().await["refunds"].as_array().unwrap().len())
+    };
+    assert_eq!(states().await, (1, 1));
+    scene.world.clock.advance(TimeDelta::hours(25));
+    assert_eq!(scene.shop.payments.ask_about_refunds(10).await.unwrap(), 1);
+    assert_eq!(states().await, (0, 1));
+    assert_eq!(scene.balance().await, "40.00");
+    scene.world.check_books().await;
+}
+
+#[tokio::test]
+async fn disputes_that_nobody_heard_of_or_that_were_decided_otherwise_are_shown_and_booked() {
+    let scene = Scene::start().await;
+    scene.top_up("r-1", "50.00").await;
+    let charge = scene.newest_charge().await;
+    let dispute =
+        scene.sandbox.control(Method::POST, &format!("/charges/{charge}/dispute"), json!({"amount": 2000})).await;
+    let dispute = text(&dispute["id"]).to_owned();
+    let found = scene.compare().await;
+    assert_eq!(kinds(&found), [(DifferenceKind::UnknownDispute, true)]);
+    let shown = &found.differences[0];
+    assert_eq!((shown.provider_id.as_str(), shown.ours, shown.theirs), (&*dispute, None, Some(dollars("20.00"))));
+    assert_eq!(scene.balance().await, "30.00");
+    // A payment and a dispute; a charge and a dispute.
+    let found = scene.compare().await;
+    assert_eq!((kinds(&found), found.ours, found.theirs), (vec![], 2, 2));
+
+    // It is won, and nobody heard of it.
+    scene.sandbox.control(Method::POST, &format!("/disputes/{dispute}/close"), json!({"won": true})).await;
+    let found = scene.compare().await;
+    assert_eq!(kinds(&found), [(DifferenceKind::DisputeDiffers, true)]);
+    assert_eq!((found.differences[0].ours, found.differences[0].theirs), (Some(dollars("20.00")), Some(dollars("0"))));
+    assert_eq!(scene.balance().await, "50.00");
+    assert_eq!(kinds(&scene.compare().await), []);
+    scene.world.check_books().await;
+
+    // What no program of ours does: another amount, and a dispute that is made up.
+    scene.sql("UPDATE billing.disputes SET amount = 19.00").await;
+    let found = scene.compare().await;
+    assert_eq!(kinds(&found), [(DifferenceKind::DisputeDiffers, false)]);
+    scene.sql("UPDATE billing.disputes SET amount = 20.00, dispute_id = 'du_madeup'").await;
+    let mut shown = kinds(&scene.compare().await);
+    shown.sort_by_key(|(kind, _)| kind.name());
+    assert_eq!(shown, [(DifferenceKind::MissingDispute, false), (DifferenceKind::UnknownDispute, true)]);
+}
+
+#[tokio::test]
+async fn a_lost_dispute_and_one_of_a_charge_that_is_nobodys() {
+    let scene = Scene::start().await;
+    scene.top_up("r-1", "50.00").await;
+    let charge_id = scene.newest_charge().await;
+    let dispute = scene.sandbox.control(Method::POST, &format!("/charges/{charge_id}/dispute"), json!({})).await;
+    let close = format!("/disputes/{}/close", text(&dispute["id"]));
+    scene.sandbox.control(Method::POST, &close, json!({"won": false})).await;
+    assert_eq!(kinds(&scene.compare().await), [(DifferenceKind::UnknownDispute, true)]);
+    assert_eq!(scene.balance().await, "0.00");
+    let (customer, foreign) = scene.sandbox.customer_with(&scene.shop.stripe, "pm_card_createDispute").await;
+    scene.shop.stripe.charge(&charge(&customer, &foreign)).await.unwrap();
+    let shown = kinds(&scene.compare().await);
+    assert_eq!(shown, [(DifferenceKind::UnknownCharge, false), (DifferenceKind::UnknownDispute, false)]);
+    scene.world.check_books().await;
 }
 
 #[tokio::test]

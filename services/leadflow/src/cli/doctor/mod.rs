@@ -3,6 +3,7 @@
 
 mod machine;
 mod mail;
+mod payments;
 mod roles;
 mod servers;
 mod usage;
@@ -73,6 +74,7 @@ pub(super) async fn run() -> anyhow::Result<ExitCode> {
     roles::look(&known, &mut checks).await;
     mail::look(&known, &mut checks).await;
     usage::look(&known, &mut checks).await;
+    payments::look(&known, &mut checks).await;
     Ok(print(&checks))
 }
 

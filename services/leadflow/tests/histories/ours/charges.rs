@@ -83,11 +83,8 @@ impl Ours {
         let age = self.now - payment.created_at;
         if let Some(intent) = &payment.intent {
             let late = payment.state == PaymentState::RequiresAction && age >= CONFIRM_WITHIN;
-            let intent = if late {
-                self.stripe.cancel(intent, self.now)?
-            } else {
-                self.stripe.intent(intent, self.now)?
-            };
+            let intent =
+                if late { self.stripe.cancel(intent, self.now)? } else { self.stripe.intent(intent, self.now)? };
             self.answered(payment, &intent);
             return Ok(());
         }

@@ -74,7 +74,14 @@ pub struct Ours {
 }
 
 impl Ours {
-    pub fn new(stripe: Stripe, customer: &str, methods: &[String], enabled: bool, cover: bool, now: DateTime<Utc>) -> Self {
+    pub fn new(
+        stripe: Stripe,
+        customer: &str,
+        methods: &[String],
+        enabled: bool,
+        cover: bool,
+        now: DateTime<Utc>,
+    ) -> Self {
         let mut made = 0;
         let mut number = || {
             made += 1;

@@ -17,7 +17,7 @@ impl Ours {
             match kind.as_str() {
                 "charge" => {
                     let owner = self.owner(None, &intent);
-                    if !owner.is_some_and(|id| self.payment(id).unwrap().posting.is_some()) {
+                    if owner.is_none_or(|id| self.payment(id).unwrap().posting.is_none()) {
                         let shown = self.stripe.intent(&intent, self.now).unwrap();
                         self.settle(&shown);
                         found.push(format!("{source} was not credited"));
@@ -50,7 +50,8 @@ impl Ours {
         }
         for dispute in disputed {
             let theirs = self.stripe.dispute_now(&dispute, self.now).unwrap();
-            let known = self.disputes.get(&dispute).is_some_and(|it| (it.state, it.amount) == (theirs.state, theirs.amount));
+            let known =
+                self.disputes.get(&dispute).is_some_and(|it| (it.state, it.amount) == (theirs.state, theirs.amount));
             if !known {
                 self.hear_dispute(&theirs).unwrap();
                 found.push(format!("{dispute} was not heard of"));

@@ -13,7 +13,12 @@ pub enum News {
     Charge(Intent),
     Refund(FoundRefund),
     /// How much of a charge had gone back, and what was booked of that when it was asked.
-    Refunded { payment: PaymentId, intent: String, total: Decimal, looks: u32 },
+    Refunded {
+        payment: PaymentId,
+        intent: String,
+        total: Decimal,
+        looks: u32,
+    },
     Dispute(FoundDispute),
 }
 

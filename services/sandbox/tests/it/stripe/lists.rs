@@ -69,12 +69,14 @@ async fn parameters_that_are_wrong_are_named() {
         (vec![("amount", "49"), ("currency", "usd")], "amount_too_small", "amount"),
         (vec![("amount", "100000000"), ("currency", "usd")], "amount_too_large", "amount"),
         (vec![("amount", "-1"), ("currency", "usd")], "parameter_invalid_integer", "amount"),
-        (vec![("amount", "5000"), ("currency", "xyz")], "parameter_invalid", "currency"),
+        (vec![("amount", "5000"), ("currency", "xyz")], "", "currency"),
         (vec![("amount", "5000"), ("currency", "usd"), ("colour", "red")], "parameter_unknown", "colour"),
         (vec![("amount", "5000"), ("currency", "usd"), ("customer", "cus_x")], "resource_missing", "customer"),
     ] {
         let (status, error) = sandbox.refused("payment_intents", &form).await;
-        assert_eq!((status, &error["code"], &error["param"]), (400, &json!(code), &json!(param)), "{form:?}");
+        // Stripe has no code for most of what can be wrong with a parameter.
+        let code = if code.is_empty() { Value::Null } else { json!(code) };
+        assert_eq!((status, &error["code"], &error["param"]), (400, &code, &json!(param)), "{form:?}");
     }
     assert_eq!(sandbox.look("payment_intents/pi_x").await["error"]["code"], "resource_missing");
     assert_eq!(sandbox.look("nonsense").await["error"]["type"], "invalid_request_error");
