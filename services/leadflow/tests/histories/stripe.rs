@@ -36,6 +36,8 @@ pub enum Refusal {
     Refused(String),
     /// A card declined.
     Card(Value),
+    /// A failure of Stripe's own: it may have happened, and the key brings the same answer again.
+    Theirs,
 }
 
 /// A charge as it was shown.
@@ -192,6 +194,10 @@ impl Stripe {
                 Some(found) => Ok(found),
                 None => Err(Refusal::Refused(decline_code(&error))),
             },
+            Err(Refusal::Theirs) => {
+                let found = self.find_intent(&payment.customer, payment.id, now);
+                found.ok().flatten().ok_or(Refusal::Later)
+            }
             Err(other) => Err(other),
         }
     }
@@ -237,7 +243,13 @@ impl Stripe {
             "payment_intent": intent, "amount": cents(amount), "reason": "requested_by_customer",
             "metadata": {"refund_id": ours.to_string(), "payment_id": payment.to_string()}
         });
-        Ok(found_refund(&self.post("refunds", &params, &ours.to_string(), now)?))
+        match self.post("refunds", &params, &ours.to_string(), now) {
+            Err(Refusal::Theirs) => {
+                let all = self.refunds_of(intent, now).unwrap_or_default();
+                all.into_iter().find(|found| found.ours == Some(ours)).ok_or(Refusal::Later)
+            }
+            answer => Ok(found_refund(&answer?)),
+        }
     }
 
     pub fn refund_now(&mut self, id: &str, now: DateTime<Utc>) -> Result<FoundRefund, Refusal> {
@@ -280,7 +292,7 @@ fn read(answer: Answer) -> Result<Value, Refusal> {
         409 | 429 => Err(Refusal::Later),
         402 if error["type"] == "card_error" => Err(Refusal::Card(error.clone())),
         400..=499 => Err(Refusal::Refused(code)),
-        _ => Err(Refusal::Later),
+        _ => Err(Refusal::Theirs),
     }
 }
 
