@@ -60,7 +60,7 @@ async fn a_forgotten_password_is_replaced_through_the_mail_and_ends_every_sessio
     }
     let mail = mailbox.mail(&seller.email, "Choose a new password").await;
     assert_eq!(mail["from"], "noreply@leadflow.example");
-    assert!(mail["messageId"].as_str().is_some_and(|id| id.starts_with("evt_")), "{mail}");
+    assert!(mail["messageId"].as_str().is_some_and(|id| id.starts_with("msg_")), "{mail}");
     for part in ["text", "html"] {
         assert!(mail[part].as_str().is_some_and(|text| text.contains("Hello forgot,")), "{mail}");
     }

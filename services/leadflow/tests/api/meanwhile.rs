@@ -66,7 +66,8 @@ async fn changes_of_different_fields_at_once_are_all_there() {
         json!({ "distributionLogic": "WATERFALL" }),
         json!({ "duplicateWindowDays": 7, "duplicateFields": ["email"] }),
         json!({ "leadExpiryHours": 5 }),
-        json!({ "returns": { "days": 7, "maxSharePercentPerMonth": 50, "reasons": ["wrong_number"], "autoApprove": true, "countsOutOfCaps": false } }),
+        json!({ "returns": { "days": 7, "maxSharePercentPerMonth": 50, "reasons": ["wrong_number"], "autoApprove": true, "countsOutOfCaps": false,
+            "refusals": { "credited": true, "soldOn": true, "maxSharePercentPerMonth": 20 } } }),
     ];
     let row = t.campaign.parse::<CampaignId>().unwrap().uuid();
     all_at_once(&world, CAMPAIGN, row, &path, seller, &changes).await;

@@ -16,6 +16,7 @@ fn policy() -> Value {
     json!({
         "days": 7, "maxSharePercentPerMonth": 50, "reasons": ["wrong_number", "not_interested"], "autoApprove": false,
         "countsOutOfCaps": true,
+        "refusals": { "credited": true, "soldOn": false, "maxSharePercentPerMonth": 10 },
     })
 }
 
