@@ -74,6 +74,7 @@ impl Cards {
         let (tenant, buyer) = (person.seller, person.buyer);
         let now = self.billing.clock.now();
         let mut tx = self.billing.tenants.begin(tenant).await?;
+        self.look_at_wallet(&mut tx, buyer).await?;
         customers::lock(&mut tx, tenant, buyer).await?;
         let before = cards::list(&mut tx, tenant, buyer).await?;
         let known = before.iter().find(|card| card.payment_method == of.payment_method);

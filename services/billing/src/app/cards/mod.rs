@@ -1,7 +1,7 @@
 //! Buyers' cards: stored with the provider of card payments, known to us by their last digits.
 //!
 //! The provider is never asked inside a transaction. Whatever changes a buyer's cards happens under the lock of his row in
-//! `customers`, and takes the wallet's lock before that where recharging may be turned off.
+//! `customers`, and takes the wallet's lock before that where recharging may be turned off. Between the two it has the wallet looked at.
 
 mod attach;
 mod customer;
@@ -12,6 +12,7 @@ mod set_primary;
 use std::sync::Arc;
 
 use leadflow_kernel::{BuyerId, SellerId};
+use leadflow_platform::db::TenantTx;
 use serde_json::{Value, json};
 
 pub use crate::store::cards::{Card, CardName};
@@ -23,7 +24,7 @@ pub use remove::Removed;
 use super::{AppError, Billing, payments::Payments};
 use crate::{
     outbound::{provider::PaymentProvider, records::ProviderRecords},
-    store::{cards, wallets},
+    store::{cards, recharges, wallets},
 };
 
 /// The most cards a buyer may have.
@@ -80,6 +81,12 @@ impl Cards {
     /// [`AppError::Database`].
     pub async fn forget_attempts(&self) -> Result<u64, AppError> {
         self.payments.forget_attempts().await
+    }
+
+    /// For a transaction after which another card may be the primary one: a wallet that waits because its card was declined need not wait
+    /// any more. To be called before the buyer's cards are locked, as whoever recharges takes these locks.
+    async fn look_at_wallet(&self, tx: &mut TenantTx, buyer: BuyerId) -> Result<(), sqlx::Error> {
+        recharges::look_at(tx, &[buyer], self.billing.clock.now()).await
     }
 }
 

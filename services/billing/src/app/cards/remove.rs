@@ -47,6 +47,7 @@ impl Cards {
     ) -> Result<Removed, AppError> {
         let mut tx = self.billing.tenants.begin(tenant).await?;
         wallets::lock(&mut tx, Some(tenant), [buyer]).await?.first().ok_or(AppError::NoSuchWallet)?;
+        self.look_at_wallet(&mut tx, buyer).await?;
         customers::lock(&mut tx, tenant, buyer).await?;
         let card = cards::find(&mut tx, tenant, buyer, Some(name)).await?.ok_or(PaymentError::NoSuchCard)?;
         cards::mark_removed(&mut tx, tenant, card.id, self.billing.clock.now()).await?;
@@ -63,6 +64,7 @@ impl Cards {
         let (tenant, buyer) = (card.seller, card.buyer);
         let mut tx = self.billing.tenants.begin(tenant).await?;
         wallets::lock(&mut tx, Some(tenant), [buyer]).await?;
+        self.look_at_wallet(&mut tx, buyer).await?;
         customers::lock(&mut tx, tenant, buyer).await?;
         let Some(card) = cards::by_payment_method(&mut tx, &card.payment_method).await? else { return Ok(false) };
         cards::forget(&mut tx, tenant, card.id).await?;

@@ -25,6 +25,7 @@ impl Cards {
         name: &CardName,
     ) -> Result<Card, AppError> {
         let mut tx = self.billing.tenants.begin(tenant).await?;
+        self.look_at_wallet(&mut tx, buyer).await?;
         customers::lock(&mut tx, tenant, buyer).await?;
         let before = cards::find(&mut tx, tenant, buyer, Some(name)).await?.ok_or(PaymentError::NoSuchCard)?;
         if before.is_primary {

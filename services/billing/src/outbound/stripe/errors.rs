@@ -72,8 +72,11 @@ fn of_answer(error: Box<ApiErrors>, status: u16) -> Failure {
         }
         409 | 429 => Failure::Other(ProviderError::Busy(format!("status {status}"))),
         402 if error.type_ == ApiErrorsType::CardError => Failure::Card(error),
-        // The key is wrong, or may not do this: its text is not repeated.
-        401 | 403 => Failure::Other(refused("not_allowed", "STRIPE_SECRET_KEY is not accepted, or may not do this")),
+        // The key is wrong, or may not do this: no card was asked, and nothing is said of any. Its text is not repeated.
+        401 | 403 => {
+            tracing::error!(status, "Stripe does not accept STRIPE_SECRET_KEY, or it may not do this");
+            Failure::Other(ProviderError::NotConfigured)
+        }
         404 => Failure::Missing,
         // Ours, but it depends on somebody else; or the server gave up waiting for the request's end.
         408 | 424 => unknown(format!("status {status}")),

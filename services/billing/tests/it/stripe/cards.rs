@@ -4,10 +4,14 @@ use std::{collections::HashSet, sync::Arc};
 
 use chrono::TimeDelta;
 use futures::future::join_all;
-use leadflow_billing::app::{
-    AppError,
-    cards::{CardName, MOST_CARDS, NewCard},
-    payments::{PaymentError, RechargeChange},
+use leadflow_billing::{
+    app::{
+        AppError,
+        cards::{CardName, MOST_CARDS, NewCard},
+        payments::{NewTopUp, PaymentError, RechargeChange},
+    },
+    outbound::{provider::ProviderError, stripe::Stripe},
+    workers::recharge::Recharger,
 };
 use leadflow_billing_domain::Price;
 use leadflow_contracts::{events::RechargeTurnedOff, subjects};
@@ -201,6 +205,88 @@ async fn removing_the_primary_card_promotes_the_newest_and_the_last_ends_recharg
     }
     assert_eq!(world.count("SELECT count(*) FROM billing.cards").await, 0);
     assert_eq!(world.count("SELECT count(*) FROM billing.audit_entries WHERE action = 'card.removed'").await, 3);
+}
+
+#[tokio::test]
+async fn another_primary_card_is_charged_at_once_although_the_one_before_was_declined() {
+    let (world, sandbox, shop, seller, buyer) = start().await;
+    let declines = shop.store(seller, buyer, "pm_card_chargeCustomerFail").await;
+    let on = RechargeChange {
+        enabled: Some(true),
+        threshold: Some(Price::new(dollars("20.00")).unwrap()),
+        amount: Some(dollars("10.00")),
+        ..RechargeChange::default()
+    };
+    shop.payments.configure_recharge(None, seller, buyer, on).await.unwrap();
+    let recharger = Recharger::new(shop.payments.clone());
+    let paid = async || {
+        recharger.step().await.unwrap();
+        // The declined one is asked for an hour later, and nothing else wakes the wallet up before.
+        shop.payments.sweep_low_wallets().await.unwrap();
+        recharger.step().await.unwrap();
+        sandbox.charges().await.iter().filter(|charge| charge["status"] == "succeeded").count()
+    };
+    assert_eq!(paid().await, 0);
+    // The same card, named again, still waits.
+    shop.cards.set_primary(None, seller, buyer, &CardName::Id(declines.id)).await.unwrap();
+    shop.cards.attach(None, &new_card(seller, buyer, &declines.payment_method)).await.unwrap();
+    assert_eq!(paid().await, 0);
+    assert_eq!(world.count("SELECT count(*) FROM billing.payments").await, 1);
+    // Another one: stored as the primary card, chosen, or left when the other one is removed.
+    let good = shop.store(seller, buyer, "pm_card_visa").await;
+    assert_eq!(paid().await, 0);
+    shop.cards.set_primary(None, seller, buyer, &CardName::Id(good.id)).await.unwrap();
+    assert_eq!(paid().await, 2);
+}
+
+#[tokio::test]
+async fn the_card_that_is_left_when_a_declined_one_is_removed_is_charged_at_once() {
+    let (world, sandbox, shop, seller, buyer) = start().await;
+    let declines = shop.store(seller, buyer, "pm_card_chargeCustomerFail").await;
+    shop.store(seller, buyer, "pm_card_visa").await;
+    let on = RechargeChange {
+        enabled: Some(true),
+        threshold: Some(Price::new(dollars("20.00")).unwrap()),
+        amount: Some(dollars("50.00")),
+        ..RechargeChange::default()
+    };
+    shop.payments.configure_recharge(None, seller, buyer, on).await.unwrap();
+    let recharger = Recharger::new(shop.payments.clone());
+    recharger.step().await.unwrap();
+    assert_eq!(world.count("SELECT count(*) FROM billing.payments WHERE state = 'declined'").await, 1);
+    shop.cards.remove(None, seller, buyer, &CardName::Id(declines.id)).await.unwrap();
+    recharger.step().await.unwrap();
+    assert_eq!(world.count("SELECT count(*) FROM billing.payments WHERE state = 'succeeded'").await, 1);
+    assert_eq!(sandbox.charges().await.iter().filter(|charge| charge["status"] == "succeeded").count(), 1);
+}
+
+#[tokio::test]
+async fn a_key_that_stripe_does_not_accept_is_no_decline_of_anybodys_card() {
+    let (world, sandbox, shop, seller, buyer) = start().await;
+    shop.store(seller, buyer, "pm_card_visa").await;
+    let on = RechargeChange {
+        enabled: Some(true),
+        threshold: Some(Price::new(dollars("20.00")).unwrap()),
+        amount: Some(dollars("50.00")),
+        ..RechargeChange::default()
+    };
+    shop.payments.configure_recharge(None, seller, buyer, on).await.unwrap();
+    let misconfigured = Shop::with(&world, Stripe::new("sk_live_of_somebody_else", &sandbox.settings()).unwrap());
+    let order = NewTopUp {
+        seller,
+        buyer,
+        request: "once".to_owned(),
+        amount: dollars("50.00"),
+        card: String::new(),
+    };
+    let error = misconfigured.payments.top_up(order).await.unwrap_err();
+    assert!(matches!(error, AppError::Provider(ProviderError::NotConfigured)), "{error}");
+    Recharger::new(misconfigured.payments.clone()).step().await.unwrap();
+    assert_eq!(world.count("SELECT count(*) FROM billing.payments WHERE state = 'canceled'").await, 2);
+    assert_eq!(shop.payments.recharge_settings(seller, buyer).await.unwrap().0.declines, 0);
+    shop.payments.sweep_low_wallets().await.unwrap();
+    Recharger::new(shop.payments.clone()).step().await.unwrap();
+    assert_eq!(world.count("SELECT count(*) FROM billing.payments WHERE state = 'succeeded'").await, 1);
 }
 
 #[tokio::test]
