@@ -145,16 +145,17 @@ pub async fn span(connection: &mut PgConnection, part: &Part) -> Result<Span, sq
 
 /// Begins to read the part's lines, by time, then by posting, then as they are in it.
 pub async fn open(connection: &mut PgConnection, part: &Part) -> Result<(), sqlx::Error> {
-    // A cursor takes no parameters. What is written into it are an id and times.
+    // A cursor takes no parameters. What is written into it are an id and times, these as numbers: the day after the last of the
+    // year 9999 is no text that PostgreSQL reads.
     let mut conditions = String::new();
     if let Some(seller) = part.seller {
         conditions += &format!(" AND p.seller_id = '{}'", seller.uuid());
     }
     if let Some(since) = part.since() {
-        conditions += &format!(" AND p.at >= '{}'", since.to_rfc3339());
+        conditions += &format!(" AND p.at >= to_timestamp({})", since.timestamp());
     }
     if let Some(until) = part.until() {
-        conditions += &format!(" AND p.at < '{}'", until.to_rfc3339());
+        conditions += &format!(" AND p.at < to_timestamp({})", until.timestamp());
     }
     sqlx::raw_sql(AssertSqlSafe(format!(
         "DECLARE ledger NO SCROLL CURSOR FOR \

@@ -70,6 +70,10 @@ async fn a_tenants_file_is_what_the_whole_ledger_says_of_it() {
     let text = whole(&service, call(mine, LedgerFormat::Csv, "2026-11-22", "2026-11-22")).await.unwrap();
     assert_eq!(text.lines().count(), 1 + 2 + 3_000);
     assert!(text.len() > 64 * 1024 && !text.contains(&theirs.to_string()));
+    // For ever, as people write it.
+    for (format, from) in [(LedgerFormat::Csv, "1970-01-01"), (LedgerFormat::Beancount, "")] {
+        assert!(whole(&service, call(mine, format, from, "9999-12-31")).await.unwrap().len() > 64 * 1024);
+    }
     let none = whole(&service, call(mine, LedgerFormat::Csv, "2026-11-23", "")).await.unwrap();
     assert_eq!(none.lines().count(), 1);
     assert_eq!(whole(&service, call(SellerId::new(), LedgerFormat::Csv, "", "")).await.unwrap().lines().count(), 1);
