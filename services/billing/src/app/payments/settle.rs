@@ -99,7 +99,8 @@ impl Payments {
                 let wallet = books.wallet(seller, payment.buyer).copied().unwrap_or(wallet);
                 tell(Envelope::new(EventId::new(), &events::credited(&wallet, amount, posting), now));
                 tell(Envelope::new(EventId::new(), &events::payment_changed(&payment, None), now));
-                if wallet.is_low() {
+                // Low still; or the card was being left alone, and a lead may wait for more than there is.
+                if wallet.is_low() || recharge != before {
                     recharges::look_at(&mut tx, &[payment.buyer], now).await?;
                 }
             }

@@ -221,6 +221,21 @@ async fn another_card_need_not_wait_and_one_that_wants_its_owner_says_what_to_do
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_card_that_pays_again_need_not_wait_for_the_lead_that_does() {
+    let shop = Shop::open("20.00").await;
+    shop.provider.card("pm_1", Card::Declines("insufficient_funds"));
+    shop.recharge("0.00", "40.00", true).await;
+    assert_eq!(hold(&shop, "75.00").await, HoldOutcome::InsufficientFunds);
+    assert_eq!((step(&shop).await, shop.provider.charges().iter().filter(|it| it.off_session).count()), (1, 1));
+    shop.provider.card("pm_1", Card::Pays);
+    // Its owner uses it by hand, for less than the lead costs.
+    shop.top_up("10.00").await;
+    assert_eq!(hold(&shop, "75.00").await, HoldOutcome::InsufficientFunds);
+    assert_eq!((step(&shop).await, shop.available().await.as_str()), (1, "75.00"));
+    shop.check_books().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn so_many_a_day_on_the_tenants_calendar_and_no_more() {
     let shop = Shop::open("0.00").await;
     let change = RechargeChange {
