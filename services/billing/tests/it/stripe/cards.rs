@@ -272,13 +272,7 @@ async fn a_key_that_stripe_does_not_accept_is_no_decline_of_anybodys_card() {
     };
     shop.payments.configure_recharge(None, seller, buyer, on).await.unwrap();
     let misconfigured = Shop::with(&world, Stripe::new("sk_live_of_somebody_else", &sandbox.settings()).unwrap());
-    let order = NewTopUp {
-        seller,
-        buyer,
-        request: "once".to_owned(),
-        amount: dollars("50.00"),
-        card: String::new(),
-    };
+    let order = NewTopUp { seller, buyer, request: "once".to_owned(), amount: dollars("50.00"), card: String::new() };
     let error = misconfigured.payments.top_up(order).await.unwrap_err();
     assert!(matches!(error, AppError::Provider(ProviderError::NotConfigured)), "{error}");
     Recharger::new(misconfigured.payments.clone()).step().await.unwrap();
