@@ -15,7 +15,7 @@ pub const DLQ: &str = "DLQ";
 pub const LEADS_DISTRIBUTION: &str = "distribution";
 /// LEADS: billing captures `lead.assigned` and pays back `lead.returned`.
 pub const LEADS_BILLING: &str = "billing";
-/// LEADS: notifier delivers `lead.assigned` and tells of `lead.return_decided`.
+/// LEADS: notifier delivers `lead.assigned` and `lead.returned`, and tells of `lead.return_decided`.
 pub const LEADS_NOTIFIER: &str = "notifier";
 /// BILLING: distribution looks again at leads that wait for a buyer.
 pub const BILLING_DISTRIBUTION: &str = "distribution";

@@ -13,7 +13,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use leadflow_contracts::{
-    notifier::{messages_server::MessagesServer, notifier_server::NotifierServer},
+    notifier::{endpoints_server::EndpointsServer, messages_server::MessagesServer, notifier_server::NotifierServer},
     streams,
 };
 use leadflow_kernel::Clock;
@@ -137,7 +137,8 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
     let service = inbound::grpc::Service::new(notifier.clone());
     let messages = inbound::messages_grpc::Service::new(notifier);
     let mut routes = grpc::builder().context("reflection")?;
-    routes.add_service(NotifierServer::with_interceptor(service, grpc::guard(&config.token)));
+    routes.add_service(NotifierServer::with_interceptor(service.clone(), grpc::guard(&config.token)));
+    routes.add_service(EndpointsServer::with_interceptor(service, grpc::guard(&config.token)));
     routes.add_service(MessagesServer::with_interceptor(messages, grpc::guard(&config.token)));
     routes.add_service(audit::server(pool.clone(), SCHEMA, TENANT_ROLE, &config.token));
     let served = tokio::try_join!(

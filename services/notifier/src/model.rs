@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use leadflow_kernel::{AssignmentId, BuyerId, DeliveryId, EndpointId, LeadId, SellerId};
-use leadflow_notifier_domain::Reply;
+use leadflow_notifier_domain::{AnswerRules, BodyTemplate, Context, EventKind, Reply};
 use uuid::Uuid;
 
 use crate::secrets::Sealed;
@@ -31,13 +31,31 @@ pub struct Endpoint {
     pub failing_since: Option<DateTime<Utc>>,
     /// Of what can be set.
     pub version: u64,
+    /// How its answers are read; `None`: by their status alone.
+    pub rules: Option<AnswerRules>,
+    /// Headers and credentials.
+    pub credentials: Option<Sealed>,
+    /// `None`: the usual body.
+    pub body: Option<BodyTemplate>,
+    /// What its owner calls it.
+    pub name: String,
+    /// What it is told of; sorted.
+    pub events: Vec<EventKind>,
+    /// Requests at once, at most; 0: the service's limit.
+    pub concurrency: u32,
+    /// The secret before this one, and until when it is good.
+    pub old_secret: Option<(Sealed, DateTime<Utc>)>,
+    /// Nothing is sent to it any more.
+    pub deleted: bool,
 }
 
 impl Endpoint {
     /// Why nothing is sent to it, if that is so.
     #[must_use]
     pub fn off(&self) -> Option<String> {
-        if self.enabled {
+        if self.deleted {
+            Some("the endpoint was deleted".to_owned())
+        } else if self.enabled {
             None
         } else if self.disabled_reason.is_empty() {
             Some("the endpoint is switched off".to_owned())
@@ -60,6 +78,8 @@ pub struct DeliveryKey {
     pub lead: LeadId,
     /// The sale.
     pub assignment: AssignmentId,
+    /// What it tells of.
+    pub event: EventKind,
 }
 
 /// A delivery that somebody has a lease on.
@@ -69,16 +89,31 @@ pub struct Job {
     pub key: DeliveryKey,
     /// Where to.
     pub endpoint: Arc<Endpoint>,
-    /// The bytes to sign and send.
+    /// The usual body: what is signed and sent, or what the endpoint's template makes something else of.
     pub payload: Bytes,
     /// The trace it belongs to.
     pub traceparent: Option<String>,
     /// Attempts before this one.
     pub attempts_made: u32,
+    /// Of these, those before it was last sent again.
+    pub attempts_before: u32,
+    /// It had arrived before it was sent again.
+    pub arrived: bool,
+    /// Somebody had it before and may have sent it without recording that.
+    pub taken_over: bool,
     /// Proves that this is still the one to record the result.
     pub lease: Uuid,
     /// The end of the lease.
     pub leased_until: DateTime<Utc>,
+}
+
+impl Job {
+    /// What the answer of this attempt is judged by.
+    #[must_use]
+    pub fn context<'a>(&'a self, attempt: &'a Attempt) -> Context<'a> {
+        let rules = self.endpoint.rules.as_ref();
+        Context { rules, body: &attempt.response, repeated: self.taken_over || self.attempts_made > 0 }
+    }
 }
 
 /// A request that was made, or tried.

@@ -9,7 +9,7 @@ use aes_gcm::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use leadflow_kernel::EndpointId;
-use leadflow_notifier_domain::Secret;
+use leadflow_notifier_domain::{Credentials, Secret};
 use sha2::{Digest, Sha256};
 
 const NONCE: usize = 12;
@@ -91,29 +91,112 @@ impl SecretKeys {
         random().map(Secret::from_random)
     }
 
-    /// Encrypts.
+    /// Encrypts an endpoint's secret.
     ///
     /// # Errors
     /// [`SecretsError::Randomness`], or [`SecretsError::Key`] when there is no key at all.
     pub fn seal(&self, endpoint: EndpointId, secret: &Secret) -> Result<Sealed, SecretsError> {
+        self.seal_part(endpoint, Part::Secret, secret.text().as_bytes())
+    }
+
+    /// Encrypts something of an endpoint.
+    ///
+    /// # Errors
+    /// As [`SecretKeys::seal`].
+    pub fn seal_part(&self, endpoint: EndpointId, part: Part, clear: &[u8]) -> Result<Sealed, SecretsError> {
         let cipher = self.ciphers.get(&self.first).ok_or(SecretsError::Key)?;
         let nonce: [u8; NONCE] = random()?;
-        let payload = Payload { msg: secret.text().as_bytes(), aad: endpoint.as_bytes() };
+        let payload = Payload { msg: clear, aad: &part.bound_to(endpoint) };
         let ciphertext = cipher.encrypt(Nonce::from_slice(&nonce), payload).map_err(|_| SecretsError::Key)?;
         Ok(Sealed { key_id: self.first.clone(), bytes: [&nonce[..], &ciphertext].concat() })
     }
 
-    /// Decrypts.
+    /// Decrypts an endpoint's secret.
     ///
     /// # Errors
     /// [`SecretsError::Open`].
     pub fn open(&self, endpoint: EndpointId, sealed: &Sealed) -> Result<Secret, SecretsError> {
+        self.open_secret(endpoint, Part::Secret, sealed)
+    }
+
+    /// Decrypts a secret of an endpoint: its own, or the one before.
+    ///
+    /// # Errors
+    /// [`SecretsError::Open`].
+    pub fn open_secret(&self, endpoint: EndpointId, part: Part, sealed: &Sealed) -> Result<Secret, SecretsError> {
+        let text = String::from_utf8(self.open_part(endpoint, part, sealed)?).map_err(|_| SecretsError::Open)?;
+        Secret::parse(&text).map_err(|_| SecretsError::Open)
+    }
+
+    /// Decrypts something of an endpoint.
+    ///
+    /// # Errors
+    /// [`SecretsError::Open`].
+    pub fn open_part(&self, endpoint: EndpointId, part: Part, sealed: &Sealed) -> Result<Vec<u8>, SecretsError> {
         let cipher = self.ciphers.get(&sealed.key_id).ok_or(SecretsError::Open)?;
         let (nonce, ciphertext) = sealed.bytes.split_at_checked(NONCE).ok_or(SecretsError::Open)?;
-        let payload = Payload { msg: ciphertext, aad: endpoint.as_bytes() };
-        let text = cipher.decrypt(Nonce::from_slice(nonce), payload).map_err(|_| SecretsError::Open)?;
-        let text = String::from_utf8(text).map_err(|_| SecretsError::Open)?;
-        Secret::parse(&text).map_err(|_| SecretsError::Open)
+        let payload = Payload { msg: ciphertext, aad: &part.bound_to(endpoint) };
+        cipher.decrypt(Nonce::from_slice(nonce), payload).map_err(|_| SecretsError::Open)
+    }
+
+    /// Encrypts an endpoint's headers and credentials; `None` when there are none.
+    ///
+    /// # Errors
+    /// As [`SecretKeys::seal`].
+    pub fn seal_credentials(
+        &self,
+        endpoint: EndpointId,
+        credentials: &Credentials,
+    ) -> Result<Option<Sealed>, SecretsError> {
+        if credentials.is_empty() {
+            return Ok(None);
+        }
+        let clear = serde_json::to_vec(credentials).map_err(|_| SecretsError::Open)?;
+        self.seal_part(endpoint, Part::Format, &clear).map(Some)
+    }
+
+    /// Decrypts them.
+    ///
+    /// # Errors
+    /// [`SecretsError::Open`].
+    pub fn open_credentials(&self, endpoint: EndpointId, sealed: Option<&Sealed>) -> Result<Credentials, SecretsError> {
+        let Some(sealed) = sealed else { return Ok(Credentials::default()) };
+        let clear = self.open_part(endpoint, Part::Format, sealed)?;
+        serde_json::from_slice(&clear).map_err(|_| SecretsError::Open)
+    }
+}
+
+/// What of an endpoint is encrypted. One does not open as another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// Headers and credentials.
+    Format,
+    /// The secret before this one.
+    OldSecret,
+    /// What deliveries are signed with.
+    Secret,
+}
+
+impl Part {
+    /// All, in the order of their names.
+    pub const ALL: [Self; 3] = [Self::Format, Self::OldSecret, Self::Secret];
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Format => "format",
+            Self::OldSecret => "old_secret",
+            Self::Secret => "secret",
+        }
+    }
+
+    fn bound_to(self, endpoint: EndpointId) -> Vec<u8> {
+        match self {
+            // The first there was; its ciphertexts are bound to the endpoint alone.
+            Self::Secret => endpoint.as_bytes().to_vec(),
+            other => [endpoint.as_bytes(), other.name().as_bytes()].concat(),
+        }
     }
 }
 
@@ -147,6 +230,18 @@ mod tests {
         *changed.bytes.last_mut().unwrap() ^= 1;
         assert_eq!(keys.open(endpoint, &changed), Err(SecretsError::Open));
         assert_eq!(keys.open(endpoint, &Sealed { bytes: vec![1], ..sealed }), Err(SecretsError::Open));
+    }
+
+    #[test]
+    fn one_part_does_not_open_as_another() {
+        let keys = SecretKeys::parse(OLD).unwrap();
+        let (endpoint, secret) = (EndpointId::new(), SecretKeys::make().unwrap());
+        for part in Part::ALL {
+            let sealed = keys.seal_part(endpoint, part, secret.text().as_bytes()).unwrap();
+            for other in Part::ALL {
+                assert_eq!(keys.open_secret(endpoint, other, &sealed).is_ok(), part == other);
+            }
+        }
     }
 
     #[test]

@@ -53,7 +53,11 @@ pub(crate) fn consumers() -> Vec<ConsumerSpec> {
     vec![
         spec(streams::LEADS, streams::LEADS_DISTRIBUTION, &[subjects::LEAD_RECEIVED]),
         spec(streams::LEADS, streams::LEADS_BILLING, &[subjects::LEAD_ASSIGNED, subjects::LEAD_RETURNED]),
-        spec(streams::LEADS, streams::LEADS_NOTIFIER, &[subjects::LEAD_ASSIGNED, subjects::LEAD_RETURN_DECIDED]),
+        spec(
+            streams::LEADS,
+            streams::LEADS_NOTIFIER,
+            &[subjects::LEAD_ASSIGNED, subjects::LEAD_RETURNED, subjects::LEAD_RETURN_DECIDED],
+        ),
         spec(
             streams::BILLING,
             streams::BILLING_DISTRIBUTION,

@@ -11,7 +11,8 @@
 //! - **How much**: at most [`Options::body_cap`] bytes of an answer are read; then reading stops and
 //!   the connection is closed. At most 100 headers.
 //! - **Redirects**: at most [`Options::max_redirects`], each target checked like the first; a body is
-//!   sent again only for 307 and 308; never from `https` to `http`; credentials stay with their origin.
+//!   sent again only for 307 and 308; never from `https` to `http`; credentials, and headers whose value is
+//!   marked as sensitive, stay with their origin.
 //!
 //! This is the only crate that knows reqwest.
 

@@ -1,6 +1,6 @@
 //! Whether and where to follow a redirect.
 
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use url::Url;
 
 use crate::{error::FailureKind, target};
@@ -32,9 +32,15 @@ pub(crate) fn next_hop(
     Ok(Some(next))
 }
 
-/// Drops what proves who we are to the first origin before another one is asked.
+/// Drops what proves who we are to the first origin, and whatever the caller marked as sensitive, before another one is asked.
 pub(crate) fn keep_credentials_home(headers: &mut HeaderMap, from: &Url, to: &Url) {
     if from.origin() != to.origin() {
+        let sensitive =
+            |name: &HeaderName, headers: &HeaderMap| headers.get_all(name).iter().any(HeaderValue::is_sensitive);
+        let names: Vec<HeaderName> = headers.keys().filter(|name| sensitive(name, headers)).cloned().collect();
+        for name in names {
+            headers.remove(name);
+        }
         for name in [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE] {
             headers.remove(name);
         }
@@ -104,15 +110,18 @@ mod tests {
     #[test]
     fn credentials_do_not_travel_to_another_origin() {
         let headers = || {
+            let mut key = HeaderValue::from_static("secret");
+            key.set_sensitive(true);
             HeaderMap::from_iter([
                 (header::AUTHORIZATION, "Bearer x".parse().unwrap()),
+                (HeaderName::from_static("x-api-key"), key),
                 (header::CONTENT_TYPE, "text/plain".parse().unwrap()),
             ])
         };
         let url = |text: &str| text.parse::<Url>().unwrap();
         let mut same = headers();
         keep_credentials_home(&mut same, &url("https://a.com/x"), &url("https://a.com/y"));
-        assert_eq!(same.len(), 2);
+        assert_eq!(same.len(), 3);
         let mut other = headers();
         keep_credentials_home(&mut other, &url("https://a.com/"), &url("https://a.com:444/"));
         assert_eq!(other.len(), 1);

@@ -181,6 +181,8 @@ fn name_of(prefix: &'static str) -> &'static str {
         "inv" => "invitation",
         "asg" => "assignment",
         "pay" => "payment",
+        "ep" => "endpoint",
+        "dlv" => "delivery",
         other => other,
     }
 }

@@ -322,6 +322,8 @@ pub fn routes() -> Vec<Route> {
         r::messages::routes(),
         r::unsubscribe::routes(),
         r::message_events::routes(),
+        r::webhooks::routes(),
+        r::deliveries::routes(),
         r::reports::routes(),
         r::ledger::routes(),
         r::usage::routes(),

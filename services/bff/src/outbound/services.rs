@@ -12,7 +12,7 @@ use leadflow_contracts::{
     distribution::{
         catalogue_client::CatalogueClient, distribution_client::DistributionClient, returns_client::ReturnsClient,
     },
-    notifier::{messages_client::MessagesClient, notifier_client::NotifierClient},
+    notifier::{endpoints_client::EndpointsClient, messages_client::MessagesClient, notifier_client::NotifierClient},
 };
 use leadflow_kernel::SellerId;
 use leadflow_platform::{
@@ -45,6 +45,7 @@ pub struct Services {
     returns: ReturnsClient<Channel>,
     notifier: NotifierClient<Channel>,
     messages: MessagesClient<Channel>,
+    endpoints: EndpointsClient<Channel>,
     audits: Vec<(&'static str, AuditClient<Channel>)>,
     caller: Caller,
     deadline: Duration,
@@ -74,6 +75,7 @@ impl Services {
             returns: ReturnsClient::new(distribution.clone()),
             catalogue: CatalogueClient::new(distribution),
             messages: MessagesClient::new(notifier.clone()),
+            endpoints: EndpointsClient::new(notifier.clone()),
             notifier: NotifierClient::new(notifier),
             caller: Caller::new(config.token.clone()),
             deadline: config.call_timeout,
@@ -150,6 +152,12 @@ impl Services {
     #[must_use]
     pub fn messages(&self) -> MessagesClient<Channel> {
         self.messages.clone()
+    }
+
+    /// What is done with several webhooks, and with what was sent to them.
+    #[must_use]
+    pub fn endpoints(&self) -> EndpointsClient<Channel> {
+        self.endpoints.clone()
     }
 
     /// A request about one tenant.

@@ -94,6 +94,7 @@ impl Market {
                 field("age", FieldType::Number),
             ],
             expected_version: None,
+            ..notifier::PutEndpointRequest::default()
         };
         repeat(async || self.distribution.clone().put_category(self.request(category.clone())).await).await?;
         let supplier = SupplierId::new();

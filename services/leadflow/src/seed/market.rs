@@ -152,6 +152,7 @@ impl Market {
             status: Status::Active.into(),
             fields,
             expected_version: None,
+            ..notifier::PutEndpointRequest::default()
         };
         self.repeat("make the category", async || {
             self.distribution.clone().put_category(self.request(request.clone())).await
@@ -241,7 +242,7 @@ impl Market {
     /// Tells the sandbox the secret of a buyer's webhook, so that it can judge signatures. It forgets
     /// at every restart.
     pub async fn tell_secret(&self, buyer: BuyerId, hook: &str) -> anyhow::Result<()> {
-        let request = notifier::GetEndpointRequest { buyer_id: buyer.to_string() };
+        let request = notifier::GetEndpointRequest { buyer_id: buyer.to_string(), ..Default::default() };
         let endpoint = self
             .repeat("read a webhook", async || self.notifier.clone().get_endpoint(self.request(request.clone())).await)
             .await?;

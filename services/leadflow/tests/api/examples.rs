@@ -46,6 +46,9 @@ pub struct Own<'a> {
     pub card: &'a str,
     /// The buyer's.
     pub payment: &'a str,
+    /// The buyer's webhook, once its routes are tried, and a delivery to it that has ended.
+    pub endpoint: &'a str,
+    pub delivery: &'a str,
     pub unique: u32,
 }
 
@@ -215,6 +218,30 @@ pub fn example(method: &Method, path: &str, own: &Own<'_>) -> Option<Example> {
             with(path, json!({}), 409)
         }
         ("PUT", "/api/notifications/preferences") => with(path, json!({ "webhookEnabled": false }), 200),
+        ("GET", "/api/notifications/endpoints" | "/api/notifications/deliveries") => plain(path, 200),
+        ("POST", "/api/notifications/endpoints") => with(path, json!({ "url": "http://127.0.0.1:9/hook" }), 201),
+        ("PUT", "/api/notifications/endpoints/{id}") => {
+            on_record(format!("/api/notifications/endpoints/{}", own.endpoint), Some(json!({ "name": "CRM" })), 200)
+        }
+        ("DELETE", "/api/notifications/endpoints/{id}") => {
+            on_record(format!("/api/notifications/endpoints/{}", own.endpoint), None, 204)
+        }
+        ("POST", "/api/notifications/endpoints/{id}/test") => {
+            on_record(format!("/api/notifications/endpoints/{}/test", own.endpoint), None, 200)
+        }
+        ("POST", "/api/notifications/endpoints/{id}/rotate-secret") => {
+            on_record(format!("/api/notifications/endpoints/{}/rotate-secret", own.endpoint), Some(json!({})), 200)
+        }
+        ("POST", "/api/notifications/endpoints/{id}/replay") => {
+            let body = json!({ "from": "2020-01-01T00:00:00Z", "until": "2020-01-02T00:00:00Z" });
+            on_record(format!("/api/notifications/endpoints/{}/replay", own.endpoint), Some(body), 200)
+        }
+        ("GET", "/api/buyers/{id}/deliveries") => {
+            on_record(format!("/api/buyers/{}/deliveries", own.buyer_id), None, 200)
+        }
+        ("POST", "/api/notifications/deliveries/{id}/replay") => {
+            on_record(format!("/api/notifications/deliveries/{}/replay", own.delivery), None, 200)
+        }
         _ => return None,
     })
 }

@@ -30,4 +30,5 @@ mod story;
 mod suppliers;
 mod team;
 mod usage;
+mod webhooks;
 mod world;

@@ -6,11 +6,12 @@ use std::collections::HashMap;
 use http::Method;
 use leadflow_bff::http::{Party, Route, Who, routes};
 use leadflow_contracts::accounts::{Member, Role};
+use leadflow_testkit::wait;
 use serde_json::{Value, json};
 
 use crate::{
     examples::{Own, example},
-    world::{Person, Tenant, World},
+    world::{PATIENCE, Person, Tenant, World},
 };
 
 fn admitted(route: &Route, person: Option<&Person>) -> bool {
@@ -37,6 +38,7 @@ fn in_order(mut routes: Vec<Route>) -> Vec<Route> {
         ("DELETE", "/api/campaigns/{id}") => 3,
         ("DELETE", "/api/suppliers/{id}") => 4,
         ("DELETE", "/api/payments/methods") => 5,
+        ("DELETE", "/api/notifications/endpoints/{id}") => 5,
         ("DELETE", "/api/buyers/{id}") => 6,
         _ => 0,
     };
@@ -128,7 +130,13 @@ async fn only_those_who_may_succeed_and_nobody_of_another_tenant() {
     let mut sessions: HashMap<String, Person> = HashMap::new();
     let mut unique = 0;
     let mut problems = Vec::new();
+    // Not before: the preferences' one webhook is tried without one.
+    let mut webhook = None;
     for route in in_order(routes()) {
+        if webhook.is_none() && route.path.starts_with("/api/notifications/endpoints") {
+            webhook = Some(delivered(&world, &tenant).await);
+        }
+        let (endpoint, delivery) = webhook.clone().unwrap_or_default();
         let line = format!("{} {}", route.method, route.path);
         let ends_sessions = route.path.starts_with("/api/auth/");
         for Cell { who, email, own: is_own } in &cells {
@@ -163,6 +171,8 @@ async fn only_those_who_may_succeed_and_nobody_of_another_tenant() {
                 spare_seller: &spare_seller,
                 card: &card,
                 payment: &payment,
+                endpoint: &endpoint,
+                delivery: &delivery,
                 unique,
             };
             let Some(example) = example(&route.method, route.path, &own) else {
@@ -206,6 +216,21 @@ async fn only_those_who_may_succeed_and_nobody_of_another_tenant() {
     assert!(
         parties.iter().all(|route| matches!(route.who, Who::Only(list) if !list.is_empty() && list.iter().all(known)))
     );
+}
+
+/// A webhook of the tenant's buyer, and a delivery to it that has ended.
+async fn delivered(world: &World, tenant: &Tenant) -> (String, String) {
+    let token = world.log_in(&tenant.buyer.email).await.token;
+    let hook = json!({ "url": format!("{}/hooks/matrix", world.cluster.http_urls("sandbox")[0]) });
+    let made = world.client.post("/api/notifications/endpoints", &token, &hook).await.ok(201);
+    world.post_lead(&tenant.api_key, &tenant.campaign, 77).await;
+    let delivery = wait::until_some("the lead is delivered", PATIENCE, async || {
+        let listed = world.client.get("/api/notifications/deliveries", &token).await.ok(200);
+        let ended = listed["deliveries"].as_array()?.iter().find(|delivery| delivery["status"] == "DELIVERED")?;
+        Some(ended["id"].as_str()?.to_owned())
+    })
+    .await;
+    (made["endpoint"]["id"].as_str().unwrap().to_owned(), delivery)
 }
 
 /// A party without a cell above would never be tried.

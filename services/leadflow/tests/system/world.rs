@@ -112,6 +112,7 @@ impl World {
                 field("age", FieldType::Number, false),
             ],
             expected_version: None,
+            ..notifier::PutEndpointRequest::default()
         };
         self.retried(async || self.distribution().put_category(self.request(category.clone())).await).await;
         let supplier = accounts::CreateSupplierRequest {

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use leadflow_kernel::{AssignmentId, BuyerId, CampaignId, LeadId, Money};
+use leadflow_kernel::{AssignmentId, BuyerId, CampaignId, Currency, LeadId, Money, ReturnId};
 use serde::Serialize;
 use serde_json::value::RawValue;
+
+use crate::EventKind;
 
 /// A lead sold to one buyer.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +36,29 @@ pub struct LeadAssigned<'a> {
     pub data_json: &'a [u8],
 }
 
+/// A sale that was undone.
+#[derive(Debug, Clone, Copy)]
+pub struct LeadReturned<'a> {
+    /// The return.
+    pub undone: ReturnId,
+    /// The lead.
+    pub lead: LeadId,
+    /// Who had bought it.
+    pub buyer: BuyerId,
+    /// The sale.
+    pub assignment: AssignmentId,
+    /// What it was sold under.
+    pub campaign: CampaignId,
+    /// The campaign's name.
+    pub campaign_name: &'a str,
+    /// What he gets back.
+    pub price: Money,
+    /// Why, a stable word.
+    pub reason: &'a str,
+    /// When it was decided.
+    pub decided_at: DateTime<Utc>,
+}
+
 /// Why no payload can be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PayloadError {
@@ -41,6 +66,9 @@ pub enum PayloadError {
     #[error("the lead's data is not a JSON object: {0}")]
     Data(String),
 }
+
+/// The made-up lead.
+const SAMPLE: &[u8] = br#"{"test":true,"firstName":"Sample","lastName":"Lead","email":"sample@example.com","phone":"+15550100100","zip":"90001"}"#;
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -82,7 +110,58 @@ pub fn payload(sold: &LeadAssigned<'_>) -> Result<Vec<u8>, PayloadError> {
         data.insert((*name).to_owned(), value);
     }
     let timestamp = sold.assigned_at.to_rfc3339_opts(SecondsFormat::Millis, true);
-    serde_json::to_vec(&Body { event: "lead.assigned", timestamp, data }).map_err(refused)
+    serde_json::to_vec(&Body { event: EventKind::LeadAssigned.text(), timestamp, data }).map_err(refused)
+}
+
+/// The body of a sale that was undone: `{"event":"lead.returned",…}` with `returnId`, `leadId`, `buyerId`, `assignmentId`,
+/// `campaignId`, `campaign`, `reason` and `price` in its `data`.
+///
+/// # Errors
+/// None that anybody has seen: it is what writing JSON may say.
+pub fn payload_of_return(returned: &LeadReturned<'_>) -> Result<Vec<u8>, PayloadError> {
+    let refused = |e: serde_json::Error| PayloadError::Data(e.to_string());
+    let ours = [
+        ("returnId", text(&returned.undone.to_string())),
+        ("leadId", text(&returned.lead.to_string())),
+        ("buyerId", text(&returned.buyer.to_string())),
+        ("assignmentId", text(&returned.assignment.to_string())),
+        ("campaignId", text(&returned.campaign.to_string())),
+        ("campaign", text(returned.campaign_name)),
+        ("reason", text(returned.reason)),
+        ("price", RawValue::from_string(returned.price.amount().to_string())),
+    ]
+    .into_iter()
+    .map(|(name, value)| value.map(|value| (name, value)))
+    .collect::<Result<Vec<_>, _>>()
+    .map_err(refused)?;
+    let data = ours.iter().map(|(name, value)| ((*name).to_owned(), &**value)).collect();
+    let timestamp = returned.decided_at.to_rfc3339_opts(SecondsFormat::Millis, true);
+    serde_json::to_vec(&Body { event: EventKind::LeadReturned.text(), timestamp, data }).map_err(refused)
+}
+
+/// The body of a made-up lead, which says of itself that it is one.
+///
+/// # Errors
+/// As [`payload`].
+pub fn sample(
+    buyer: BuyerId,
+    lead: LeadId,
+    assignment: AssignmentId,
+    at: DateTime<Utc>,
+) -> Result<Vec<u8>, PayloadError> {
+    payload(&LeadAssigned {
+        lead,
+        buyer,
+        assignment,
+        campaign: CampaignId::derive(&[b"sample"]),
+        campaign_name: "Sample campaign",
+        category_name: "Sample category",
+        state: "CA",
+        quality: "",
+        price: Money::zero(Currency::USD),
+        assigned_at: at,
+        data_json: SAMPLE,
+    })
 }
 
 fn text(value: &str) -> serde_json::Result<Box<RawValue>> {
@@ -95,7 +174,6 @@ fn optional(value: &str) -> serde_json::Result<Box<RawValue>> {
 
 #[cfg(test)]
 mod tests {
-    use leadflow_kernel::Currency;
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -165,6 +243,31 @@ mod tests {
         let body = payload(&sold(br#"{"account":12345678901234567890123,"rate":1.10}"#)).unwrap();
         let body = String::from_utf8(body).unwrap();
         assert!(body.contains("12345678901234567890123") && body.contains(r#""rate":1.10"#), "{body}");
+    }
+
+    #[test]
+    fn a_return_says_which_sale_and_why() {
+        let returned = LeadReturned {
+            undone: ReturnId::derive(&[b"r"]),
+            lead: LeadId::derive(&[b"l"]),
+            buyer: BuyerId::derive(&[b"b"]),
+            assignment: AssignmentId::derive(&[b"a"]),
+            campaign: CampaignId::derive(&[b"c"]),
+            campaign_name: "Solar",
+            price: Money::parse("25", Currency::USD).unwrap(),
+            reason: "wrong_number",
+            decided_at: "2026-11-22T12:00:00Z".parse().unwrap(),
+        };
+        let body: Value = serde_json::from_slice(&payload_of_return(&returned).unwrap()).unwrap();
+        assert_eq!(body["event"], "lead.returned");
+        assert_eq!(
+            body["data"],
+            json!({
+                "returnId": returned.undone.to_string(), "leadId": returned.lead.to_string(), "buyerId": returned.buyer.to_string(),
+                "assignmentId": returned.assignment.to_string(), "campaignId": returned.campaign.to_string(), "campaign": "Solar",
+                "reason": "wrong_number", "price": 25.0,
+            })
+        );
     }
 
     #[test]

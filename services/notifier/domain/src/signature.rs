@@ -7,8 +7,12 @@
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use chrono::TimeDelta;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+
+/// How long what is sent is signed with the secret before, too, when a new one is made.
+pub const OLD_SECRET_FOR: TimeDelta = TimeDelta::hours(24);
 
 const PREFIX: &str = "whsec_";
 

@@ -1,5 +1,5 @@
-//! Sold leads become deliveries: one row for each sale whose buyer has an endpoint, all of a batch in
-//! one statement. A sale told twice is one row, because its id follows from the sale. The first attempt then starts from memory, because the rows are born with a
+//! What happened becomes deliveries: one row for each sale (or each that was undone) and each of its buyer's endpoints that wants
+//! to know, all of a batch in one statement. A sale told twice is one row, because its id follows from the sale. The first attempt then starts from memory, because the rows are born with a
 //! lease; a crash before it ends leaves rows that come up again when the lease does.
 
 use std::{
@@ -9,10 +9,11 @@ use std::{
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use leadflow_kernel::{AssignmentId, BuyerId, CampaignId, DeliveryId, LeadId, Money, SellerId};
+use leadflow_kernel::{AssignmentId, BuyerId, CampaignId, DeliveryId, LeadId, Money, ReturnId, SellerId};
 use leadflow_messaging::{consumer::HandleError, outbox::Pending};
 use leadflow_notifier_domain::{
-    Channel, LeadAssigned, LeadNews, MessageKind, News, amount, payload, person, readable_fields,
+    Channel, EventKind, LeadAssigned, LeadNews, LeadReturned, MessageKind, News, PayloadError, amount, payload,
+    payload_of_return, person, readable_fields,
 };
 use serde_json::{Map, Value};
 use sqlx::Acquire as _;
@@ -64,23 +65,105 @@ pub struct Sale {
     pub data_json: Bytes,
 }
 
+/// A sale that was undone.
+#[derive(Debug, Clone)]
+pub struct Undone {
+    /// The event's trace.
+    pub traceparent: Option<String>,
+    /// The tenant.
+    pub seller: SellerId,
+    /// Who had bought.
+    pub buyer: BuyerId,
+    /// What.
+    pub lead: LeadId,
+    /// The sale.
+    pub assignment: AssignmentId,
+    /// The return.
+    pub undone: ReturnId,
+    /// Under what it was sold.
+    pub campaign: CampaignId,
+    /// The campaign's name.
+    pub campaign_name: Arc<str>,
+    /// What he gets back.
+    pub price: Money,
+    /// Why.
+    pub reason: Arc<str>,
+    /// When it was decided.
+    pub decided_at: DateTime<Utc>,
+}
+
+/// Something that an endpoint may be told of.
+trait Occasion {
+    const EVENT: EventKind;
+    fn whose(&self) -> (SellerId, BuyerId);
+    fn what(&self) -> (LeadId, AssignmentId);
+    fn traceparent(&self) -> Option<&String>;
+    fn body(&self) -> Result<Vec<u8>, PayloadError>;
+}
+
+impl Occasion for Sale {
+    const EVENT: EventKind = EventKind::LeadAssigned;
+
+    fn whose(&self) -> (SellerId, BuyerId) {
+        (self.seller, self.buyer)
+    }
+    fn what(&self) -> (LeadId, AssignmentId) {
+        (self.lead, self.assignment)
+    }
+    fn traceparent(&self) -> Option<&String> {
+        self.traceparent.as_ref()
+    }
+    fn body(&self) -> Result<Vec<u8>, PayloadError> {
+        payload(&LeadAssigned {
+            lead: self.lead,
+            buyer: self.buyer,
+            assignment: self.assignment,
+            campaign: self.campaign,
+            campaign_name: &self.campaign_name,
+            category_name: &self.category_name,
+            state: &self.state,
+            quality: &self.quality,
+            price: self.price,
+            assigned_at: self.assigned_at,
+            data_json: &self.data_json,
+        })
+    }
+}
+
+impl Occasion for Undone {
+    const EVENT: EventKind = EventKind::LeadReturned;
+
+    fn whose(&self) -> (SellerId, BuyerId) {
+        (self.seller, self.buyer)
+    }
+    fn what(&self) -> (LeadId, AssignmentId) {
+        (self.lead, self.assignment)
+    }
+    fn traceparent(&self) -> Option<&String> {
+        self.traceparent.as_ref()
+    }
+    fn body(&self) -> Result<Vec<u8>, PayloadError> {
+        payload_of_return(&LeadReturned {
+            undone: self.undone,
+            lead: self.lead,
+            buyer: self.buyer,
+            assignment: self.assignment,
+            campaign: self.campaign,
+            campaign_name: &self.campaign_name,
+            price: self.price,
+            reason: &self.reason,
+            decided_at: self.decided_at,
+        })
+    }
+}
+
 impl Notifier {
     /// Stores the deliveries of `sales` and begins to send them.
     ///
     /// # Errors
     /// Transient for the database; permanent when a lead's data is no JSON object.
     pub async fn accept_leads(&self, sales: &[Sale], dispatcher: &Dispatcher) -> Result<(), HandleError> {
-        let now = self.clock.now();
-        let mut buyers: Vec<_> = sales.iter().map(|sale| (sale.seller, sale.buyer)).collect();
-        buyers.sort_unstable();
-        buyers.dedup();
-        let mut connection = self.pool.acquire().await?;
-        let endpoints: HashMap<_, _> = endpoints::of_buyers(&mut connection, &buyers)
-            .await?
-            .into_iter()
-            .map(|endpoint| ((endpoint.seller, endpoint.buyer), Arc::new(endpoint)))
-            .collect();
-
+        let (now, mut connection) = (self.clock.now(), self.pool.acquire().await?);
         // Before the deliveries, and beside their transaction: both are known by their ids, and the event is told again until both are there.
         let messages = self.messages(&mut connection, sales, now).await?;
         if !messages.is_empty() {
@@ -88,12 +171,40 @@ impl Notifier {
             self.wakes.email.notify_one();
             self.wakes.sms.notify_one();
         }
+        drop(connection);
+        self.accept(sales, dispatcher).await
+    }
+
+    /// Stores the deliveries that tell of `returns` and begins to send them.
+    ///
+    /// # Errors
+    /// Transient for the database.
+    pub async fn accept_returns(&self, returns: &[Undone], dispatcher: &Dispatcher) -> Result<(), HandleError> {
+        self.accept(returns, dispatcher).await
+    }
+
+    async fn accept<O: Occasion + Sync>(&self, occasions: &[O], dispatcher: &Dispatcher) -> Result<(), HandleError> {
+        let now = self.clock.now();
+        let mut buyers: Vec<_> = occasions.iter().map(Occasion::whose).collect();
+        buyers.sort_unstable();
+        buyers.dedup();
+        let mut connection = self.pool.acquire().await?;
+        let mut endpoints: HashMap<_, Vec<Arc<Endpoint>>> = HashMap::new();
+        for endpoint in endpoints::of_buyers(&mut connection, &buyers).await? {
+            if endpoint.events.contains(&O::EVENT) {
+                endpoints.entry((endpoint.seller, endpoint.buyer)).or_default().push(Arc::new(endpoint));
+            }
+        }
+
         let lease = Uuid::now_v7();
-        let mut planned = Vec::with_capacity(sales.len());
-        for sale in sales {
+        let mut planned = Vec::with_capacity(occasions.len());
+        for occasion in occasions {
             // A buyer without a webhook is told in other ways.
-            let Some(endpoint) = endpoints.get(&(sale.seller, sale.buyer)) else { continue };
-            planned.push(self.plan(sale, endpoint, dispatcher, lease, now)?);
+            let Some(wanting) = endpoints.get(&occasion.whose()) else { continue };
+            let body = Bytes::from(occasion.body().map_err(HandleError::permanent)?);
+            for endpoint in wanting {
+                planned.push(self.plan(occasion, &body, endpoint, dispatcher, lease, now));
+            }
         }
         // In the order of their ids: two batches with the same sales cannot deadlock.
         planned.sort_unstable_by_key(|plan| plan.row.key.id);
@@ -165,47 +276,35 @@ impl Notifier {
         keep(planned, &stored);
         let given_up = planned.iter().filter(|plan| plan.row.status == Status::GaveUp).map(|plan| {
             let row = &plan.row;
-            events::delivery_ended(&row.key, row.endpoint, 0, Some(&row.error), now, row.traceparent.as_deref())
+            events::delivery_ended(&row.key, row.endpoint, (0, 0), Some(&row.error), now, row.traceparent.as_deref())
         });
         let pending = self.outbox.append(&mut transaction, given_up.collect()).await?;
         transaction.commit().await?;
         Ok(pending)
     }
 
-    fn plan(
+    fn plan<O: Occasion>(
         &self,
-        sale: &Sale,
+        occasion: &O,
+        body: &Bytes,
         endpoint: &Arc<Endpoint>,
         dispatcher: &Dispatcher,
         lease: Uuid,
         now: DateTime<Utc>,
-    ) -> Result<Plan, HandleError> {
-        let body = payload(&LeadAssigned {
-            lead: sale.lead,
-            buyer: sale.buyer,
-            assignment: sale.assignment,
-            campaign: sale.campaign,
-            campaign_name: &sale.campaign_name,
-            category_name: &sale.category_name,
-            state: &sale.state,
-            quality: &sale.quality,
-            price: sale.price,
-            assigned_at: sale.assigned_at,
-            data_json: &sale.data_json,
-        })
-        .map_err(HandleError::permanent)?;
-        let key = DeliveryKey {
-            id: DeliveryId::derive(&[sale.assignment.as_bytes(), endpoint.id.as_bytes()]),
-            seller: sale.seller,
-            buyer: sale.buyer,
-            lead: sale.lead,
-            assignment: sale.assignment,
+    ) -> Plan {
+        let (lead, assignment) = occasion.what();
+        let id = match O::EVENT {
+            EventKind::LeadAssigned => DeliveryId::derive(&[assignment.as_bytes(), endpoint.id.as_bytes()]),
+            EventKind::LeadReturned => {
+                DeliveryId::derive(&[b"returned", assignment.as_bytes(), endpoint.id.as_bytes()])
+            }
         };
+        let key = DeliveryKey { id, seller: endpoint.seller, buyer: endpoint.buyer, lead, assignment, event: O::EVENT };
         let mut row = NewDelivery {
             key,
             endpoint: endpoint.id,
-            payload: body.into(),
-            traceparent: sale.traceparent.clone(),
+            payload: body.clone(),
+            traceparent: occasion.traceparent().cloned(),
             status: Status::Pending,
             due_at: Some(now),
             lease: None,
@@ -224,12 +323,15 @@ impl Notifier {
                 payload: row.payload.clone(),
                 traceparent: row.traceparent.clone(),
                 attempts_made: 0,
+                attempts_before: 0,
+                arrived: false,
+                taken_over: false,
                 lease,
                 leased_until,
             };
             send = Some((slot, job));
         }
-        Ok(Plan { row, send })
+        Plan { row, send }
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::Actor;
-use crate::{model::Endpoint, store::endpoints::Ailing};
+use crate::{model::Endpoint, store::health::Ailing};
 
 pub(super) const TRAIL: Trail = Trail::new(crate::SCHEMA);
 
@@ -21,6 +21,15 @@ pub(super) fn updated(actor: Actor, before: &Endpoint, after: &Endpoint, what: &
     let mut now = webhook(after);
     now["changed"] = json!(what);
     Change::new("webhook.updated", after.id).by(actor).from(webhook(before)).to(now)
+}
+
+pub(super) fn deleted(actor: Actor, endpoint: &Endpoint) -> Change {
+    Change::new("webhook.deleted", endpoint.id).by(actor).from(webhook(endpoint))
+}
+
+/// What was sent again: one delivery, or so many of a time.
+pub(super) fn replayed(actor: Actor, endpoint: &Endpoint, what: Value) -> Change {
+    Change::new("webhook.replayed", endpoint.id).by(actor).to(what)
 }
 
 /// By the system.
@@ -61,7 +70,9 @@ fn wishes(preferences: &Preferences) -> Value {
 fn webhook(endpoint: &Endpoint) -> Value {
     json!({
         "buyer": endpoint.buyer.to_string(),
+        "name": endpoint.name,
         "url": place(&endpoint.url),
+        "events": endpoint.events.iter().map(|event| event.text()).collect::<Vec<_>>(),
         "enabled": endpoint.enabled,
         "disabledReason": endpoint.disabled_reason,
         "version": endpoint.version,

@@ -4,6 +4,7 @@ mod accept_leads;
 mod accept_messages;
 mod accept_news;
 mod audit;
+mod delete_endpoint;
 mod get_endpoint;
 mod get_preferences;
 mod learn_buyers;
@@ -13,6 +14,8 @@ mod put_endpoint;
 mod put_preferences;
 mod record_messages;
 mod record_results;
+mod replay_deliveries;
+mod rotate_endpoint_secret;
 mod rotate_secrets;
 mod send_messages;
 mod send_sample;
@@ -32,16 +35,18 @@ use tokio::sync::Notify;
 
 use crate::secrets::{SecretKeys, SecretsError};
 
-pub use accept_leads::Sale;
+pub use accept_leads::{Sale, Undone};
 pub use accept_news::Telling;
 pub use get_endpoint::EndpointView;
 pub use get_preferences::PreferencesView;
 pub use learn_buyers::DirectoryNews;
 pub use list_deliveries::{DeliveryView, MAX_PAGE};
 pub use list_messages::MessageView;
-pub use put_endpoint::PutEndpoint;
+pub use put_endpoint::{Format, MAX_ENDPOINTS, PutEndpoint};
+pub use replay_deliveries::{MAX_REPLAY, MAX_REPLAY_RANGE, Replay, Replayed};
 pub use rotate_secrets::{RotatedPart, Rotation};
 pub use send_messages::Queue;
+pub use send_sample::Sample;
 pub use take_callback::{Callback, CallbackSource};
 
 /// How long a message belongs to whoever took it, unless told otherwise.
@@ -102,9 +107,33 @@ pub enum AppError {
     /// No such record in this tenant (it may well exist in another one).
     #[error("no such {0}")]
     NotFound(&'static str),
-    /// The endpoint's id is in use, or the buyer has an endpoint with another id.
-    #[error("the endpoint's id is in use, or the buyer has an endpoint with another id")]
+    /// The endpoint's id is in use by somebody else.
+    #[error("the endpoint's id is in use")]
     EndpointExists,
+    /// The buyer has [`MAX_ENDPOINTS`].
+    #[error("a buyer may have {MAX_ENDPOINTS} endpoints")]
+    TooManyEndpoints,
+    /// A field has no such value.
+    #[error("{0} {1}")]
+    Field(&'static str, &'static str),
+    /// Stored credentials would go to another host.
+    #[error("the credentials and headers were given for another host: give them again, or none")]
+    CredentialsNeeded,
+    /// Headers or credentials are refused.
+    #[error(transparent)]
+    Credentials(#[from] leadflow_notifier_domain::CredentialError),
+    /// The body's template is refused.
+    #[error("body_template: {0}")]
+    Body(#[from] leadflow_notifier_domain::BodyError),
+    /// Nothing is sent to it now.
+    #[error("the endpoint is switched off")]
+    EndpointOff,
+    /// It has not ended.
+    #[error("the delivery has not ended yet")]
+    DeliveryWaits,
+    /// The buyer's system refused it, and the sale was undone.
+    #[error("the receiver refused the delivery, and the lead was given back")]
+    DeliveryRefused,
     /// The endpoint is not of the version that the change was made for.
     #[error("it was changed meanwhile: read it and try again")]
     ChangedMeanwhile,
@@ -114,6 +143,9 @@ pub enum AppError {
     /// The secret is refused.
     #[error("secret {0}")]
     Secret(#[from] leadflow_notifier_domain::SecretError),
+    /// The rules for answers are refused.
+    #[error("answer: {0}")]
+    Answer(#[from] leadflow_notifier_domain::AnswerRuleError),
     /// A secret could not be made, encrypted or decrypted.
     #[error(transparent)]
     Secrets(#[from] SecretsError),

@@ -6,19 +6,19 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use leadflow_kernel::{DeliveryId, EndpointId};
 use leadflow_messaging::Envelope;
-use leadflow_notifier_domain::{Health, MAX_ATTEMPTS, Outcome, classify, pause_after};
+use leadflow_notifier_domain::{EventKind, Health, MAX_ATTEMPTS, Outcome, classify, meaning, pause_after};
 
 use super::{
     Notifier,
     audit::{self, TRAIL},
 };
 use crate::{
-    model::{Attempt, End, Finished},
+    model::{Attempt, End, Finished, Job},
     outbound::events,
     store::{
         attempts::AttemptRow,
         deliveries::{self, Ending, Status},
-        endpoints::{self, Ailing, NewHealth},
+        health::{self, Ailing, NewHealth},
     },
 };
 
@@ -35,24 +35,23 @@ impl Notifier {
         for finished in results {
             match &finished.end {
                 End::Attempted(attempt) => {
-                    let outcome = classify(&attempt.reply);
+                    let outcome = classify(&attempt.reply, finished.job.context(attempt));
                     endings.push(ending(finished, attempt, &outcome, now));
                     attempted.push((finished.job.endpoint.id, finished.job.key.id, attempt.started_at, outcome));
                 }
                 End::EndpointOff(reason) => endings.push(ended_unsent(finished, reason, now)),
-                End::GivenBack => given_back.push((finished.job.key.id, finished.job.lease)),
+                End::GivenBack => {
+                    given_back.push((finished.job.key.id, finished.job.lease, finished.job.taken_over));
+                }
             }
         }
         let mut transaction = deliveries::begin_without_waiting_for_the_disk(&self.pool).await?;
         // Endpoints first, then deliveries, everywhere: no two recorders can wait for each other.
-        let failed: Vec<EndpointId> = attempted
-            .iter()
-            .filter(|(.., outcome)| *outcome != Outcome::Delivered)
-            .map(|(endpoint, ..)| *endpoint)
-            .collect();
+        let failed: Vec<EndpointId> =
+            attempted.iter().filter(|(.., outcome)| !outcome.works()).map(|(endpoint, ..)| *endpoint).collect();
         let all: Vec<EndpointId> = attempted.iter().map(|(endpoint, ..)| *endpoint).collect();
         let ailing =
-            if all.is_empty() { Vec::new() } else { endpoints::lock_ailing(&mut transaction, &all, &failed).await? };
+            if all.is_empty() { Vec::new() } else { health::lock_ailing(&mut transaction, &all, &failed).await? };
         let stored = if endings.is_empty() {
             std::collections::HashSet::new()
         } else {
@@ -67,22 +66,35 @@ impl Notifier {
         }
 
         attempted.retain(|(_, delivery, ..)| stored.contains(delivery));
-        let mut sent = Vec::new();
+        let (mut sent, mut refused) = (Vec::new(), Vec::new());
+        let outcomes: HashMap<DeliveryId, &Outcome> =
+            attempted.iter().map(|(_, delivery, _, outcome)| (*delivery, outcome)).collect();
         let mut told = self.change_health(&mut transaction, &ailing, &attempted, now).await?;
         let by_delivery: HashMap<DeliveryId, &Finished> = results.iter().map(|f| (f.job.key.id, f)).collect();
         for ending in endings.iter().filter(|e| e.status != Status::Pending && stored.contains(&e.delivery)) {
             let Some(finished) = by_delivery.get(&ending.delivery) else { continue };
             let job = &finished.job;
-            let error = (ending.status == Status::GaveUp).then_some(ending.error.as_str());
-            let attempts = u32::try_from(ending.attempts_made).unwrap_or(0);
+            let error = (ending.status != Status::Delivered).then_some(ending.error.as_str());
+            let attempts = (u32::try_from(ending.attempts_made).unwrap_or(0), job.attempts_before);
             let trace = job.traceparent.as_deref();
             told.push(events::delivery_ended(&job.key, job.endpoint.id, attempts, error, now, trace));
-            if let (Status::Delivered, End::Attempted(attempt)) = (ending.status, &finished.end) {
+            if job.arrived {
+                // Sent again: paid for already, and the lead is the buyer's, whatever he says now.
+                continue;
+            }
+            // It was answered, whatever it said.
+            if let (Status::Delivered | Status::Refused, End::Attempted(attempt)) = (ending.status, &finished.end) {
                 sent.push(events::webhook_sent(&job.key, attempt.started_at, trace));
+            }
+            if let (Some(Outcome::Refused { duplicate, because }), EventKind::LeadAssigned) =
+                (outcomes.get(&ending.delivery), job.key.event)
+            {
+                refused.push(events::lead_refused(&job.key, *duplicate, because, now, trace));
             }
         }
         // Events of one kind beside each other are one message of the stream.
         told.append(&mut sent);
+        told.append(&mut refused);
         let pending = self.outbox.append(&mut transaction, told).await?;
         transaction.commit().await?;
         self.relay.send(pending);
@@ -98,15 +110,15 @@ impl Notifier {
     ) -> Result<Vec<Envelope>, sqlx::Error> {
         let (mut changes, mut disabled, mut told) = (Vec::new(), Vec::new(), Vec::new());
         for endpoint in ailing {
-            let mut health = Health::known(endpoint.failing_since);
+            let mut known = Health::known(endpoint.failing_since);
             for (_, _, started_at, outcome) in attempted.iter().filter(|(id, ..)| *id == endpoint.id) {
                 match outcome {
-                    Outcome::Delivered => health.success(),
-                    Outcome::Failed { .. } => health.failure(*started_at),
-                    Outcome::Gone => health.gone(*started_at),
+                    Outcome::Delivered | Outcome::Refused { .. } => known.success(),
+                    Outcome::Failed { .. } => known.failure(*started_at),
+                    Outcome::Gone => known.gone(*started_at),
                 }
             }
-            let Some(change) = health.change(endpoint.failing_since, now) else { continue };
+            let Some(change) = known.change(endpoint.failing_since, now) else { continue };
             let reason = change.disable.map(|reason| reason.text());
             changes.push(NewHealth { id: endpoint.id, failing_since: change.failing_since, disable: reason });
             if let Some(reason) = reason {
@@ -117,7 +129,7 @@ impl Notifier {
             }
         }
         if !changes.is_empty() {
-            endpoints::set_health(transaction, &changes, now).await?;
+            health::set_health(transaction, &changes, now).await?;
         }
         if !disabled.is_empty() {
             deliveries::make_due(transaction, &disabled, now).await?;
@@ -128,19 +140,29 @@ impl Notifier {
 
 fn ending(finished: &Finished, attempt: &Attempt, outcome: &Outcome, now: DateTime<Utc>) -> Ending {
     let number = finished.job.attempts_made + 1;
+    let round = number.saturating_sub(finished.job.attempts_before);
     let (status, due_at, error) = match outcome {
         Outcome::Delivered => (Status::Delivered, None, String::new()),
+        Outcome::Refused { duplicate: true, because } => {
+            (Status::Refused, None, format!("the receiver has this person already: {because}"))
+        }
+        Outcome::Refused { because, .. } => {
+            (Status::Refused, None, format!("the receiver does not take it: {because}"))
+        }
         Outcome::Gone => (Status::GaveUp, None, "the receiver answered 410".to_owned()),
-        Outcome::Failed { error, trouble } => match pause_after(number, *trouble, rand::random()) {
+        Outcome::Failed { error, trouble } => match pause_after(round, *trouble, rand::random()) {
             Some(pause) => (Status::Pending, Some(now + pause), String::new()),
             None => (Status::GaveUp, None, format!("{MAX_ATTEMPTS} attempts failed; the last: {error}")),
         },
     };
+    let (status, error) = still_arrived(&finished.job, status, error);
     let why = match outcome {
         Outcome::Delivered => String::new(),
+        Outcome::Refused { because, .. } => because.clone(),
         Outcome::Gone => error.clone(),
         Outcome::Failed { error, .. } => error.clone(),
     };
+    let read = meaning(&attempt.reply, finished.job.context(attempt));
     let number = i32::try_from(number).unwrap_or(i32::MAX);
     Ending {
         delivery: finished.job.key.id,
@@ -158,18 +180,28 @@ fn ending(finished: &Finished, attempt: &Attempt, outcome: &Outcome, now: DateTi
             status_code: i32::from(attempt.status_code),
             error: why,
             response: attempt.response.clone(),
+            meaning: read.map_or_else(String::new, |meaning| meaning.text().to_owned()),
         }),
     }
 }
 
+/// What had arrived before it was sent again has arrived, whatever came of that.
+fn still_arrived(job: &Job, status: Status, error: String) -> (Status, String) {
+    match status {
+        Status::Refused | Status::GaveUp if job.arrived => (Status::Delivered, format!("sent again: {error}")),
+        _ => (status, error),
+    }
+}
+
 fn ended_unsent(finished: &Finished, reason: &str, now: DateTime<Utc>) -> Ending {
+    let (status, error) = still_arrived(&finished.job, Status::GaveUp, reason.to_owned());
     Ending {
         delivery: finished.job.key.id,
         lease: finished.job.lease,
-        status: Status::GaveUp,
+        status,
         attempts_made: i32::try_from(finished.job.attempts_made).unwrap_or(i32::MAX),
         due_at: None,
-        error: reason.to_owned(),
+        error,
         at: now,
         attempt: None,
     }

@@ -5,8 +5,8 @@ use sqlx::PgPool;
 
 use super::AppError;
 use crate::{
-    secrets::SecretKeys,
-    store::endpoints::{self, Resealed},
+    secrets::{Part, SecretKeys},
+    store::sealed::{self, Resealed},
 };
 
 /// Goes once over all secrets that are not under the first key. What was done is done, whenever it ends; another one
@@ -14,7 +14,7 @@ use crate::{
 pub struct Rotation {
     pool: PgPool,
     keys: SecretKeys,
-    after: Option<EndpointId>,
+    after: Option<(EndpointId, Part)>,
 }
 
 /// What a part of a rotation did.
@@ -42,20 +42,19 @@ impl Rotation {
     pub async fn step(&mut self, limit: u32) -> Result<Option<RotatedPart>, AppError> {
         let mut connection = self.pool.acquire().await?;
         let older: Vec<&str> = self.keys.older().collect();
-        let found = endpoints::sealed_with(&mut connection, &older, self.after, limit).await?;
-        let Some((last, _)) = found.last() else { return Ok(None) };
-        let last = *last;
+        let found = sealed::sealed_with(&mut connection, &older, self.after, limit).await?;
+        let Some(last) = found.last().map(|last| (last.endpoint, last.part)) else { return Ok(None) };
         let (mut resealed, mut unreadable) = (Vec::with_capacity(found.len()), Vec::new());
-        for (endpoint, before) in found {
-            match self.keys.open(endpoint, &before) {
-                Ok(secret) => {
-                    let after = self.keys.seal(endpoint, &secret)?;
-                    resealed.push(Resealed { endpoint, before, after });
+        for before in found {
+            match self.keys.open_part(before.endpoint, before.part, &before.sealed) {
+                Ok(clear) => {
+                    let after = self.keys.seal_part(before.endpoint, before.part, &clear)?;
+                    resealed.push(Resealed { before, after });
                 }
-                Err(_) => unreadable.push(endpoint),
+                Err(_) => unreadable.push(before.endpoint),
             }
         }
-        let done = endpoints::reseal(&mut connection, &resealed).await?;
+        let done = sealed::reseal(&mut connection, &resealed).await?;
         self.after = Some(last);
         let changed = u64::try_from(resealed.len()).unwrap_or(u64::MAX).saturating_sub(done);
         Ok(Some(RotatedPart { resealed: done, changed, unreadable }))
@@ -66,6 +65,6 @@ impl Rotation {
     /// # Errors
     /// Those of PostgreSQL.
     pub async fn keys_in_use(&self) -> Result<Vec<(String, i64)>, AppError> {
-        Ok(endpoints::keys_in_use(&mut *self.pool.acquire().await?).await?)
+        Ok(sealed::keys_in_use(&mut *self.pool.acquire().await?).await?)
     }
 }

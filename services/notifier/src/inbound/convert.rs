@@ -10,8 +10,7 @@ use leadflow_platform::{db::is_passing, grpc::status};
 use tonic::{Code, Status};
 
 use crate::{
-    app::{AppError, DeliveryView, EndpointView, Sale},
-    model::Attempt,
+    app::{AppError, DeliveryView, Sale, Sample, Undone},
     store::messages::NewMessage,
 };
 
@@ -73,22 +72,25 @@ pub(super) fn sales(message: &Message, event: told::LeadAssigned) -> Result<Vec<
         .collect()
 }
 
-pub(super) fn endpoint(view: &EndpointView) -> proto::Endpoint {
-    let endpoint = &view.endpoint;
-    proto::Endpoint {
-        endpoint_id: endpoint.id.to_string(),
-        buyer_id: endpoint.buyer.to_string(),
-        seller_id: endpoint.seller.to_string(),
-        url: endpoint.url.clone(),
-        secret: view.secret.text().to_owned(),
-        enabled: endpoint.enabled,
-        disabled_reason: endpoint.disabled_reason.clone(),
-        failing_since_ms: endpoint.failing_since.map_or(0, time_to_ms),
-        version: endpoint.version,
-    }
+/// The sale that an event tells is undone.
+pub(super) fn undone(message: &Message, event: told::LeadReturned) -> Result<Undone, ConvertError> {
+    Ok(Undone {
+        traceparent: message.traceparent.clone(),
+        seller: id(&event.seller_id, "seller_id")?,
+        buyer: id(&event.buyer_id, "buyer_id")?,
+        lead: id(&event.lead_id, "lead_id")?,
+        assignment: id(&event.assignment_id, "assignment_id")?,
+        undone: id(&event.return_id, "return_id")?,
+        campaign: id(&event.campaign_id, "campaign_id")?,
+        campaign_name: event.campaign_name.into(),
+        price: money(event.price.as_ref(), "price")?,
+        reason: event.reason.into(),
+        decided_at: time_from_ms(event.decided_at_ms).ok_or(ConvertError::Missing { field: "decided_at_ms" })?,
+    })
 }
 
-pub(super) fn attempt(attempt: Attempt) -> proto::Attempt {
+pub(super) fn attempt(sample: Sample) -> proto::Attempt {
+    let attempt = sample.attempt;
     let error = match attempt.reply {
         Reply::Answer { .. } => String::new(),
         Reply::NoAnswer { error, .. } => error,
@@ -100,6 +102,7 @@ pub(super) fn attempt(attempt: Attempt) -> proto::Attempt {
         status_code: attempt.status_code.into(),
         error,
         response: attempt.response,
+        meaning: sample.meaning.map_or_else(String::new, |meaning| meaning.text().to_owned()),
     }
 }
 
@@ -124,8 +127,13 @@ pub(super) fn delivery(view: DeliveryView) -> proto::Delivery {
                 status_code: number(attempt.status_code),
                 error: attempt.error,
                 response: attempt.response,
+                meaning: attempt.meaning,
             })
             .collect(),
+        event: delivery.event,
+        error: delivery.error,
+        created_at_ms: time_to_ms(delivery.created_at),
+        ended_at_ms: delivery.ended_at.map_or(0, time_to_ms),
     }
 }
 
@@ -141,6 +149,15 @@ pub(super) fn refused(error: &AppError) -> Status {
         AppError::EndpointExists => status(Code::AlreadyExists, "endpoint_exists", error),
         AppError::ChangedMeanwhile => status(Code::Aborted, "changed_meanwhile", error),
         AppError::Url(refusal) => status(Code::InvalidArgument, refusal.code(), error),
+        AppError::TooManyEndpoints => status(Code::ResourceExhausted, "too_many_endpoints", error),
+        AppError::Field(..) => status(Code::InvalidArgument, "invalid_field", error),
+        AppError::CredentialsNeeded => status(Code::InvalidArgument, "credentials_needed", error),
+        AppError::Credentials(_) => status(Code::InvalidArgument, "invalid_credentials", error),
+        AppError::Body(_) => status(Code::InvalidArgument, "invalid_body_template", error),
+        AppError::EndpointOff => status(Code::FailedPrecondition, "endpoint_off", error),
+        AppError::DeliveryWaits => status(Code::FailedPrecondition, "delivery_waits", error),
+        AppError::DeliveryRefused => status(Code::FailedPrecondition, "delivery_refused", error),
+        AppError::Answer(_) => status(Code::InvalidArgument, "invalid_answer_rules", error),
         AppError::Secret(_) => status(Code::InvalidArgument, "invalid_secret", error),
         AppError::Preferences(PreferencesError::NoPhone { .. }) => {
             status(Code::FailedPrecondition, "phone_missing", error)

@@ -48,7 +48,7 @@ impl BatchHandler for MailsWanted {
     }
 }
 
-/// `lead.assigned`: what was sold is delivered; `lead.return_decided`: the buyer is told.
+/// `lead.assigned`, `lead.returned`: what was sold, or is so no more, is delivered; `lead.return_decided`: the buyer is told.
 pub struct LeadsAssigned {
     /// Does it.
     pub notifier: Notifier,
@@ -59,11 +59,14 @@ pub struct LeadsAssigned {
 #[async_trait::async_trait]
 impl BatchHandler for LeadsAssigned {
     async fn handle(&self, batch: &[Message]) -> Result<(), HandleError> {
-        let (mut sales, mut tellings) = (Vec::with_capacity(batch.len()), Vec::new());
+        let (mut sales, mut returns, mut tellings) = (Vec::with_capacity(batch.len()), Vec::new(), Vec::new());
         for message in batch {
             match message.kind.as_str() {
                 told::LeadAssigned::TYPE => {
                     sales.extend(convert::sales(message, read(message)?).map_err(HandleError::permanent)?);
+                }
+                told::LeadReturned::TYPE => {
+                    returns.push(convert::undone(message, read(message)?).map_err(HandleError::permanent)?);
                 }
                 told::ReturnDecided::TYPE => {
                     tellings.push(news::return_decided(message, &read(message)?).map_err(HandleError::permanent)?);
@@ -72,10 +75,13 @@ impl BatchHandler for LeadsAssigned {
             }
         }
         self.notifier.accept_news(&tellings).await?;
-        if sales.is_empty() {
-            return Ok(());
+        if !sales.is_empty() {
+            self.notifier.accept_leads(&sales, &self.dispatcher).await?;
         }
-        self.notifier.accept_leads(&sales, &self.dispatcher).await
+        if !returns.is_empty() {
+            self.notifier.accept_returns(&returns, &self.dispatcher).await?;
+        }
+        Ok(())
     }
 }
 

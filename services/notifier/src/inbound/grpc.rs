@@ -11,12 +11,13 @@ use leadflow_kernel::{Id, Kind};
 use leadflow_platform::grpc::{actor, status, tenant};
 use tonic::{Code, Request, Response, Status};
 
-use super::convert;
-use crate::app::{self, MAX_PAGE, PutEndpoint};
+use super::{convert, endpoint};
+use crate::app::{self, MAX_PAGE};
 
 /// Answers calls with the use cases.
+#[derive(Clone)]
 pub struct Service {
-    notifier: app::Notifier,
+    pub(super) notifier: app::Notifier,
 }
 
 impl Service {
@@ -27,38 +28,38 @@ impl Service {
     }
 }
 
-fn read<K: Kind>(text: &str, field: &'static str) -> Result<Id<K>, Status> {
+pub(super) fn read<K: Kind>(text: &str, field: &'static str) -> Result<Id<K>, Status> {
     id(text, field).map_err(|e| convert::unreadable(&e))
+}
+
+/// `None` when it is empty.
+pub(super) fn optional<K: Kind>(text: &str, field: &'static str) -> Result<Option<Id<K>>, Status> {
+    if text.is_empty() { Ok(None) } else { read(text, field).map(Some) }
 }
 
 #[tonic::async_trait]
 impl notifier_server::Notifier for Service {
     async fn put_endpoint(&self, request: Request<PutEndpointRequest>) -> Result<Response<Endpoint>, Status> {
         let (tenant, actor) = (tenant(&request)?, actor(&request)?);
-        let request = request.into_inner();
-        let put = PutEndpoint {
-            id: read(&request.endpoint_id, "endpoint_id")?,
-            buyer: read(&request.buyer_id, "buyer_id")?,
-            url: request.url,
-            secret: request.secret,
-            enabled: request.enabled,
-            expected: request.expected_version,
-        };
+        let put = endpoint::put(request.into_inner())?;
         let view = self.notifier.put_endpoint(actor, tenant, put).await.map_err(|e| convert::refused(&e))?;
-        Ok(Response::new(convert::endpoint(&view)))
+        Ok(Response::new(endpoint::endpoint(&view)))
     }
 
     async fn get_endpoint(&self, request: Request<GetEndpointRequest>) -> Result<Response<Endpoint>, Status> {
         let tenant = tenant(&request)?;
-        let buyer = read(&request.get_ref().buyer_id, "buyer_id")?;
-        let view = self.notifier.get_endpoint(tenant, buyer).await.map_err(|e| convert::refused(&e))?;
-        Ok(Response::new(convert::endpoint(&view)))
+        let request = request.into_inner();
+        let (buyer, id) = (read(&request.buyer_id, "buyer_id")?, optional(&request.endpoint_id, "endpoint_id")?);
+        let view = self.notifier.get_endpoint(tenant, buyer, id).await.map_err(|e| convert::refused(&e))?;
+        Ok(Response::new(endpoint::endpoint(&view)))
     }
 
     async fn send_sample(&self, request: Request<SendSampleRequest>) -> Result<Response<Attempt>, Status> {
-        let buyer = read(&request.get_ref().buyer_id, "buyer_id")?;
-        let attempt = self.notifier.send_sample(tenant(&request)?, buyer).await.map_err(|e| convert::refused(&e))?;
-        Ok(Response::new(convert::attempt(attempt)))
+        let tenant = tenant(&request)?;
+        let request = request.into_inner();
+        let (buyer, id) = (read(&request.buyer_id, "buyer_id")?, optional(&request.endpoint_id, "endpoint_id")?);
+        let sample = self.notifier.send_sample(tenant, buyer, id).await.map_err(|e| convert::refused(&e))?;
+        Ok(Response::new(convert::attempt(sample)))
     }
 
     async fn list_deliveries(
@@ -71,10 +72,7 @@ impl notifier_server::Notifier for Service {
         if !(1..=MAX_PAGE).contains(&request.limit) {
             return Err(status(Code::InvalidArgument, "invalid_field", format_args!("limit must be 1 to {MAX_PAGE}")));
         }
-        let before = match request.before.as_str() {
-            "" => None,
-            text => Some(read(text, "before")?),
-        };
+        let before = optional(&request.before, "before")?;
         let listed = self.notifier.list_deliveries(tenant, buyer, before, request.limit).await;
         let deliveries = listed.map_err(|e| convert::refused(&e))?.into_iter().map(convert::delivery).collect();
         Ok(Response::new(ListDeliveriesResponse { deliveries }))

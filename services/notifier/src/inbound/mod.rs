@@ -1,6 +1,8 @@
 //! What comes in: events and calls.
 
 pub mod convert;
+mod endpoint;
+mod endpoints;
 pub mod events;
 pub mod grpc;
 mod messages_convert;

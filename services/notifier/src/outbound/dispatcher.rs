@@ -54,6 +54,25 @@ struct Line {
     held: usize,
     most: usize,
     in_flight: Arc<Semaphore>,
+    /// Permits that there are, and shall be: what is in flight gives back only when it ends.
+    permits: usize,
+    wanted: usize,
+}
+
+impl Line {
+    fn new(wanted: usize) -> Self {
+        Self { held: 0, most: 0, in_flight: Arc::new(Semaphore::new(wanted)), permits: wanted, wanted }
+    }
+
+    /// Comes as near to what is wanted as what is in flight allows.
+    fn adjust(&mut self) {
+        if self.permits < self.wanted {
+            self.in_flight.add_permits(self.wanted - self.permits);
+            self.permits = self.wanted;
+        } else {
+            self.permits -= self.in_flight.forget_permits(self.permits - self.wanted);
+        }
+    }
 }
 
 /// Full enough that the table is not asked for more: it is asked again when a quarter is free, so
@@ -124,12 +143,13 @@ impl Dispatcher {
         if lines.held >= limits.held {
             return None;
         }
-        let line = lines.by_endpoint.entry(endpoint.id).or_insert_with(|| Line {
-            held: 0,
-            most,
-            in_flight: Arc::new(Semaphore::new(limits.per_endpoint)),
-        });
-        line.most = most;
+        let wanted = match usize::try_from(endpoint.concurrency) {
+            Ok(asked @ 1..) => asked.min(limits.per_endpoint),
+            _ => limits.per_endpoint,
+        };
+        let line = lines.by_endpoint.entry(endpoint.id).or_insert_with(|| Line::new(wanted));
+        (line.most, line.wanted) = (most, wanted);
+        line.adjust();
         if line.held >= most {
             return None;
         }
@@ -237,6 +257,7 @@ impl Drop for Slot {
         if let Some(line) = lines.by_endpoint.get_mut(&self.endpoint) {
             wake |= is_full(line.held, line.most) && !is_full(line.held - 1, line.most);
             line.held -= 1;
+            line.adjust();
             if line.held == 0 {
                 lines.by_endpoint.remove(&self.endpoint);
             }

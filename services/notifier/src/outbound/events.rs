@@ -9,18 +9,18 @@ use leadflow_notifier_domain::{Channel, MessageKind};
 use crate::{
     model::DeliveryKey,
     store::{
-        endpoints::Ailing,
+        health::Ailing,
         messages::{MessageKey, MessageStatus},
     },
 };
 
-/// A delivery has ended. The event's id follows from the delivery's, so telling it twice is telling
-/// it once.
+/// A delivery has ended, after so many attempts, of which some were made before it was last sent again. The event's id follows from
+/// the delivery's and from those, so telling it twice is telling it once, and sending it again ends once more.
 #[must_use]
 pub fn delivery_ended(
     key: &DeliveryKey,
     endpoint: EndpointId,
-    attempts: u32,
+    (attempts, before): (u32, u32),
     error: Option<&str>,
     at: DateTime<Utc>,
     traceparent: Option<&str>,
@@ -37,7 +37,36 @@ pub fn delivery_ended(
         error: error.unwrap_or_default().to_owned(),
         ended_at_ms: time_to_ms(at),
     };
-    Envelope::new(EventId::derive(&[b"ended", key.id.as_bytes()]), &event, at).caused_by(traceparent)
+    let id = if before == 0 {
+        EventId::derive(&[b"ended", key.id.as_bytes()])
+    } else {
+        EventId::derive(&[b"ended again", key.id.as_bytes(), &before.to_be_bytes()])
+    };
+    Envelope::new(id, &event, at).caused_by(traceparent)
+}
+
+/// A buyer's own system does not take a lead. The event's id follows from the sale: whichever of his endpoints says so, it is
+/// told once.
+#[must_use]
+pub fn lead_refused(
+    key: &DeliveryKey,
+    duplicate: bool,
+    because: &str,
+    at: DateTime<Utc>,
+    traceparent: Option<&str>,
+) -> Envelope {
+    let refusal = if duplicate { events::LeadRefusal::Duplicate } else { events::LeadRefusal::Rejected };
+    let event = events::LeadRefused {
+        delivery_id: key.id.to_string(),
+        assignment_id: key.assignment.to_string(),
+        lead_id: key.lead.to_string(),
+        buyer_id: key.buyer.to_string(),
+        seller_id: key.seller.to_string(),
+        refusal: refusal.into(),
+        because: because.to_owned(),
+        at_ms: time_to_ms(at),
+    };
+    Envelope::new(EventId::derive(&[b"refused", key.assignment.as_bytes()]), &event, at).caused_by(traceparent)
 }
 
 /// A webhook has arrived, which the seller pays for: once, whatever it took. The message's id is the delivery's, so one

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use leadflow_kernel::Clock;
 use leadflow_messaging::trace;
@@ -10,8 +12,8 @@ use leadflow_outbound_http::{Client, FailureKind};
 use tracing::Instrument as _;
 
 use crate::{
-    model::{Attempt, Job},
-    secrets::SecretKeys,
+    model::{Attempt, Endpoint, Job},
+    secrets::{Part, SecretKeys, SecretsError},
 };
 
 /// Sends webhooks. Cheap to clone.
@@ -51,16 +53,11 @@ impl Webhooks {
             response: String::new(),
             reply: Reply::NoAnswer { timed_out: false, error },
         };
-        let secret = match self.keys.open(job.endpoint.id, &job.endpoint.secret) {
-            Ok(secret) => secret,
-            Err(error) => {
-                tracing::error!(endpoint_id = %job.endpoint.id, %error, "a webhook cannot be signed");
-                return failed("the signing secret cannot be read; save it again".to_owned());
-            }
+        let request = match self.request(job, started_at) {
+            Ok(request) => request,
+            Err(error) => return failed(error),
         };
-        let traceparent = trace::current().or_else(|| job.traceparent.clone());
-        let headers = headers(job, &secret, started_at.timestamp(), traceparent.as_deref());
-        match self.client.post(&job.endpoint.url, headers, job.payload.clone()).await {
+        match self.client.post(&job.endpoint.url, request.headers, request.body).await {
             Ok(answer) => {
                 let retry_after = answer.headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
                 Attempt {
@@ -87,20 +84,69 @@ impl Webhooks {
     }
 }
 
-fn headers(job: &Job, secret: &Secret, timestamp: i64, traceparent: Option<&str>) -> HeaderMap {
-    let id = job.key.id.to_string();
-    let values = [
-        ("x-webhook-signature", secret.sign_body(&job.payload)),
-        ("webhook-signature", secret.sign_standard(&id, timestamp, &job.payload)),
-        ("webhook-timestamp", timestamp.to_string()),
-        ("webhook-id", id),
-        ("content-type", "application/json".to_owned()),
-    ];
-    values
-        .into_iter()
-        .chain(traceparent.map(|text| ("traceparent", text.to_owned())))
-        .filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::try_from(value).ok()?)))
-        .collect()
+impl Webhooks {
+    /// What is sent, or in words why nothing can be.
+    fn request(&self, job: &Job, at: DateTime<Utc>) -> Result<Request, String> {
+        let endpoint = &*job.endpoint;
+        let secrets = self.secrets(endpoint, at).map_err(|error| {
+            tracing::error!(endpoint_id = %endpoint.id, %error, "a webhook cannot be signed");
+            "the signing secret cannot be read; save it again".to_owned()
+        })?;
+        let credentials = self.keys.open_credentials(endpoint.id, endpoint.credentials.as_ref()).map_err(|error| {
+            tracing::error!(endpoint_id = %endpoint.id, %error, "a webhook's credentials cannot be read");
+            "the endpoint's headers and credentials cannot be read; save them again".to_owned()
+        })?;
+        let (body, content_type) = match &endpoint.body {
+            None => (job.payload.clone(), "application/json"),
+            Some(template) => {
+                let body = template.render(&job.payload).map_err(|error| format!("the body's template: {error}"))?;
+                (body.into(), template.kind.content_type())
+            }
+        };
+        let (id, timestamp) = (job.key.id.to_string(), at.timestamp());
+        let signatures: Vec<String> =
+            secrets.iter().map(|secret| secret.sign_standard(&id, timestamp, &body)).collect();
+        let newest = secrets.first().map(|secret| secret.sign_body(&body)).unwrap_or_default();
+        let values = [
+            ("x-webhook-signature", newest),
+            ("webhook-signature", signatures.join(" ")),
+            ("webhook-timestamp", timestamp.to_string()),
+            ("webhook-id", id),
+            ("content-type", content_type.to_owned()),
+        ];
+        let traceparent = trace::current().or_else(|| job.traceparent.clone());
+        let mut headers: HeaderMap = values
+            .into_iter()
+            .chain(traceparent.map(|text| ("traceparent", text)))
+            .filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::try_from(value).ok()?)))
+            .collect();
+        let authorization = credentials.authorization().map(|value| (header::AUTHORIZATION.to_string(), value));
+        for (name, value) in credentials.headers.into_iter().chain(authorization) {
+            // Both were checked when they were saved.
+            if let (Ok(name), Ok(mut value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+                // It stays with its host: the client sends what is sensitive to no other.
+                value.set_sensitive(true);
+                headers.insert(name, value);
+            }
+        }
+        Ok(Request { headers, body })
+    }
+
+    /// What it is signed with, the newest first.
+    fn secrets(&self, endpoint: &Endpoint, at: DateTime<Utc>) -> Result<Vec<Secret>, SecretsError> {
+        let mut secrets = vec![self.keys.open(endpoint.id, &endpoint.secret)?];
+        if let Some((old, until)) = &endpoint.old_secret
+            && at < *until
+        {
+            secrets.push(self.keys.open_secret(endpoint.id, Part::OldSecret, old)?);
+        }
+        Ok(secrets)
+    }
+}
+
+struct Request {
+    headers: HeaderMap,
+    body: Bytes,
 }
 
 fn millis(duration: std::time::Duration) -> u32 {

@@ -24,6 +24,8 @@ pub struct AttemptRow {
     pub error: String,
     /// What came back.
     pub response: String,
+    /// What it means by the endpoint's rules; empty where they say nothing.
+    pub meaning: String,
 }
 
 /// The attempts of these deliveries, by delivery and number.
@@ -31,10 +33,13 @@ pub struct AttemptRow {
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn of(tx: &mut TenantTx, deliveries: &[DeliveryId]) -> Result<Vec<AttemptRow>, sqlx::Error> {
-    let rows = sqlx::query("SELECT * FROM notifier.attempts WHERE delivery_id = ANY($1) ORDER BY delivery_id, number")
-        .bind(deliveries.iter().map(|id| id.uuid()).collect::<Vec<Uuid>>())
-        .fetch_all(&mut **tx)
-        .await?;
+    let rows = sqlx::query(
+        "SELECT delivery_id, number, started_at, duration_ms, status_code, error, response, meaning \
+         FROM notifier.attempts WHERE delivery_id = ANY($1) ORDER BY delivery_id, number",
+    )
+    .bind(deliveries.iter().map(|id| id.uuid()).collect::<Vec<Uuid>>())
+    .fetch_all(&mut **tx)
+    .await?;
     rows.iter()
         .map(|row| {
             Ok(AttemptRow {
@@ -45,6 +50,7 @@ pub async fn of(tx: &mut TenantTx, deliveries: &[DeliveryId]) -> Result<Vec<Atte
                 status_code: row.try_get("status_code")?,
                 error: row.try_get("error")?,
                 response: row.try_get("response")?,
+                meaning: row.try_get("meaning")?,
             })
         })
         .collect()

@@ -9,6 +9,7 @@ use std::{collections::HashSet, sync::Arc};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use leadflow_kernel::{AssignmentId, BuyerId, DeliveryId, EndpointId, LeadId, SellerId};
+use leadflow_notifier_domain::EventKind;
 use leadflow_platform::db::TenantTx;
 use sqlx::{PgConnection, PgPool, Postgres, Row, Transaction, postgres::PgRow};
 use uuid::Uuid;
@@ -33,6 +34,8 @@ pub enum Status {
     Pending,
     /// The receiver has it.
     Delivered,
+    /// The receiver does not take it.
+    Refused,
     /// It will not be sent again.
     GaveUp,
 }
@@ -44,6 +47,7 @@ impl Status {
         match self {
             Self::Pending => "PENDING",
             Self::Delivered => "DELIVERED",
+            Self::Refused => "REFUSED",
             Self::GaveUp => "GAVE_UP",
         }
     }
@@ -87,12 +91,12 @@ pub async fn insert(
     let new = new.as_slice();
     let inserted: Vec<Uuid> = sqlx::query_scalar(
         "INSERT INTO notifier.deliveries (delivery_id, seller_id, buyer_id, lead_id, assignment_id, endpoint_id, \
-           payload, traceparent, status, due_at, lease, error, created_at, ended_at) \
+           payload, traceparent, status, due_at, lease, error, created_at, event, ended_at) \
          SELECT t.*, CASE WHEN t.status <> 'PENDING' THEN t.created_at END \
          FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::bytea[], $8::text[], \
-                     $9::text[], $10::timestamptz[], $11::uuid[], $12::text[], $13::timestamptz[]) \
+                     $9::text[], $10::timestamptz[], $11::uuid[], $12::text[], $13::timestamptz[], $14::text[]) \
            AS t(delivery_id, seller_id, buyer_id, lead_id, assignment_id, endpoint_id, payload, traceparent, status, \
-                due_at, lease, error, created_at) \
+                due_at, lease, error, created_at, event) \
          ON CONFLICT (delivery_id) DO NOTHING RETURNING delivery_id",
     )
     .bind(column(new, |d| d.key.id.uuid()))
@@ -108,6 +112,7 @@ pub async fn insert(
     .bind(column(new, |d| d.lease))
     .bind(column(new, |d| d.error.as_str()))
     .bind(column(new, |d| d.created_at))
+    .bind(column(new, |d| d.key.event.text()))
     .fetch_all(connection)
     .await?;
     Ok(inserted.into_iter().map(DeliveryId::from_uuid).collect())
@@ -140,13 +145,13 @@ pub struct Claim {
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn claim(connection: &mut PgConnection, claim: &Claim) -> Result<Vec<Job>, sqlx::Error> {
-    let rows = sqlx::query(
+    let rows = sqlx::query(concat!(
         "WITH due AS MATERIALIZED ( \
-           SELECT delivery_id, endpoint_id, due_at FROM notifier.deliveries \
+           SELECT delivery_id, endpoint_id, due_at, lease IS NOT NULL AS taken_over FROM notifier.deliveries \
            WHERE status = 'PENDING' AND due_at <= $1 AND endpoint_id <> ALL($5) \
            ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED), \
          ranked AS ( \
-           SELECT due.delivery_id, \
+           SELECT due.delivery_id, due.taken_over, \
                   row_number() OVER (PARTITION BY due.endpoint_id ORDER BY due.due_at) + COALESCE(h.held, 0) AS place, \
                   CASE WHEN e.failing_since IS NULL OR NOT e.enabled THEN $8 ELSE $9 END AS room \
            FROM due JOIN notifier.endpoints e USING (endpoint_id) \
@@ -154,11 +159,13 @@ pub async fn claim(connection: &mut PgConnection, claim: &Claim) -> Result<Vec<J
          taken AS ( \
            UPDATE notifier.deliveries d SET lease = $2, due_at = $3 \
            FROM ranked WHERE d.delivery_id = ranked.delivery_id AND ranked.place <= ranked.room \
-           RETURNING d.delivery_id, d.lead_id, d.assignment_id, d.payload, d.traceparent, d.attempts_made, d.endpoint_id) \
-         SELECT t.*, e.seller_id, e.buyer_id, e.url, e.secret, e.secret_key_id, e.enabled, e.disabled_reason, \
-                e.failing_since, e.version \
-         FROM taken t JOIN notifier.endpoints e USING (endpoint_id)",
-    )
+           RETURNING d.delivery_id, d.lead_id, d.assignment_id, d.payload, d.traceparent, d.attempts_made, \
+             d.attempts_before, d.arrived, d.event, d.endpoint_id, ranked.taken_over) \
+         SELECT delivery_id, lead_id, assignment_id, payload, traceparent, attempts_made, attempts_before, arrived, event, \
+                taken_over, ",
+        endpoints::columns!(),
+        " FROM taken JOIN notifier.endpoints USING (endpoint_id)"
+    ))
     .bind(claim.now)
     .bind(claim.lease)
     .bind(claim.leased_until)
@@ -175,7 +182,8 @@ pub async fn claim(connection: &mut PgConnection, claim: &Claim) -> Result<Vec<J
 
 fn read_job(row: &PgRow, claim: &Claim) -> Result<Job, sqlx::Error> {
     let endpoint: Endpoint = endpoints::read(row)?;
-    let attempts_made: i32 = row.try_get("attempts_made")?;
+    let number = |column: &str| row.try_get::<i32, _>(column).map(|number| u32::try_from(number).unwrap_or(0));
+    let event: String = row.try_get("event")?;
     Ok(Job {
         key: DeliveryKey {
             id: DeliveryId::from_uuid(row.try_get("delivery_id")?),
@@ -183,10 +191,14 @@ fn read_job(row: &PgRow, claim: &Claim) -> Result<Job, sqlx::Error> {
             buyer: endpoint.buyer,
             lead: LeadId::from_uuid(row.try_get("lead_id")?),
             assignment: AssignmentId::from_uuid(row.try_get("assignment_id")?),
+            event: EventKind::parse(&event).unwrap_or(EventKind::LeadAssigned),
         },
         payload: row.try_get::<Vec<u8>, _>("payload")?.into(),
         traceparent: row.try_get("traceparent")?,
-        attempts_made: u32::try_from(attempts_made).unwrap_or(0),
+        attempts_made: number("attempts_made")?,
+        attempts_before: number("attempts_before")?,
+        arrived: row.try_get("arrived")?,
+        taken_over: row.try_get("taken_over")?,
         lease: claim.lease,
         leased_until: claim.leased_until,
         endpoint: Arc::new(endpoint),
@@ -233,10 +245,11 @@ pub async fn finish(connection: &mut PgConnection, endings: &[Ending]) -> Result
            WHERE d.delivery_id = ANY($1) AND d.delivery_id = t.delivery_id AND d.lease = t.lease \
            RETURNING d.delivery_id), \
          tried AS ( \
-           INSERT INTO notifier.attempts (delivery_id, number, started_at, duration_ms, status_code, error, response) \
+           INSERT INTO notifier.attempts (delivery_id, number, started_at, duration_ms, status_code, error, response, \
+                                         meaning) \
            SELECT a.* FROM unnest($8::uuid[], $9::int4[], $10::timestamptz[], $11::int4[], $12::int4[], $13::text[], \
-                                  $14::text[]) \
-             AS a(delivery_id, number, started_at, duration_ms, status_code, error, response) \
+                                  $14::text[], $15::text[]) \
+             AS a(delivery_id, number, started_at, duration_ms, status_code, error, response, meaning) \
            JOIN done USING (delivery_id)) \
          SELECT delivery_id FROM done",
     )
@@ -254,28 +267,31 @@ pub async fn finish(connection: &mut PgConnection, endings: &[Ending]) -> Result
     .bind(attempts.iter().map(|a| a.status_code).collect::<Vec<_>>())
     .bind(attempts.iter().map(|a| a.error.as_str()).collect::<Vec<_>>())
     .bind(attempts.iter().map(|a| a.response.as_str()).collect::<Vec<_>>())
+    .bind(attempts.iter().map(|a| a.meaning.as_str()).collect::<Vec<_>>())
     .fetch_all(connection)
     .await?;
     Ok(stored.into_iter().map(DeliveryId::from_uuid).collect())
 }
 
-/// Gives leases back: the rows are due at once.
+/// Gives leases back: the rows are due at once. Each is told whether it had been taken over: then its lease stays as the sign
+/// that it may have been sent.
 ///
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn give_back(
     connection: &mut PgConnection,
-    leases: &[(DeliveryId, Uuid)],
+    leases: &[(DeliveryId, Uuid, bool)],
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "UPDATE notifier.deliveries d SET lease = NULL, due_at = $3 \
-         FROM unnest($1::uuid[], $2::uuid[]) AS t(delivery_id, lease) \
+        "UPDATE notifier.deliveries d SET lease = CASE WHEN t.taken_over THEN d.lease END, due_at = $3 \
+         FROM unnest($1::uuid[], $2::uuid[], $4::bool[]) AS t(delivery_id, lease, taken_over) \
          WHERE d.delivery_id = ANY($1) AND d.delivery_id = t.delivery_id AND d.lease = t.lease",
     )
-    .bind(leases.iter().map(|(id, _)| id.uuid()).collect::<Vec<Uuid>>())
-    .bind(leases.iter().map(|(_, lease)| *lease).collect::<Vec<Uuid>>())
+    .bind(leases.iter().map(|(id, ..)| id.uuid()).collect::<Vec<Uuid>>())
+    .bind(leases.iter().map(|(_, lease, _)| *lease).collect::<Vec<Uuid>>())
     .bind(now)
+    .bind(leases.iter().map(|(.., taken_over)| *taken_over).collect::<Vec<bool>>())
     .execute(connection)
     .await
     .map(drop)
@@ -315,12 +331,20 @@ pub struct DeliveryRow {
     pub lead: LeadId,
     /// Where to.
     pub endpoint: EndpointId,
-    /// PENDING, DELIVERED or GAVE_UP.
+    /// PENDING, DELIVERED, REFUSED or GAVE_UP.
     pub status: String,
     /// Attempts so far.
     pub attempts_made: i32,
     /// When it comes up next.
     pub due_at: Option<DateTime<Utc>>,
+    /// What it tells of.
+    pub event: String,
+    /// Why it ended without arriving, in words.
+    pub error: String,
+    /// When there was something to send.
+    pub created_at: DateTime<Utc>,
+    /// When it ended.
+    pub ended_at: Option<DateTime<Utc>>,
 }
 
 /// A buyer's deliveries, newest first, older than `before` if that is given.
@@ -335,7 +359,8 @@ pub async fn of_buyer(
     limit: u32,
 ) -> Result<Vec<DeliveryRow>, sqlx::Error> {
     let rows = sqlx::query(
-        "SELECT delivery_id, assignment_id, lead_id, endpoint_id, status, attempts_made, due_at \
+        "SELECT delivery_id, assignment_id, lead_id, endpoint_id, status, attempts_made, due_at, event, error, \
+           created_at, ended_at \
          FROM notifier.deliveries WHERE seller_id = $1 AND buyer_id = $2 AND ($3::uuid IS NULL OR \
            (created_at, delivery_id) < (SELECT b.created_at, b.delivery_id FROM notifier.deliveries b \
              WHERE b.delivery_id = $3 AND b.seller_id = $1 AND b.buyer_id = $2)) \
@@ -357,6 +382,10 @@ pub async fn of_buyer(
                 status: row.try_get("status")?,
                 attempts_made: row.try_get("attempts_made")?,
                 due_at: row.try_get("due_at")?,
+                event: row.try_get("event")?,
+                error: row.try_get("error")?,
+                created_at: row.try_get("created_at")?,
+                ended_at: row.try_get("ended_at")?,
             })
         })
         .collect()

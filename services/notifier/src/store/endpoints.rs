@@ -2,13 +2,24 @@
 
 use chrono::{DateTime, Utc};
 use leadflow_kernel::{BuyerId, EndpointId, SellerId};
+use leadflow_notifier_domain::{AnswerRules, BodyKind, BodyTemplate, EventKind};
 use leadflow_platform::db::TenantTx;
-use sqlx::{PgConnection, Row, postgres::PgRow};
+use sqlx::{PgConnection, Row, postgres::PgRow, types::Json};
 use uuid::Uuid;
 
 use crate::{model::Endpoint, secrets::Sealed};
 
-/// The endpoints of these buyers, each asked for within its tenant.
+/// What [`read`] reads, by name: a column that a later release adds must not change what running replicas prepared.
+macro_rules! columns {
+    () => {
+        "endpoint_id, seller_id, buyer_id, url, secret, secret_key_id, enabled, disabled_reason, failing_since, version, \
+         answer_rules, sealed_format, sealed_format_key_id, body_template, body_type, name, events, concurrency, old_secret, \
+         old_secret_key_id, old_secret_until, deleted_at IS NOT NULL AS deleted"
+    };
+}
+pub(super) use columns;
+
+/// The endpoints of these buyers, each asked for within its tenant, and each buyer's in the order they were made.
 ///
 /// # Errors
 /// Those of PostgreSQL.
@@ -16,11 +27,13 @@ pub async fn of_buyers(
     connection: &mut PgConnection,
     buyers: &[(SellerId, BuyerId)],
 ) -> Result<Vec<Endpoint>, sqlx::Error> {
-    let rows = sqlx::query(
+    let rows = sqlx::query(concat!(
         // OFFSET 0 keeps this one look-up by key for each pair, whatever the plan was made for.
-        "SELECT e.* FROM unnest($1::uuid[], $2::uuid[]) AS t(seller_id, buyer_id) CROSS JOIN LATERAL \
-           (SELECT * FROM notifier.endpoints p WHERE p.seller_id = t.seller_id AND p.buyer_id = t.buyer_id OFFSET 0) e",
-    )
+        "SELECT e.* FROM unnest($1::uuid[], $2::uuid[]) AS t(seller_id, buyer_id) CROSS JOIN LATERAL (SELECT ",
+        columns!(),
+        " FROM notifier.endpoints p WHERE p.seller_id = t.seller_id AND p.buyer_id = t.buyer_id AND p.deleted_at IS NULL \
+          ORDER BY p.created_at, p.endpoint_id OFFSET 0) e"
+    ))
     .bind(buyers.iter().map(|(seller, _)| seller.uuid()).collect::<Vec<Uuid>>())
     .bind(buyers.iter().map(|(_, buyer)| buyer.uuid()).collect::<Vec<Uuid>>())
     .fetch_all(connection)
@@ -28,232 +41,178 @@ pub async fn of_buyers(
     rows.iter().map(read).collect()
 }
 
-/// A buyer's endpoint.
+/// One of a buyer's endpoints, or his first.
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn of_buyer(tx: &mut TenantTx, seller: SellerId, buyer: BuyerId) -> Result<Option<Endpoint>, sqlx::Error> {
-    let row = sqlx::query("SELECT * FROM notifier.endpoints WHERE seller_id = $1 AND buyer_id = $2")
-        .bind(seller.uuid())
-        .bind(buyer.uuid())
-        .fetch_optional(&mut **tx)
-        .await?;
+pub async fn of_buyer(
+    tx: &mut TenantTx,
+    seller: SellerId,
+    buyer: BuyerId,
+    id: Option<EndpointId>,
+) -> Result<Option<Endpoint>, sqlx::Error> {
+    let row = sqlx::query(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM notifier.endpoints WHERE seller_id = $1 AND buyer_id = $2 AND deleted_at IS NULL \
+            AND ($3::uuid IS NULL OR endpoint_id = $3) ORDER BY created_at, endpoint_id LIMIT 1"
+    ))
+    .bind(seller.uuid())
+    .bind(buyer.uuid())
+    .bind(id.map(EndpointId::uuid))
+    .fetch_optional(&mut **tx)
+    .await?;
     row.as_ref().map(read).transpose()
 }
 
-/// [`of_buyer`], locked until the transaction ends.
+/// All of a buyer's endpoints, in the order they were made.
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn lock(tx: &mut TenantTx, seller: SellerId, buyer: BuyerId) -> Result<Option<Endpoint>, sqlx::Error> {
-    let row = sqlx::query("SELECT * FROM notifier.endpoints WHERE seller_id = $1 AND buyer_id = $2 FOR UPDATE")
-        .bind(seller.uuid())
-        .bind(buyer.uuid())
-        .fetch_optional(&mut **tx)
-        .await?;
+pub async fn all_of_buyer(tx: &mut TenantTx, seller: SellerId, buyer: BuyerId) -> Result<Vec<Endpoint>, sqlx::Error> {
+    let rows = sqlx::query(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM notifier.endpoints WHERE seller_id = $1 AND buyer_id = $2 AND deleted_at IS NULL \
+          ORDER BY created_at, endpoint_id"
+    ))
+    .bind(seller.uuid())
+    .bind(buyer.uuid())
+    .fetch_all(&mut **tx)
+    .await?;
+    rows.iter().map(read).collect()
+}
+
+/// One of a buyer's endpoints, a deleted one too, locked until the transaction ends.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn lock(
+    tx: &mut TenantTx,
+    seller: SellerId,
+    buyer: BuyerId,
+    id: EndpointId,
+) -> Result<Option<Endpoint>, sqlx::Error> {
+    let row = sqlx::query(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM notifier.endpoints WHERE endpoint_id = $3 AND seller_id = $1 AND buyer_id = $2 FOR UPDATE"
+    ))
+    .bind(seller.uuid())
+    .bind(buyer.uuid())
+    .bind(id.uuid())
+    .fetch_optional(&mut **tx)
+    .await?;
     row.as_ref().map(read).transpose()
 }
 
-/// Stores a new endpoint; false when its id is taken or the buyer has one already.
+/// How many endpoints a buyer has, asked by one at a time until the transaction ends.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn count_alone(tx: &mut TenantTx, seller: SellerId, buyer: BuyerId) -> Result<i64, sqlx::Error> {
+    sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('notifier.endpoints ' || $1::text, 0))")
+        .bind(buyer.uuid())
+        .execute(&mut **tx)
+        .await?;
+    sqlx::query_scalar(
+        "SELECT count(*) FROM notifier.endpoints WHERE seller_id = $1 AND buyer_id = $2 AND deleted_at IS NULL",
+    )
+    .bind(seller.uuid())
+    .bind(buyer.uuid())
+    .fetch_one(&mut **tx)
+    .await
+}
+
+/// Stores a new endpoint; false when its id is taken.
 ///
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn insert(tx: &mut TenantTx, endpoint: &Endpoint, now: DateTime<Utc>) -> Result<bool, sqlx::Error> {
     let done = sqlx::query(
-        "INSERT INTO notifier.endpoints (endpoint_id, seller_id, buyer_id, url, secret, secret_key_id, enabled, \
-           disabled_reason, failing_since, created_at, updated_at, version) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11) ON CONFLICT DO NOTHING",
-    )
-    .bind(endpoint.id.uuid())
-    .bind(endpoint.seller.uuid())
-    .bind(endpoint.buyer.uuid())
-    .bind(&endpoint.url)
-    .bind(&endpoint.secret.bytes)
-    .bind(&endpoint.secret.key_id)
-    .bind(endpoint.enabled)
-    .bind(&endpoint.disabled_reason)
-    .bind(endpoint.failing_since)
-    .bind(now)
-    .bind(stored(endpoint.version))
-    .execute(&mut **tx)
-    .await?;
+        "INSERT INTO notifier.endpoints (endpoint_id, seller_id, url, secret, secret_key_id, enabled, disabled_reason, \
+           failing_since, updated_at, version, answer_rules, sealed_format, sealed_format_key_id, body_template, body_type, \
+           name, events, concurrency, old_secret, old_secret_key_id, old_secret_until, buyer_id, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $9) \
+         ON CONFLICT DO NOTHING",
+    );
+    let done = bind(done, endpoint, now).bind(endpoint.buyer.uuid()).execute(&mut **tx).await?;
     Ok(done.rows_affected() == 1)
 }
 
-/// Stores what its owner changed.
+/// Stores what its owner changed. One that was deleted is a new one.
 ///
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn update(tx: &mut TenantTx, endpoint: &Endpoint, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
-    sqlx::query(
+    let done = sqlx::query(
         "UPDATE notifier.endpoints SET url = $3, secret = $4, secret_key_id = $5, enabled = $6, disabled_reason = $7, \
-           failing_since = $8, updated_at = $9, version = $10 WHERE endpoint_id = $1 AND seller_id = $2",
+           failing_since = $8, updated_at = $9, version = $10, answer_rules = $11, sealed_format = $12, \
+           sealed_format_key_id = $13, body_template = $14, body_type = $15, name = $16, events = $17, concurrency = $18, \
+           old_secret = $19, old_secret_key_id = $20, old_secret_until = $21, deleted_at = NULL, \
+           created_at = CASE WHEN deleted_at IS NULL THEN created_at ELSE $9 END \
+         WHERE endpoint_id = $1 AND seller_id = $2",
+    );
+    bind(done, endpoint, now).execute(&mut **tx).await.map(drop)
+}
+
+type Query<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments>;
+
+/// Everything that can change, as $1 to $21.
+fn bind<'q>(query: Query<'q>, endpoint: &'q Endpoint, now: DateTime<Utc>) -> Query<'q> {
+    let (old, until) = endpoint.old_secret.as_ref().map_or((None, None), |(old, until)| (Some(old), Some(*until)));
+    query
+        .bind(endpoint.id.uuid())
+        .bind(endpoint.seller.uuid())
+        .bind(&endpoint.url)
+        .bind(&endpoint.secret.bytes)
+        .bind(&endpoint.secret.key_id)
+        .bind(endpoint.enabled)
+        .bind(&endpoint.disabled_reason)
+        .bind(endpoint.failing_since)
+        .bind(now)
+        .bind(i64::try_from(endpoint.version).unwrap_or(i64::MAX))
+        .bind(endpoint.rules.as_ref().map(Json))
+        .bind(endpoint.credentials.as_ref().map(|sealed| &sealed.bytes))
+        .bind(endpoint.credentials.as_ref().map(|sealed| &sealed.key_id))
+        .bind(endpoint.body.as_ref().map(|body| &body.source))
+        .bind(endpoint.body.as_ref().map(|body| body.kind.content_type()))
+        .bind(&endpoint.name)
+        .bind(endpoint.events.iter().map(|event| event.text()).collect::<Vec<_>>())
+        .bind(i32::try_from(endpoint.concurrency).unwrap_or(i32::MAX))
+        .bind(old.map(|sealed| &sealed.bytes))
+        .bind(old.map(|sealed| &sealed.key_id))
+        .bind(until)
+}
+
+/// Deletes it, with all that is secret of it.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn delete(tx: &mut TenantTx, endpoint: &Endpoint, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE notifier.endpoints SET deleted_at = $3, updated_at = $3, enabled = false, version = version + 1, secret = '', \
+           secret_key_id = '', sealed_format = NULL, sealed_format_key_id = NULL, old_secret = NULL, \
+           old_secret_key_id = NULL, old_secret_until = NULL, body_template = NULL, body_type = NULL \
+         WHERE endpoint_id = $1 AND seller_id = $2",
     )
     .bind(endpoint.id.uuid())
     .bind(endpoint.seller.uuid())
-    .bind(&endpoint.url)
-    .bind(&endpoint.secret.bytes)
-    .bind(&endpoint.secret.key_id)
-    .bind(endpoint.enabled)
-    .bind(&endpoint.disabled_reason)
-    .bind(endpoint.failing_since)
     .bind(now)
-    .bind(stored(endpoint.version))
     .execute(&mut **tx)
-    .await
-    .map(drop)
-}
-
-/// How many secrets are encrypted with which key.
-///
-/// # Errors
-/// Those of PostgreSQL.
-pub async fn keys_in_use(connection: &mut PgConnection) -> Result<Vec<(String, i64)>, sqlx::Error> {
-    sqlx::query_as("SELECT secret_key_id, count(*) FROM notifier.endpoints GROUP BY 1 ORDER BY 1")
-        .fetch_all(connection)
-        .await
-}
-
-/// Up to `limit` secrets that are encrypted with one of these keys, of endpoints after `after` in the order of ids.
-///
-/// # Errors
-/// Those of PostgreSQL.
-pub async fn sealed_with(
-    connection: &mut PgConnection,
-    keys: &[&str],
-    after: Option<EndpointId>,
-    limit: u32,
-) -> Result<Vec<(EndpointId, Sealed)>, sqlx::Error> {
-    let rows = sqlx::query(
-        "SELECT endpoint_id, secret_key_id, secret FROM notifier.endpoints \
-         WHERE secret_key_id = ANY($1) AND ($2::uuid IS NULL OR endpoint_id > $2) ORDER BY endpoint_id LIMIT $3",
-    )
-    .bind(keys)
-    .bind(after.map(EndpointId::uuid))
-    .bind(i64::from(limit))
-    .fetch_all(connection)
-    .await?;
-    rows.iter()
-        .map(|row| {
-            let sealed = Sealed { key_id: row.try_get("secret_key_id")?, bytes: row.try_get("secret")? };
-            Ok((EndpointId::from_uuid(row.try_get("endpoint_id")?), sealed))
-        })
-        .collect()
-}
-
-/// A secret as it was read, and the same under another key.
-#[derive(Debug, Clone)]
-pub struct Resealed {
-    /// Whose.
-    pub endpoint: EndpointId,
-    /// As it was read.
-    pub before: Sealed,
-    /// Under the other key.
-    pub after: Sealed,
-}
-
-/// Replaces secrets by the same under another key, those that are still as they were read; how many that were. The others
-/// have been set anew by their owners meanwhile.
-///
-/// # Errors
-/// Those of PostgreSQL.
-pub async fn reseal(connection: &mut PgConnection, resealed: &[Resealed]) -> Result<u64, sqlx::Error> {
-    let done = sqlx::query(
-        "UPDATE notifier.endpoints e SET secret = t.secret, secret_key_id = t.key_id \
-         FROM unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::text[]) AS t(endpoint_id, before, secret, key_id) \
-         WHERE e.endpoint_id = ANY($1) AND e.endpoint_id = t.endpoint_id AND e.secret = t.before",
-    )
-    .bind(resealed.iter().map(|one| one.endpoint.uuid()).collect::<Vec<Uuid>>())
-    .bind(resealed.iter().map(|one| one.before.bytes.as_slice()).collect::<Vec<_>>())
-    .bind(resealed.iter().map(|one| one.after.bytes.as_slice()).collect::<Vec<_>>())
-    .bind(resealed.iter().map(|one| one.after.key_id.as_str()).collect::<Vec<_>>())
-    .execute(connection)
-    .await?;
-    Ok(done.rows_affected())
-}
-
-/// An endpoint whose health a result bears on.
-#[derive(Debug, Clone)]
-pub struct Ailing {
-    /// Its id.
-    pub id: EndpointId,
-    /// The tenant.
-    pub seller: SellerId,
-    /// Whose it is.
-    pub buyer: BuyerId,
-    /// The first failure since the last success.
-    pub failing_since: Option<DateTime<Utc>>,
-}
-
-/// Locks, in the order of their ids, those of `all` that are in use and either fail already or are
-/// among `failed`: a success of a healthy endpoint changes nothing and locks nothing.
-///
-/// # Errors
-/// Those of PostgreSQL.
-pub async fn lock_ailing(
-    connection: &mut PgConnection,
-    all: &[EndpointId],
-    failed: &[EndpointId],
-) -> Result<Vec<Ailing>, sqlx::Error> {
-    let uuids = |ids: &[EndpointId]| ids.iter().map(|id| id.uuid()).collect::<Vec<Uuid>>();
-    let rows = sqlx::query(
-        "SELECT endpoint_id, seller_id, buyer_id, failing_since FROM notifier.endpoints \
-         WHERE endpoint_id = ANY($1) AND enabled AND (failing_since IS NOT NULL OR endpoint_id = ANY($2)) \
-         ORDER BY endpoint_id FOR UPDATE",
-    )
-    .bind(uuids(all))
-    .bind(uuids(failed))
-    .fetch_all(connection)
-    .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Ailing {
-                id: EndpointId::from_uuid(row.try_get("endpoint_id")?),
-                seller: SellerId::from_uuid(row.try_get("seller_id")?),
-                buyer: BuyerId::from_uuid(row.try_get("buyer_id")?),
-                failing_since: row.try_get("failing_since")?,
-            })
-        })
-        .collect()
-}
-
-/// An endpoint's new health.
-#[derive(Debug, Clone, Copy)]
-pub struct NewHealth {
-    /// Whose.
-    pub id: EndpointId,
-    /// The first failure since the last success.
-    pub failing_since: Option<DateTime<Utc>>,
-    /// Why it is switched off, if it is.
-    pub disable: Option<&'static str>,
-}
-
-/// Stores new health.
-///
-/// # Errors
-/// Those of PostgreSQL.
-pub async fn set_health(
-    connection: &mut PgConnection,
-    changes: &[NewHealth],
-    now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "UPDATE notifier.endpoints e SET failing_since = t.failing_since, updated_at = $4, \
-           enabled = e.enabled AND t.reason IS NULL, disabled_reason = COALESCE(t.reason, e.disabled_reason), \
-           version = e.version + (t.reason IS NOT NULL)::int \
-         FROM unnest($1::uuid[], $2::timestamptz[], $3::text[]) AS t(endpoint_id, failing_since, reason) \
-         WHERE e.endpoint_id = ANY($1) AND e.endpoint_id = t.endpoint_id",
-    )
-    .bind(changes.iter().map(|c| c.id.uuid()).collect::<Vec<Uuid>>())
-    .bind(changes.iter().map(|c| c.failing_since).collect::<Vec<_>>())
-    .bind(changes.iter().map(|c| c.disable).collect::<Vec<_>>())
-    .bind(now)
-    .execute(connection)
     .await
     .map(drop)
 }
 
 pub(super) fn read(row: &PgRow) -> Result<Endpoint, sqlx::Error> {
+    let sealed = |bytes: &str, key: &str| -> Result<Option<Sealed>, sqlx::Error> {
+        let (bytes, key): (Option<Vec<u8>>, Option<String>) = (row.try_get(bytes)?, row.try_get(key)?);
+        Ok(bytes.zip(key).map(|(bytes, key_id)| Sealed { key_id, bytes }))
+    };
+    let (source, kind): (Option<String>, Option<String>) = (row.try_get("body_template")?, row.try_get("body_type")?);
+    let kind = kind.as_deref().and_then(BodyKind::parse);
+    let events: Vec<String> = row.try_get("events")?;
+    let until: Option<DateTime<Utc>> = row.try_get("old_secret_until")?;
     Ok(Endpoint {
         id: EndpointId::from_uuid(row.try_get("endpoint_id")?),
         seller: SellerId::from_uuid(row.try_get("seller_id")?),
@@ -264,9 +223,14 @@ pub(super) fn read(row: &PgRow) -> Result<Endpoint, sqlx::Error> {
         disabled_reason: row.try_get("disabled_reason")?,
         failing_since: row.try_get("failing_since")?,
         version: u64::try_from(row.try_get::<i64, _>("version")?).unwrap_or(0),
+        rules: row.try_get::<Option<Json<AnswerRules>>, _>("answer_rules")?.map(|Json(rules)| rules),
+        credentials: sealed("sealed_format", "sealed_format_key_id")?,
+        body: kind.zip(source).map(|(kind, source)| BodyTemplate { kind, source }),
+        name: row.try_get("name")?,
+        // One that a newer release knows is not this one's to tell.
+        events: events.iter().filter_map(|event| EventKind::parse(event)).collect(),
+        concurrency: u32::try_from(row.try_get::<i32, _>("concurrency")?).unwrap_or(0),
+        old_secret: sealed("old_secret", "old_secret_key_id")?.zip(until),
+        deleted: row.try_get("deleted")?,
     })
-}
-
-fn stored(version: u64) -> i64 {
-    i64::try_from(version).unwrap_or(i64::MAX)
 }

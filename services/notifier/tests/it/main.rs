@@ -1,17 +1,21 @@
 //! Notifier on PostgreSQL and NATS, with receivers that behave and misbehave.
 
+mod answers;
 mod audit;
 mod delivering;
 mod endpoints;
 mod failing;
+mod format;
 mod mails;
 mod message_log;
 mod messages;
 mod news;
 mod preferences;
 mod receiver;
+mod replay;
 mod replicas;
 mod rotation;
+mod several;
 mod statements;
 mod tenancy;
 mod usage;

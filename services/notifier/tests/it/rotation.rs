@@ -5,7 +5,7 @@ use leadflow_kernel::{BuyerId, EndpointId};
 use leadflow_notifier::{
     app::{RotatedPart, Rotation},
     secrets::SecretKeys,
-    store::endpoints::{self, Resealed},
+    store::sealed::{self, Resealed},
 };
 
 use crate::{
@@ -122,14 +122,13 @@ async fn a_secret_that_its_owner_changes_at_that_moment_stays_his() {
     let made = buyers(&world, 1, &receiver.url).await;
     let (old, both) = (keys(&[OLD]), keys(&[NEW, OLD]));
     let mut connection = world.db.pool().acquire().await.unwrap();
-    let (endpoint, before) =
-        endpoints::sealed_with(&mut connection, &[old.first()], None, 10).await.unwrap().pop().unwrap();
-    let after = both.seal(endpoint, &old.open(endpoint, &before).unwrap()).unwrap();
+    let before = sealed::sealed_with(&mut connection, &[old.first()], None, 10).await.unwrap().pop().unwrap();
+    let after = both.seal(before.endpoint, &old.open(before.endpoint, &before.sealed).unwrap()).unwrap();
     // He is faster.
     let secret = SecretKeys::make().unwrap().text().to_owned();
     let request = PutEndpointRequest { secret: secret.clone(), ..put(made[0].0, &receiver.url) };
     world.client().put_endpoint(world.call(request)).await.unwrap();
-    let replaced = endpoints::reseal(&mut connection, &[Resealed { endpoint, before, after }]).await.unwrap();
+    let replaced = sealed::reseal(&mut connection, &[Resealed { before, after }]).await.unwrap();
     assert_eq!(replaced, 0);
     assert_eq!(world.endpoint(made[0].0).await.secret, secret);
 }
@@ -156,7 +155,8 @@ async fn what_cannot_be_read_is_named_and_holds_nothing_up() {
     // A service without the key says so, and serves the others.
     world.stop_one().await;
     world.replica(|config| config.keys = keys(&[NEW])).await;
-    let request = leadflow_contracts::notifier::GetEndpointRequest { buyer_id: made[1].0.to_string() };
+    let request =
+        leadflow_contracts::notifier::GetEndpointRequest { buyer_id: made[1].0.to_string(), ..Default::default() };
     assert_eq!(code(world.client().get_endpoint(world.call(request)).await), "internal");
     assert_eq!(world.endpoint(made[0].0).await.secret, made[0].1);
 }

@@ -6,8 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use leadflow_contracts::{
     Event, common, events,
     notifier::{
-        Delivery, Endpoint, GetEndpointRequest, ListDeliveriesRequest, PutEndpointRequest,
-        notifier_client::NotifierClient,
+        Delivery, Endpoint, GetEndpointRequest, ListDeliveriesRequest, PutEndpointRequest, RotateEndpointSecretRequest,
+        endpoints_client::EndpointsClient, notifier_client::NotifierClient,
     },
 };
 use leadflow_kernel::{
@@ -32,7 +32,7 @@ pub const TIMEOUT: Duration = Duration::from_secs(60);
 pub const LEASE: i64 = 126;
 pub const SECRET: &str = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
 pub const TOKEN: &str = "a token of the tests";
-const KEY: &str = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU=";
+pub const KEY: &str = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU=";
 
 pub struct World {
     pub db: TestDb,
@@ -112,6 +112,20 @@ impl World {
         self.replicas[0].client.clone()
     }
 
+    pub fn endpoints(&self) -> EndpointsClient<Channel> {
+        EndpointsClient::new(channel(&self.replicas[0].url, "NOTIFIER_URL").unwrap())
+    }
+
+    /// Gives an endpoint this secret, or a new one when it is empty.
+    pub async fn rotate_secret(&self, buyer: BuyerId, endpoint: &str, secret: &str) -> Endpoint {
+        let request = RotateEndpointSecretRequest {
+            buyer_id: buyer.to_string(),
+            endpoint_id: endpoint.to_owned(),
+            secret: secret.to_owned(),
+        };
+        self.endpoints().rotate_endpoint_secret(self.call(request)).await.unwrap().into_inner()
+    }
+
     pub fn advance(&self, seconds: i64) {
         self.clock.advance(TimeDelta::seconds(seconds));
     }
@@ -132,7 +146,7 @@ impl World {
     }
 
     pub async fn endpoint(&self, buyer: BuyerId) -> Endpoint {
-        let request = GetEndpointRequest { buyer_id: buyer.to_string() };
+        let request = GetEndpointRequest { buyer_id: buyer.to_string(), ..GetEndpointRequest::default() };
         self.client().get_endpoint(self.call(request)).await.unwrap().into_inner()
     }
 
@@ -182,6 +196,7 @@ pub fn put(buyer: BuyerId, url: &str) -> PutEndpointRequest {
         secret: SECRET.to_owned(),
         enabled: true,
         expected_version: None,
+        ..PutEndpointRequest::default()
     }
 }
 

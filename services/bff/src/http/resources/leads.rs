@@ -11,7 +11,7 @@ use leadflow_contracts::{
         GetLeadRequest, Lead, ListLeadsRequest, ListPurchasesRequest, MarkViewedRequest, Purchase, PurchaseStanding,
         ReturnState,
     },
-    notifier::{Delivery, ListDeliveriesRequest},
+    notifier::{Attempt, Delivery, ListDeliveriesRequest},
 };
 use leadflow_kernel::{CategoryId, LeadId};
 use serde::{Deserialize, Serialize};
@@ -409,9 +409,16 @@ async fn delivered(api: &Api, me: &Me) -> HashMap<String, i64> {
 }
 
 fn arrival(delivery: Delivery) -> Option<(String, i64)> {
-    let last = delivery.attempts.iter().max_by_key(|attempt| attempt.number)?;
-    let at = last.started_at_ms + i64::from(last.duration_ms);
-    (delivery.status == "DELIVERED").then_some((delivery.assignment_id, at))
+    if delivery.status != "DELIVERED" || delivery.event != "lead.assigned" {
+        return None;
+    }
+    // It may have been sent again since.
+    let took = |attempt: &&Attempt| match attempt.meaning.as_str() {
+        "" => (200..300).contains(&attempt.status_code),
+        meaning => matches!(meaning, "ACCEPTED" | "DUPLICATE"),
+    };
+    let first = delivery.attempts.iter().filter(took).min_by_key(|attempt| attempt.number)?;
+    Some((delivery.assignment_id, first.started_at_ms + i64::from(first.duration_ms)))
 }
 
 async fn show(State(api): State<Api>, me: Me, PathId(id): PathId<LeadId>) -> Result<Json<OneLead>, Problem> {

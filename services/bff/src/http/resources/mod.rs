@@ -7,6 +7,7 @@ pub(super) mod buyers;
 pub(super) mod campaigns;
 pub(super) mod cards;
 pub(super) mod categories;
+pub(super) mod deliveries;
 pub(super) mod events;
 pub(super) mod google;
 pub(super) mod ingest;
@@ -34,6 +35,7 @@ pub(super) mod unsubscribe;
 pub(super) mod usage;
 mod user;
 pub(super) mod wallet;
+pub(super) mod webhooks;
 
 use axum::http::StatusCode;
 use leadflow_contracts::common;

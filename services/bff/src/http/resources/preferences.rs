@@ -144,7 +144,7 @@ impl Known {
 }
 
 async fn endpoint(api: &Api, me: &Me) -> Result<Option<Endpoint>, Problem> {
-    let message = GetEndpointRequest { buyer_id: me.buyer()?.to_string() };
+    let message = GetEndpointRequest { buyer_id: me.buyer()?.to_string(), ..GetEndpointRequest::default() };
     match api.services.notifier().get_endpoint(api.services.request(me.tenant()?, message)).await {
         Ok(endpoint) => Ok(Some(endpoint.into_inner())),
         Err(status) if status.code() == Code::NotFound => Ok(None),
@@ -255,6 +255,7 @@ impl Change {
             secret: self.webhook_secret.clone().unwrap_or_default(),
             enabled: self.webhook_enabled.unwrap_or_else(|| known.is_none_or(|known| known.enabled)),
             expected_version: Some(webhook_version(known)),
+            ..PutEndpointRequest::default()
         };
         Ok(touched.then(request))
     }
@@ -374,7 +375,7 @@ struct SampleAnswer {
 }
 
 async fn test(State(api): State<Api>, me: Me) -> Result<Json<SampleAnswer>, Problem> {
-    let message = SendSampleRequest { buyer_id: me.buyer()?.to_string() };
+    let message = SendSampleRequest { buyer_id: me.buyer()?.to_string(), ..SendSampleRequest::default() };
     let mut request = api.services.request(me.tenant()?, message);
     request.set_timeout(RECEIVERS_TIME);
     let attempt = api.services.notifier().send_sample(request).await?.into_inner();

@@ -371,6 +371,11 @@ pub(super) const ALL: &[Plant] = &[
         &["delivery_ends_visibly"],
         "UPDATE notifier.deliveries SET error = '' WHERE delivery_id = 'dlv-2'",
     ),
+    plant(
+        "a refusal that nobody answered",
+        &["delivery_ends_visibly"],
+        "UPDATE notifier.deliveries SET status = 'REFUSED' WHERE delivery_id = 'dlv-2'",
+    ),
     plant("a lost attempt", &["delivery_ends_visibly"], "DELETE FROM notifier.attempts WHERE delivery_id = 'dlv-1' AND number = 1"),
     plant(
         "a delivery without a next attempt",
