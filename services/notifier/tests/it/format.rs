@@ -62,11 +62,10 @@ async fn a_receiver_gets_the_body_headers_and_credentials_it_wants_and_nobody_se
     let shown = made.format.unwrap();
     assert_eq!(shown.headers, headers(&[("x-api-key", HIDDEN), ("x-source", HIDDEN)]));
     assert_eq!((shown.auth.clone(), shown.body_template.clone()), (basic(HIDDEN, HIDDEN), crm().body_template));
-    let row: String =
-        sqlx::query_scalar("SELECT e::text || convert_from(sealed_format, 'LATIN1') FROM notifier.endpoints e")
-            .fetch_one(world.db.pool())
-            .await
-            .unwrap();
+    let row: String = sqlx::query_scalar("SELECT e::text || encode(sealed_format, 'escape') FROM notifier.endpoints e")
+        .fetch_one(world.db.pool())
+        .await
+        .unwrap();
     let audit: String = sqlx::query_scalar("SELECT string_agg(a::text, '') FROM notifier.audit_entries a")
         .fetch_one(world.db.pool())
         .await
