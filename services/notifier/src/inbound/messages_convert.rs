@@ -63,6 +63,7 @@ pub(super) fn message(view: MessageView) -> proto::SentMessage {
                 status_code: number(attempt.status_code),
                 error: attempt.error,
                 response: String::new(),
+                ..proto::Attempt::default()
             })
             .collect(),
     }
