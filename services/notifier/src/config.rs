@@ -6,7 +6,7 @@ use leadflow_outbound_mail::{SmtpSettings, Tls};
 use leadflow_platform::{Env, db::DbSettings, grpc::ServiceToken, settings};
 use url::Url;
 
-use crate::secrets::SecretKeys;
+use crate::{outbound::email::SendGridSettings, secrets::SecretKeys};
 
 /// What notifier needs to know.
 #[derive(Clone)]
@@ -25,8 +25,10 @@ pub struct Config {
     pub limits: Limits,
     /// How often the tables are asked for what is due.
     pub poll: Duration,
-    /// The server that takes mails; none: they wait.
-    pub smtp: Option<SmtpSettings>,
+    /// Who takes mails; none: they wait.
+    pub mail: Option<MailSettings>,
+    /// What SendGrid signs its events with, as it shows it: base64. None: they are not taken.
+    pub sendgrid_webhook_key: Option<String>,
     /// Mails a second that this replica hands over at most.
     pub email_per_second: u32,
     /// Where people's pages are: mails link to them.
@@ -84,12 +86,9 @@ impl Config {
                 ..limits
             },
             poll: Duration::from_millis(500),
-            smtp: smtp(env),
-            email_per_second: env.or(
-                "EMAIL_PER_SECOND",
-                50,
-                "mails a second that a replica hands to the mail server at most",
-            ),
+            mail: mail(env),
+            sendgrid_webhook_key: webhook_key(env),
+            email_per_second: env.or("EMAIL_PER_SECOND", 50, "mails a second that a replica hands over at most"),
             frontend: frontend(env),
         }
     }
@@ -100,6 +99,78 @@ impl Config {
     pub fn lease(&self) -> Duration {
         self.timeout * 2 + Duration::from_secs(5)
     }
+}
+
+/// Who takes mails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MailSettings {
+    /// A mail server.
+    Smtp(SmtpSettings),
+    /// SendGrid's API.
+    SendGrid(SendGridSettings),
+}
+
+/// Who takes mails: whom `EMAIL_PROVIDER` names, or else the one whose settings are there.
+fn mail(env: &mut Env) -> Option<MailSettings> {
+    let wanted: Option<String> = env.optional(
+        "EMAIL_PROVIDER",
+        "smtp or sendgrid: who takes mails; none: smtp with SMTP_HOST, else sendgrid with SENDGRID_API_KEY",
+    );
+    let (smtp, sendgrid) = (smtp(env), sendgrid(env));
+    match wanted.as_deref() {
+        None => smtp.map(MailSettings::Smtp).or(sendgrid.map(MailSettings::SendGrid)),
+        Some("smtp") => {
+            if smtp.is_none() {
+                env.problem("EMAIL_PROVIDER=smtp needs SMTP_HOST");
+            }
+            smtp.map(MailSettings::Smtp)
+        }
+        Some("sendgrid") => {
+            if sendgrid.is_none() {
+                env.problem("EMAIL_PROVIDER=sendgrid needs SENDGRID_API_KEY");
+            }
+            sendgrid.map(MailSettings::SendGrid)
+        }
+        Some(_) => {
+            env.problem("EMAIL_PROVIDER must be smtp or sendgrid");
+            None
+        }
+    }
+}
+
+/// SendGrid; `None` without `SENDGRID_API_KEY`.
+fn sendgrid(env: &mut Env) -> Option<SendGridSettings> {
+    let key =
+        env.optional_secret("SENDGRID_API_KEY", "key of an account at SendGrid that may send mails; none: not used");
+    let from: Option<String> =
+        env.optional("SENDGRID_FROM_EMAIL", "address that mails are from; needed with SENDGRID_API_KEY");
+    let default = "https://api.sendgrid.com";
+    let base = env.or("SENDGRID_API_BASE", default.to_owned(), "where SendGrid's API is; another one for tests only");
+    let base = match Url::parse(&base) {
+        Ok(url) if url.has_host() && matches!(url.scheme(), "http" | "https") => url,
+        _ => {
+            env.problem("SENDGRID_API_BASE must be an http or https URL");
+            Url::parse(default).unwrap_or_else(|_| unreachable!("a constant that is a URL"))
+        }
+    };
+    let (key, from) = (key?, from.unwrap_or_default());
+    if !from.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.'))
+        || from.contains(['<', ' '])
+    {
+        env.problem("SENDGRID_FROM_EMAIL must be an address such as noreply@example.com");
+    }
+    Some(SendGridSettings { base, key, from, timeout: Duration::from_secs(30) })
+}
+
+fn webhook_key(env: &mut Env) -> Option<String> {
+    let key: Option<String> = env.optional(
+        "SENDGRID_WEBHOOK_PUBLIC_KEY",
+        "verification key of SendGrid's signed event webhook, base64; none: its events are refused",
+    );
+    if key.as_deref().is_some_and(|key| crate::sendgrid_key::EventKey::parse(key).is_none()) {
+        env.problem("SENDGRID_WEBHOOK_PUBLIC_KEY must be the base64 text that SendGrid shows as verification key");
+    }
+    key
 }
 
 /// The mail server; `None` without `SMTP_HOST`.

@@ -6,6 +6,7 @@ pub mod inbound;
 pub mod model;
 pub mod outbound;
 pub mod secrets;
+pub mod sendgrid_key;
 pub mod store;
 pub mod workers;
 
@@ -30,11 +31,11 @@ use tokio::net::TcpListener;
 
 use outbound::{
     dispatcher::Dispatcher,
-    email::{Email, Provider},
+    email::{Email, Provider, SendGrid},
     webhook::Webhooks,
 };
 
-pub use config::{Config, Limits};
+pub use config::{Config, Limits, MailSettings};
 pub use leadflow_notifier_domain::{Topic, UnsubscribeTokens};
 
 /// The service's schema.
@@ -112,8 +113,14 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
         consumer::run(deps.bus.clone(), settings, handler, shutdown.clone())
     };
     let leads = Arc::new(inbound::events::LeadsAssigned { notifier: notifier.clone(), dispatcher: dispatcher.clone() });
-    let mailer = config.smtp.as_ref().map(Mailer::new).transpose().context("the mail server of notifier")?;
-    let email = Email::new(mailer.map(Provider::Smtp), config.frontend.clone(), &config.token)?;
+    let provider = match &config.mail {
+        None => None,
+        Some(MailSettings::Smtp(smtp)) => {
+            Some(Provider::Smtp(Mailer::new(smtp).context("the mail server of notifier")?))
+        }
+        Some(MailSettings::SendGrid(account)) => Some(Provider::SendGrid(SendGrid::new(account, deps.clock.clone())?)),
+    };
+    let email = Email::new(provider, config.frontend.clone(), &config.token)?;
     let email = Arc::new(app::Queue::new(email, config.email_per_second));
     let wanted = Arc::new(inbound::events::MailsWanted { notifier: notifier.clone() });
     let people = Arc::new(inbound::events::DirectoryChanged { notifier: notifier.clone() });

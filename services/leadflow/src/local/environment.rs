@@ -84,8 +84,8 @@ pub fn compose(layout: &Layout, settings: &LocalSettings, own: &Variables) -> an
     if let Some((_, Ports { http, smtp: Some(smtp), .. })) =
         settings.roles.iter().find(|(role, _)| *role == Role::Sandbox)
     {
-        // Mails stay on this machine unless there is a mail server, and their links lead to the sandbox's pages.
-        if !own.contains_key("SMTP_HOST") {
+        // Mails stay on this machine unless there is somebody to take them, and their links lead to the sandbox's pages.
+        if !own.contains_key("SMTP_HOST") && !own.contains_key("SENDGRID_API_KEY") {
             set("SMTP_HOST", "127.0.0.1".to_owned());
             set("SMTP_PORT", smtp.to_string());
             set("SMTP_TLS", "none".to_owned());

@@ -22,6 +22,7 @@ mod send_sample;
 mod take_callback;
 mod take_due;
 mod unsubscribe;
+mod take_sendgrid_events;
 
 use std::{sync::Arc, time::Duration};
 
@@ -48,6 +49,7 @@ pub use rotate_secrets::{RotatedPart, Rotation};
 pub use send_messages::Queue;
 pub use send_sample::Sample;
 pub use take_callback::{Callback, CallbackSource};
+pub use take_sendgrid_events::EventsError;
 
 /// How long a message belongs to whoever took it, unless told otherwise.
 const MESSAGE_LEASE: Duration = Duration::from_mins(3);

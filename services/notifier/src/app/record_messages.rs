@@ -50,7 +50,10 @@ impl Notifier {
             tracing::warn!(stale, "messages' ends came after their lease: they may be sent twice");
         }
         let ended = results.iter().filter(|r| r.status != MessageStatus::Waiting && stored.contains(&r.key.id));
-        let told = ended.flat_map(|result| told(&result.key, result.status, &result.error, result.units, now));
+        let told = ended.flat_map(|result| {
+            let paid = (result.status == MessageStatus::Sent).then_some(result.units);
+            told(&result.key, result.status, &result.error, paid, now)
+        });
         let pending = self.outbox.append(&mut transaction, sorted(told.collect())).await?;
         transaction.commit().await?;
         self.relay.send(pending);
@@ -69,7 +72,7 @@ impl Notifier {
             return Ok(0);
         }
         tracing::warn!(messages = ended.len(), "messages were not sent while they were of use");
-        let told = ended.iter().flat_map(|(key, why)| told(key, MessageStatus::Expired, why, 1, now));
+        let told = ended.iter().flat_map(|(key, why)| told(key, MessageStatus::Expired, why, None, now));
         let pending = self.outbox.append(&mut transaction, told.collect()).await?;
         transaction.commit().await?;
         self.relay.send(pending);
@@ -85,17 +88,16 @@ impl Notifier {
     }
 }
 
-/// The events of a message that has ended: that it did, for its buyer, and that it is paid for, by its seller.
+/// The events of a message that has ended: that it did, for its buyer, and how much its seller pays for, if it was sent just now.
 pub(super) fn told(
     key: &MessageKey,
     status: MessageStatus,
     error: &str,
-    units: u32,
+    paid: Option<u32>,
     at: DateTime<Utc>,
 ) -> impl Iterator<Item = Envelope> {
     let ended = events::message_ended(key, status, error, at);
-    let sent = matches!(status, MessageStatus::Sent | MessageStatus::Delivered);
-    let paid = if sent { events::message_sent(key, units, at) } else { None };
+    let paid = paid.and_then(|units| events::message_sent(key, units, at));
     ended.into_iter().chain(paid)
 }
 

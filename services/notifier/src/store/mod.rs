@@ -3,6 +3,7 @@
 pub mod attempts;
 pub mod buyers;
 pub mod dead_addresses;
+pub mod callbacks;
 pub mod deliveries;
 pub mod endpoints;
 pub mod health;

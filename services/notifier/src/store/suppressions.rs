@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use leadflow_notifier_domain::Channel;
 use sqlx::PgConnection;
 
@@ -28,4 +29,42 @@ pub async fn among(
     .fetch_all(connection)
     .await?;
     Ok(found.into_iter().collect())
+}
+
+/// An address or number that nothing is sent to any more.
+#[derive(Debug, Clone)]
+pub struct NewSuppression {
+    /// How it was reached.
+    pub channel: Channel,
+    /// As [`plain`] writes it.
+    pub recipient: String,
+    /// `BOUNCED`, `COMPLAINED` or `STOPPED`.
+    pub reason: &'static str,
+    /// In words.
+    pub detail: String,
+    /// Since when.
+    pub at: DateTime<Utc>,
+}
+
+/// Stores those that are new; what was known first stays.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn insert(connection: &mut PgConnection, new: &[NewSuppression]) -> Result<(), sqlx::Error> {
+    let mut new: Vec<&NewSuppression> = new.iter().collect();
+    new.sort_by_key(|it| (it.channel, &it.recipient));
+    new.dedup_by_key(|it| (it.channel, &it.recipient));
+    sqlx::query(
+        "INSERT INTO notifier.suppressions (channel, recipient, reason, detail, at) \
+         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[]) \
+         ON CONFLICT (channel, recipient) DO NOTHING",
+    )
+    .bind(new.iter().map(|it| it.channel.code()).collect::<Vec<_>>())
+    .bind(new.iter().map(|it| it.recipient.as_str()).collect::<Vec<_>>())
+    .bind(new.iter().map(|it| it.reason).collect::<Vec<_>>())
+    .bind(new.iter().map(|it| it.detail.as_str()).collect::<Vec<_>>())
+    .bind(new.iter().map(|it| it.at).collect::<Vec<_>>())
+    .execute(connection)
+    .await
+    .map(drop)
 }

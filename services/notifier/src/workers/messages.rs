@@ -60,6 +60,9 @@ pub async fn tidy(notifier: Notifier, poll: Duration, stop: Shutdown) {
             }
             Err(error) => tracing::warn!(%error, "mails of an older release could not be taken over"),
         }
+        if let Err(error) = notifier.forget_callbacks().await {
+            tracing::warn!(%error, "old callbacks could not be forgotten");
+        }
         match notifier.expire_messages().await {
             Ok(0) => {}
             Ok(_) => continue,

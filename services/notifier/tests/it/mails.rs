@@ -15,7 +15,7 @@ use leadflow_messaging::{
     outbox::{Outbox, Relay},
 };
 use leadflow_notifier::{
-    SCHEMA,
+    MailSettings, SCHEMA,
     app::{Notifier, Queue},
     inbound::events::MailsWanted,
     outbound::email::{Email, Provider},
@@ -154,7 +154,7 @@ async fn what_is_asked_for_arrives_with_its_link_and_leaves_no_token_behind() {
     let sandbox = Sandbox::start().await;
     let mut world = World::empty().await;
     for _ in 0..2 {
-        world.replica(|config| config.smtp = Some(sandbox.smtp.clone())).await;
+        world.replica(|config| config.mail = Some(MailSettings::Smtp(sandbox.smtp.clone()))).await;
     }
     world.publish(&wanted(&world, events::MailKind::ResetPassword, 3_600)).await;
     world.publish(&wanted(&world, events::MailKind::VerifyEmail, 3_600)).await;
@@ -188,7 +188,7 @@ async fn what_was_sealed_before_the_token_was_replaced_is_sent_while_both_are_se
     let mut world = World::empty().await;
     world
         .replica(|config| {
-            config.smtp = Some(sandbox.smtp.clone());
+            config.mail = Some(MailSettings::Smtp(sandbox.smtp.clone()));
             config.token = ServiceToken::new(format!("a newer token of the tests,{TOKEN}"));
         })
         .await;

@@ -2,6 +2,7 @@
 
 use leadflow_contracts::{common, events};
 use leadflow_kernel::{AssignmentId, BuyerId, EndpointId, LeadId, PaymentId, ReturnId};
+use leadflow_notifier::MailSettings;
 use leadflow_testkit::wait;
 use serde_json::Value;
 
@@ -55,7 +56,7 @@ fn contact(world: &World, buyer: BuyerId, version: u64, email: &str, verified: b
 
 async fn with_mail() -> (Sandbox, World) {
     let (sandbox, mut world) = (Sandbox::start().await, World::empty().await);
-    world.replica(|config| config.smtp = Some(sandbox.smtp.clone())).await;
+    world.replica(|config| config.mail = Some(MailSettings::Smtp(sandbox.smtp.clone()))).await;
     (sandbox, world)
 }
 
@@ -212,7 +213,7 @@ async fn who_does_not_want_it_or_has_no_address_is_not_mailed_also_when_he_chang
     assert_eq!(stored, 0);
     // A provider at last: what he does not want any more is suppressed, and who is unknown waits.
     let (sandbox, mut world) = (Sandbox::start().await, world);
-    world.replica(|config| config.smtp = Some(sandbox.smtp.clone())).await;
+    world.replica(|config| config.mail = Some(MailSettings::Smtp(sandbox.smtp.clone()))).await;
     wait::until("it is suppressed", PATIENCE, async || {
         world.count("SELECT count(*) FROM notifier.messages WHERE status = 'SUPPRESSED' AND error LIKE '%want%'").await
             == 1

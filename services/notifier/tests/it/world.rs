@@ -82,7 +82,8 @@ impl World {
             timeout: TIMEOUT,
             limits: Limits::default(),
             poll: Duration::from_millis(20),
-            smtp: None,
+            mail: None,
+            sendgrid_webhook_key: None,
             email_per_second: 50,
             frontend: "https://app.example.com".parse().unwrap(),
         }

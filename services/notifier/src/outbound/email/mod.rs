@@ -1,24 +1,29 @@
 //! The channel e-mail.
 
 mod sealed;
+mod sendgrid;
+
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use leadflow_kernel::MailId;
 use leadflow_notifier_domain::{Channel, Letter, LetterError, Letters, MessageKind, News, Reader};
 use leadflow_outbound_mail::{Mail, Mailer, SendError};
 use leadflow_platform::grpc::ServiceToken;
-use std::sync::Arc;
 use url::Url;
 
 use super::carrier::{Carrier, NotSent, Sent, Written};
 use crate::store::messages::MessageJob;
 use sealed::Seal;
+pub use sendgrid::{SendGrid, SendGridSettings};
 
 /// Who takes mails.
 #[derive(Clone)]
 pub enum Provider {
     /// A mail server.
     Smtp(Mailer),
+    /// SendGrid's API.
+    SendGrid(SendGrid),
 }
 
 /// Writes mails, and hands them to a provider. Cheap to clone.
@@ -115,8 +120,10 @@ impl Carrier for Email {
     async fn send(&self, job: &MessageJob, to: &str, letter: &Letter) -> Result<Sent, NotSent> {
         match &self.provider {
             Some(Provider::Smtp(mailer)) => by_smtp(mailer, job, to, letter).await,
+            Some(Provider::SendGrid(sendgrid)) => sendgrid.send(job, to, letter).await,
             None => {
-                let why = "there is no mail server (setting SMTP_HOST)".to_owned();
+                let why =
+                    "there is neither a mail server (setting SMTP_HOST) nor SendGrid (SENDGRID_API_KEY)".to_owned();
                 Err(NotSent::Later { status_code: 0, why, retry_after: None })
             }
         }
