@@ -292,6 +292,7 @@ const BESIDE_TENANTS: &[(&str, &str, &[&str])] = &[
             "record_results.rs",
             "send_messages.rs",
             "take_due.rs",
+            "take_sendgrid_events.rs",
         ],
     ),
     ("notifier", "the key of all tenants' secrets is replaced by an operator", &["rotate_secrets.rs"]),

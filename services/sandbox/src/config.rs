@@ -31,6 +31,10 @@ pub struct Config {
     pub stripe_webhook_secrets: Vec<String>,
     /// Objects of a kind that it keeps; more are refused.
     pub stripe_max_objects: usize,
+    /// Where the stand-in for SendGrid sends its events; `None`: nowhere.
+    pub sendgrid_webhook_url: Option<String>,
+    /// What it signs them with: base64 of a PKCS #8 key on P-256; `None`: one that it makes.
+    pub sendgrid_webhook_key: Option<String>,
 }
 
 impl Default for Config {
@@ -49,6 +53,8 @@ impl Default for Config {
             stripe_webhook_url: None,
             stripe_webhook_secrets: Vec::new(),
             stripe_max_objects: 50_000,
+            sendgrid_webhook_url: None,
+            sendgrid_webhook_key: None,
         }
     }
 }
@@ -92,6 +98,14 @@ impl Config {
                 .flat_map(|secrets| secrets.split(',').map(|secret| secret.trim().to_owned()).collect::<Vec<_>>())
                 .filter(|secret| !secret.is_empty())
                 .collect(),
+            sendgrid_webhook_url: env.optional(
+                "SANDBOX_SENDGRID_WEBHOOK_URL",
+                "where the stand-in for SendGrid sends events; none: nowhere",
+            ),
+            sendgrid_webhook_key: env.optional_secret(
+                "SANDBOX_SENDGRID_WEBHOOK_KEY",
+                "what it signs them with, base64 of a PKCS #8 key on P-256; none: a new one at each start",
+            ),
             ..default
         }
     }

@@ -1,5 +1,5 @@
 //! Local stand-ins for what is outside: a webhook receiver, a mail server, the front end's pages that mails link
-//! to, Google as an OpenID provider, and Stripe. For development, the demo and
+//! to, Google as an OpenID provider, SendGrid, and Stripe. For development, the demo and
 //! tests; never part of a production deployment.
 
 mod config;
@@ -8,6 +8,7 @@ mod hooks;
 mod inbound;
 mod mail;
 mod payments;
+mod sendgrid;
 pub mod stripe;
 
 use std::sync::{Arc, Mutex};
@@ -20,12 +21,14 @@ use tokio::net::TcpListener;
 pub use config::Config;
 pub use hooks::{Behaviour, Counters, IdCounts, Mode, Received, Verdict};
 pub use mail::{Mail, MailBehaviour};
+pub use sendgrid::{SendGridBehaviour, SendGridMode};
 
 use google::Issuer;
 use hooks::Hooks;
 use leadflow_outbound_http::{Client, Options};
 use mail::Mails;
 use payments::Payments;
+use sendgrid::SendGrid;
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -36,6 +39,7 @@ struct Sandbox {
     client: Client,
     api_url: Arc<str>,
     google: Arc<Mutex<Issuer>>,
+    sendgrid: Arc<Mutex<SendGrid>>,
     payments: Payments,
     clock: Arc<dyn Clock>,
     shutdown: Shutdown,
@@ -62,6 +66,12 @@ pub fn stripe_api(address: &str) -> String {
     format!("{}{}/", address.trim_end_matches('/'), payments::PATH)
 }
 
+/// Where clients of SendGrid's find the stand-in for it.
+#[must_use]
+pub fn sendgrid_api(address: &str) -> String {
+    format!("{}/sendgrid", address.trim_end_matches('/'))
+}
+
 /// Serves on `listeners` until `shutdown`. Hanging requests are let go then.
 ///
 /// # Errors
@@ -86,11 +96,13 @@ pub async fn run_at(
         None => format!("http://127.0.0.1:{}", listeners.http.local_addr().context("the sandbox's port")?.port()),
     };
     let google = Issuer::new(&config, &address)?;
+    let sendgrid = SendGrid::new(config.sendgrid_webhook_url.clone(), config.sendgrid_webhook_key.as_deref())?;
     let payments = Payments::open(&config, &address, clock.clone())?;
     let sandbox = Sandbox {
         payments: payments.clone(),
         mails: Arc::new(Mutex::new(Mails::new(config.max_mails, config.max_mail_bytes))),
         google: Arc::new(Mutex::new(google)),
+        sendgrid: Arc::new(Mutex::new(sendgrid)),
         client: client.clone(),
         api_url: config.api_url.trim_end_matches('/').into(),
         hooks: Arc::new(Mutex::new(Hooks::new(config))),

@@ -8,6 +8,7 @@ mod mails;
 mod page;
 mod payments;
 mod receive;
+mod sendgrid;
 
 use std::sync::{MutexGuard, PoisonError};
 
@@ -39,6 +40,11 @@ pub(crate) fn router(sandbox: Sandbox) -> Router {
         .route("/api/hooks/{name}/behaviour", put(api::behave))
         .route("/api/hooks/{name}/secret", put(api::know_secret))
         .route("/mails", get(mails::show))
+        .route("/mails/{seq}/html", get(mails::rendered))
+        .route("/sendgrid/v3/mail/send", post(sendgrid::take))
+        .route("/api/sendgrid/behaviour", put(sendgrid::behave))
+        .route("/api/sendgrid/events", post(sendgrid::tell))
+        .route("/api/sendgrid/key", get(sendgrid::key))
         .route("/api/mails", get(mails::list).delete(mails::clear))
         .route("/api/mails/behaviour", put(mails::behave))
         .route("/app/{page}", get(front::show).post(front::send))

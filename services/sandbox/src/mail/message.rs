@@ -6,6 +6,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Parsed {
     pub(super) message_id: String,
+    pub(super) sender: String,
     pub(super) subject: String,
     pub(super) text: String,
     pub(super) html: String,
@@ -20,6 +21,10 @@ pub(super) fn parse(raw: &[u8]) -> Parsed {
     let headers = headers(head);
     let mut parsed = Parsed {
         message_id: header(&headers, "message-id").trim_matches(['<', '>']).to_owned(),
+        sender: {
+            let from = words(header(&headers, "from"));
+            from.split_once('<').map_or("", |(name, _)| name).trim().trim_matches('"').to_owned()
+        },
         subject: words(header(&headers, "subject")),
         ..Parsed::default()
     };

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use leadflow_platform::Shutdown;
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet};
 
-pub(crate) use store::Mails;
+pub(crate) use store::{Draft, Mails};
 pub use store::{Mail, MailBehaviour};
 
 use crate::Sandbox;

@@ -1,4 +1,4 @@
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,31 @@ pub struct Mail {
     pub html: String,
     /// Web addresses in the text.
     pub links: Vec<String>,
+    /// `smtp` or `sendgrid`.
+    pub via: String,
+    /// The name that it is from.
+    pub sender: String,
+    /// What the stand-in for SendGrid called it.
+    pub provider_id: Option<String>,
+    /// Given along, to SendGrid only.
+    pub categories: Vec<String>,
+    /// Likewise.
+    pub custom_args: BTreeMap<String, String>,
+}
+
+/// A mail that is to be kept.
+pub(crate) struct Draft {
+    pub(crate) via: &'static str,
+    pub(crate) from: String,
+    pub(crate) sender: String,
+    pub(crate) to: Vec<String>,
+    pub(crate) message_id: String,
+    pub(crate) subject: String,
+    pub(crate) text: String,
+    pub(crate) html: String,
+    pub(crate) provider_id: Option<String>,
+    pub(crate) categories: Vec<String>,
+    pub(crate) custom_args: BTreeMap<String, String>,
 }
 
 /// How the next recipients fare: to try what a sender does.
@@ -72,17 +97,40 @@ impl Mails {
 
     pub(super) fn take(&mut self, from: String, to: Vec<String>, raw: &[u8], received_at: DateTime<Utc>) {
         let parsed = message::parse(raw);
+        let draft = Draft {
+            via: "smtp",
+            from,
+            sender: parsed.sender,
+            to,
+            message_id: parsed.message_id,
+            subject: parsed.subject,
+            text: parsed.text,
+            html: parsed.html,
+            provider_id: None,
+            categories: Vec::new(),
+            custom_args: BTreeMap::new(),
+        };
+        self.keep(draft, received_at);
+    }
+
+    /// Keeps a mail, however it came.
+    pub(crate) fn keep(&mut self, draft: Draft, received_at: DateTime<Utc>) {
         let mail = Mail {
             seq: self.next_seq,
             received_at,
-            from,
-            to,
-            repeated: self.newest_last.iter().any(|mail| mail.message_id == parsed.message_id),
-            message_id: parsed.message_id,
-            subject: parsed.subject,
-            links: message::links(&parsed.text),
-            text: kept(parsed.text),
-            html: kept(parsed.html),
+            from: draft.from,
+            to: draft.to,
+            repeated: self.newest_last.iter().any(|mail| mail.message_id == draft.message_id),
+            message_id: draft.message_id,
+            subject: draft.subject,
+            links: message::links(&draft.text),
+            text: kept(draft.text),
+            html: kept(draft.html),
+            via: draft.via.to_owned(),
+            sender: draft.sender,
+            provider_id: draft.provider_id,
+            categories: draft.categories,
+            custom_args: draft.custom_args,
         };
         self.next_seq += 1;
         self.bytes += weight(&mail);
@@ -99,6 +147,15 @@ impl Mails {
         let wanted =
             newest.filter(|mail| to.is_none_or(|to| mail.to.iter().any(|address| address.eq_ignore_ascii_case(to))));
         wanted.take(limit).cloned().collect()
+    }
+
+    /// By what the stand-in for SendGrid called it.
+    pub(crate) fn by_provider_id(&self, id: &str) -> Option<Mail> {
+        self.newest_last.iter().rev().find(|mail| mail.provider_id.as_deref() == Some(id)).cloned()
+    }
+
+    pub(crate) fn by_seq(&self, seq: u64) -> Option<Mail> {
+        self.newest_last.iter().rev().find(|mail| mail.seq == seq).cloned()
     }
 
     pub(crate) fn clear(&mut self) {

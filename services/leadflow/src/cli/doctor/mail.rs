@@ -13,7 +13,9 @@ pub(super) async fn look(known: &Known, checks: &mut Vec<Check>) {
     let mut env = environment::env_of(&known.merged);
     let mail = leadflow_notifier::Config::read(&mut env).mail;
     if let Err(error) = env.finish() {
-        let ours = |problem: &&String| ["SMTP_", "FRONTEND_URL", "EMAIL_", "SENDGRID_"].iter().any(|name| problem.starts_with(name));
+        let ours = |problem: &&String| {
+            ["SMTP_", "FRONTEND_URL", "EMAIL_", "SENDGRID_"].iter().any(|name| problem.starts_with(name))
+        };
         checks.extend(error.problems.iter().filter(ours).map(|problem| Check::bad(WHAT, problem, "set it right")));
     }
     let (host, port, mend) = match mail {
