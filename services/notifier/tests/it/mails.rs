@@ -40,13 +40,17 @@ const SECRET: &str = "thetokenthatnobodymaysee";
 /// A mail server, and what it was given.
 pub struct Sandbox {
     pub smtp: SmtpSettings,
-    base: String,
+    pub base: String,
     client: Client,
     stop: Shutdown,
 }
 
 impl Sandbox {
     pub async fn start() -> Self {
+        Self::with(leadflow_sandbox::Config::default(), Arc::new(leadflow_kernel::SystemClock)).await
+    }
+
+    pub async fn with(config: leadflow_sandbox::Config, clock: Arc<dyn leadflow_kernel::Clock>) -> Self {
         let bind = || TcpListener::bind("127.0.0.1:0");
         let listeners = leadflow_sandbox::Listeners { http: bind().await.unwrap(), smtp: bind().await.unwrap() };
         let smtp = SmtpSettings {
@@ -59,7 +63,7 @@ impl Sandbox {
         };
         let base = format!("http://{}", listeners.http.local_addr().unwrap());
         let stop = Shutdown::new();
-        tokio::spawn(leadflow_sandbox::run(leadflow_sandbox::Config::default(), listeners, stop.clone()));
+        tokio::spawn(leadflow_sandbox::run_at(config, listeners, clock, stop.clone()));
         let options = Options { allow_loopback: true, body_cap: 1 << 20, ..Options::default() };
         Self { smtp, base, client: Client::new(options).unwrap(), stop }
     }
@@ -73,6 +77,14 @@ impl Sandbox {
         let answer = self.client.send(Method::GET, &url, HeaderMap::new(), Vec::new().into()).await.unwrap();
         let listed: Value = serde_json::from_slice(&answer.body).unwrap();
         listed["mails"].as_array().unwrap().clone()
+    }
+
+    /// Tells the sandbox something.
+    pub async fn say(&self, method: Method, path: &str, body: Value) -> (u16, Value) {
+        let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, "application/json".parse().unwrap())]);
+        let url = format!("{}{path}", self.base);
+        let answer = self.client.send(method, &url, headers, body.to_string().into()).await.unwrap();
+        (answer.status, serde_json::from_slice(&answer.body).unwrap_or_default())
     }
 
     async fn refuse(&self, status: u16, next: u32) {

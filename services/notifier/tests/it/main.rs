@@ -16,6 +16,7 @@ mod replay;
 mod replicas;
 mod rotation;
 mod several;
+mod sendgrid;
 mod statements;
 mod tenancy;
 mod usage;
