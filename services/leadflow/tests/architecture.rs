@@ -291,6 +291,7 @@ const BESIDE_TENANTS: &[(&str, &str, &[&str])] = &[
             "record_messages.rs",
             "record_results.rs",
             "send_messages.rs",
+            "sum_up_days.rs",
             "take_due.rs",
             "take_sendgrid_events.rs",
         ],

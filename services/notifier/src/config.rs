@@ -27,6 +27,10 @@ pub struct Config {
     pub poll: Duration,
     /// Who takes mails; none: they wait.
     pub mail: Option<MailSettings>,
+    /// Where distribution is, which knows what buyers bought.
+    pub distribution_url: String,
+    /// Where billing is, which knows what they have left.
+    pub billing_url: String,
     /// What SendGrid signs its events with, as it shows it: base64. None: they are not taken.
     pub sendgrid_webhook_key: Option<String>,
     /// Mails a second that this replica hands over at most.
@@ -88,6 +92,16 @@ impl Config {
             poll: Duration::from_millis(500),
             mail: mail(env),
             sendgrid_webhook_key: webhook_key(env),
+            distribution_url: env.or(
+                "DISTRIBUTION_GRPC_URL",
+                "http://127.0.0.1:9103".to_owned(),
+                "gRPC address or addresses of distribution, comma-separated",
+            ),
+            billing_url: env.or(
+                "BILLING_GRPC_URL",
+                "http://127.0.0.1:9102".to_owned(),
+                "gRPC address or addresses of billing, comma-separated",
+            ),
             email_per_second: env.or("EMAIL_PER_SECOND", 50, "mails a second that a replica hands over at most"),
             frontend: frontend(env),
         }

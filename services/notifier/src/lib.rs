@@ -32,6 +32,7 @@ use tokio::net::TcpListener;
 use outbound::{
     dispatcher::Dispatcher,
     email::{Email, Provider, SendGrid},
+    numbers::Services,
     webhook::Webhooks,
 };
 
@@ -51,6 +52,8 @@ pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
 const BATCH: usize = 256;
 /// Webhooks may go a moment later, so that each batch of deliveries serves more of them.
 const PACE: Duration = Duration::from_millis(10);
+/// How often it is looked whether it is morning somewhere.
+const SUMMARIES: Duration = Duration::from_secs(60);
 /// How long requests at hand may go on after the stop.
 const DRAIN: Duration = Duration::from_secs(15);
 
@@ -123,6 +126,11 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
     let email = Email::new(provider, config.frontend.clone(), &config.token)?;
     let email = Arc::new(app::Queue::new(email, config.email_per_second));
     let wanted = Arc::new(inbound::events::MailsWanted { notifier: notifier.clone() });
+    let numbers = Arc::new(Services::new(
+        grpc::channel(&config.distribution_url, "DISTRIBUTION_GRPC_URL")?,
+        grpc::channel(&config.billing_url, "BILLING_GRPC_URL")?,
+        grpc::Caller::new(config.token.clone()),
+    ));
     let people = Arc::new(inbound::events::DirectoryChanged { notifier: notifier.clone() });
     let money = Arc::new(inbound::events::MoneyNews { notifier: notifier.clone() });
     let (limits, poll) = (config.limits, config.poll);
@@ -132,6 +140,7 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
         tokio::spawn(consume(streams::BILLING, streams::BILLING_NOTIFIER, money)),
         tokio::spawn(consume(streams::NOTIFY, streams::NOTIFY_NOTIFIER, wanted)),
         tokio::spawn(workers::messages::send(notifier.clone(), email, poll, DRAIN, shutdown.clone())),
+        tokio::spawn(workers::summaries::run(notifier.clone(), numbers, SUMMARIES, shutdown.clone())),
         tokio::spawn(workers::messages::tidy(notifier.clone(), poll * 4, shutdown.clone())),
         tokio::spawn(workers::retries::run(notifier.clone(), dispatcher.clone(), limits, poll, shutdown.clone())),
     ];

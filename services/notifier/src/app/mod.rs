@@ -20,6 +20,7 @@ mod rotate_secrets;
 mod send_messages;
 mod send_sample;
 mod take_callback;
+mod sum_up_days;
 mod take_due;
 mod unsubscribe;
 mod take_sendgrid_events;

@@ -4,4 +4,5 @@ pub mod carrier;
 pub mod dispatcher;
 pub mod email;
 pub mod events;
+pub mod numbers;
 pub mod webhook;

@@ -12,5 +12,6 @@ pub mod messages;
 pub mod preferences;
 pub mod replay;
 pub mod sealed;
+pub mod summaries;
 pub mod suppressions;
 pub mod wishes;

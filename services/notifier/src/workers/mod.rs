@@ -3,3 +3,4 @@
 pub mod messages;
 pub mod recorder;
 pub mod retries;
+pub mod summaries;

@@ -84,6 +84,8 @@ impl World {
             poll: Duration::from_millis(20),
             mail: None,
             sendgrid_webhook_key: None,
+            distribution_url: "http://127.0.0.1:9".to_owned(),
+            billing_url: "http://127.0.0.1:9".to_owned(),
             email_per_second: 50,
             frontend: "https://app.example.com".parse().unwrap(),
         }

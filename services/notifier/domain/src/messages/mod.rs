@@ -1,5 +1,6 @@
 //! E-mails and text messages: what there is to tell, who wants to hear of it, and when it is tried again.
 
+mod day;
 mod fields;
 mod kind;
 mod news;
@@ -8,6 +9,7 @@ mod plain;
 mod resend;
 mod wishes;
 
+pub use day::{day_bounds, day_to_sum_up};
 pub use fields::{initial, person, readable_fields};
 pub use kind::{Channel, MessageKind};
 pub use news::{DaySummary, LeadNews, News, amount};

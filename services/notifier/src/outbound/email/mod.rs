@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use leadflow_kernel::MailId;
-use leadflow_notifier_domain::{Channel, Letter, LetterError, Letters, MessageKind, News, Reader};
+use leadflow_notifier_domain::{
+    Channel, Letter, LetterError, Letters, MessageKind, News, Reader, Topic, UNSUBSCRIBE_PURPOSE, UnsubscribeTokens,
+};
 use leadflow_outbound_mail::{Mail, Mailer, SendError};
 use leadflow_platform::grpc::ServiceToken;
 use url::Url;
@@ -34,6 +36,7 @@ pub struct Email {
     /// The front end's pages are below it.
     pages: Url,
     seal: Seal,
+    unsubscribe: UnsubscribeTokens,
 }
 
 impl Email {
@@ -43,7 +46,8 @@ impl Email {
     /// When a template is not one.
     pub fn new(provider: Option<Provider>, pages: Url, token: &ServiceToken) -> Result<Self, LetterError> {
         let letters = Arc::new(Letters::new(pages.to_string())?);
-        Ok(Self { provider, letters, pages, seal: Seal::new(token) })
+        let unsubscribe = UnsubscribeTokens::new(&token.derive_keys(UNSUBSCRIBE_PURPOSE));
+        Ok(Self { provider, letters, pages, seal: Seal::new(token), unsubscribe })
     }
 
     /// A mail that lets somebody in.
@@ -73,12 +77,18 @@ impl Email {
             return Written::Never("the buyer has no e-mail address".to_owned());
         }
         let Ok(news) = News::decode(&job.contents) else { return unknown() };
+        let topic = Topic::ALL.into_iter().find(|topic| topic.code() == kind.code());
+        let unsubscribe = job
+            .key
+            .buyer
+            .zip(topic)
+            .map(|(buyer, topic)| link(&self.pages, "unsubscribe", &self.unsubscribe.write(buyer, topic)));
         let reader = Reader {
             seller: &job.seller_name,
             name: &to.name,
             verified: to.email_verified,
             time_zone: &to.time_zone,
-            unsubscribe: None,
+            unsubscribe: unsubscribe.as_deref(),
         };
         written(to.email.clone(), self.letters.news(&news, &reader))
     }
