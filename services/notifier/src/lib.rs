@@ -106,6 +106,7 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
         config.lease(),
     );
     notifier.unsubscribe_tokens = unsubscribe_tokens(&config.token);
+    notifier.sendgrid_key = config.sendgrid_webhook_key.as_deref().and_then(sendgrid_key::EventKey::parse);
     let webhooks = Webhooks::new(client, config.keys.clone(), deps.clock.clone());
     let (dispatcher, results) =
         Dispatcher::new(webhooks, deps.clock.clone(), config.limits, config.timeout, shutdown.clone());

@@ -19,11 +19,11 @@ mod rotate_endpoint_secret;
 mod rotate_secrets;
 mod send_messages;
 mod send_sample;
-mod take_callback;
 mod sum_up_days;
+mod take_callback;
 mod take_due;
-mod unsubscribe;
 mod take_sendgrid_events;
+mod unsubscribe;
 
 use std::{sync::Arc, time::Duration};
 
@@ -35,7 +35,10 @@ use leadflow_platform::db::Tenants;
 use sqlx::PgPool;
 use tokio::sync::Notify;
 
-use crate::secrets::{SecretKeys, SecretsError};
+use crate::{
+    secrets::{SecretKeys, SecretsError},
+    sendgrid_key::EventKey,
+};
 
 pub use accept_leads::{Sale, Undone};
 pub use accept_news::Telling;
@@ -81,6 +84,8 @@ pub struct Notifier {
     pub wakes: Wakes,
     /// Reads the tokens of links that end mails; made without keys, which read none.
     pub unsubscribe_tokens: UnsubscribeTokens,
+    /// What SendGrid signs its events with; none: they are refused.
+    pub sendgrid_key: Option<EventKey>,
     outbox: Outbox,
 }
 
@@ -164,6 +169,12 @@ pub enum AppError {
     /// There is no key that a call of this provider could be checked with.
     #[error("{0} is not set up here")]
     NotConfigured(&'static str),
+    /// A call of a provider is not signed as it should be.
+    #[error("the signature is not right")]
+    BadSignature,
+    /// A call is signed, and cannot be read.
+    #[error("the call cannot be read")]
+    CallbackUnreadable,
     /// PostgreSQL.
     #[error("database")]
     Database(#[from] sqlx::Error),
@@ -183,6 +194,19 @@ impl Notifier {
         let (tenants, outbox) = (Tenants::new(pool.clone(), crate::TENANT_ROLE), Outbox::new(crate::SCHEMA));
         let (message_lease, wakes) = (MESSAGE_LEASE, Wakes::default());
         let unsubscribe_tokens = UnsubscribeTokens::new(&[]);
-        Self { pool, tenants, relay, clock, keys, client, lease, message_lease, wakes, unsubscribe_tokens, outbox }
+        Self {
+            pool,
+            tenants,
+            relay,
+            clock,
+            keys,
+            client,
+            lease,
+            message_lease,
+            wakes,
+            unsubscribe_tokens,
+            sendgrid_key: None,
+            outbox,
+        }
     }
 }

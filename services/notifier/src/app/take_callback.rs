@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
-use super::{AppError, Notifier};
+use super::{AppError, EventsError, Notifier};
 
 /// Who calls back, and about what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,10 +34,18 @@ impl Notifier {
     /// Believes what is signed, and returns what is answered to the provider, if it reads that.
     ///
     /// # Errors
-    /// [`AppError::NotConfigured`] without the key that its signature is checked with.
+    /// [`AppError::NotConfigured`] without the key that its signature is checked with; [`AppError::BadSignature`] when that is not right.
     pub async fn take_callback(&self, callback: &Callback) -> Result<String, AppError> {
         match callback.source {
-            CallbackSource::SendGridEvents => Err(AppError::NotConfigured("SendGrid")),
+            CallbackSource::SendGridEvents => {
+                let taken = self.take_sendgrid_events(self.sendgrid_key.as_ref(), &callback.headers, &callback.body);
+                taken.await.map(|_| String::new()).map_err(|error| match error {
+                    EventsError::NotConfigured => AppError::NotConfigured("SendGrid"),
+                    EventsError::BadSignature => AppError::BadSignature,
+                    EventsError::Unreadable => AppError::CallbackUnreadable,
+                    EventsError::Database(error) => AppError::Database(error),
+                })
+            }
             CallbackSource::TwilioStatus | CallbackSource::TwilioInbound => Err(AppError::NotConfigured("Twilio")),
         }
     }

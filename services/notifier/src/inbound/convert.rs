@@ -164,6 +164,8 @@ pub(super) fn refused(error: &AppError) -> Status {
         }
         AppError::Preferences(_) => status(Code::InvalidArgument, "invalid_field", error),
         AppError::TokenUnknown => status(Code::InvalidArgument, "invalid_token", error),
+        AppError::BadSignature => status(Code::Unauthenticated, "bad_signature", error),
+        AppError::CallbackUnreadable => status(Code::InvalidArgument, "invalid_field", error),
         AppError::NotConfigured(_) => status(Code::FailedPrecondition, "not_configured", error),
         AppError::Sample(_) => {
             tracing::error!(%error, "no sample");

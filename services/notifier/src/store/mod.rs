@@ -2,8 +2,8 @@
 
 pub mod attempts;
 pub mod buyers;
-pub mod dead_addresses;
 pub mod callbacks;
+pub mod dead_addresses;
 pub mod deliveries;
 pub mod endpoints;
 pub mod health;

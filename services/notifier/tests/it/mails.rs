@@ -389,3 +389,8 @@ async fn what_the_release_before_left_in_its_own_table_is_sent_once() {
     assert_eq!(world.count("SELECT count(*) FROM notifier.mails WHERE status = 'WAITING'").await, 0);
     assert_eq!(world.count("SELECT count(*) FROM notifier.message_attempts WHERE number = 2").await, 2);
 }
+
+/// Sends to that sandbox.
+pub fn mails_of(sandbox: &Sandbox) -> Queue<Email> {
+    sandbox.mails()
+}

@@ -18,6 +18,7 @@ mod rotation;
 mod several;
 mod sendgrid;
 mod statements;
+mod summaries;
 mod tenancy;
 mod usage;
 mod world;
