@@ -250,3 +250,49 @@ async fn the_pages_that_mails_link_to_pass_on_what_is_typed() {
     let answer = sandbox.call(Method::POST, "/app/verify-email", &kind, "token=x").await;
     assert_eq!(answer.status, 502);
 }
+
+#[tokio::test]
+async fn mails_come_through_sendgrids_api_too_and_are_shown_as_people_see_them() {
+    let sandbox = start().await;
+    let mail = json!({
+        "personalizations": [{ "to": [{ "email": "sam@example.com" }], "custom_args": { "message_id": "msg_1" } }],
+        "from": { "email": "noreply@leadflow.example", "name": "Acme via LeadFlow" },
+        "subject": "A <b>lead</b>",
+        "content": [{ "type": "text/plain", "value": "Hi" }, { "type": "text/html", "value": "<script>alert(1)</script><p>Hi</p>" }],
+    });
+    let (path, body) = ("/sendgrid/v3/mail/send", mail.to_string());
+    let (json_type, key) = (("content-type", "application/json"), ("authorization", "Bearer SG.x"));
+    let send = async |headers: &[(&'static str, &str)], body: &str| {
+        let answer = sandbox.call(Method::POST, path, headers, body).await;
+        let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        (answer.status, answer.headers, said["errors"][0]["message"].as_str().unwrap_or_default().to_owned())
+    };
+    assert_eq!(send(&[json_type], &body).await.0, 401);
+    assert_eq!(send(&[json_type, ("authorization", "Bearer wrong")], &body).await.0, 401);
+    assert_eq!(send(&[key, ("content-type", "text/plain")], &body).await.0, 415);
+    let (status, _, said) = send(&[json_type, key], "{}").await;
+    assert_eq!((status, said.contains("personalizations")), (400, true), "{said}");
+    for (mode, status) in [("busy", 429), ("fail", 500), ("revoked", 401)] {
+        assert_eq!(sandbox.put("/api/sendgrid/behaviour", &json!({ "mode": mode, "next": 1 })).await, 204);
+        assert_eq!(send(&[json_type, key], &body).await.0, status, "{mode}");
+    }
+    let (status, headers, _) = send(&[json_type, key], &body).await;
+    assert_eq!(status, 202);
+    let listed = sandbox.call(Method::GET, "/api/mails", &[], "").await;
+    let listed: Value = serde_json::from_slice(&listed.body).unwrap();
+    assert_eq!(listed["mails"].as_array().unwrap().len(), 1);
+    assert_eq!(listed["mails"][0]["providerId"], headers["x-message-id"].to_str().unwrap());
+    let page = sandbox.call(Method::GET, "/mails", &[], "").await;
+    let page = String::from_utf8_lossy(&page.body).into_owned();
+    assert!(page.contains("<iframe sandbox ") && page.contains("src=\"/mails/1/html\""), "{page}");
+    assert!(!page.contains("<b>lead</b>") && !page.contains("<script>"), "{page}");
+    // What somebody sent is shown, and may do nothing.
+    let shown = sandbox.call(Method::GET, "/mails/1/html", &[], "").await;
+    let policy = shown.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.contains("default-src 'none'") && policy.ends_with("sandbox"), "{policy}");
+    assert_eq!(sandbox.call(Method::GET, "/mails/2/html", &[], "").await.status, 404);
+    // Nobody to tell of it.
+    let wanted = json!({ "providerId": headers["x-message-id"].to_str().unwrap(), "event": "bounce" });
+    let told = sandbox.call(Method::POST, "/api/sendgrid/events", &[json_type], &wanted.to_string()).await;
+    assert_eq!(told.status, 422);
+}
