@@ -28,7 +28,8 @@ async fn a_webhook_is_made_formed_tried_and_what_it_got_is_shown_and_sent_again(
         "concurrency": 4,
     });
     let bearer = format!("Bearer {token}");
-    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json"), ("idempotency-key", "one")];
+    let headers =
+        [("authorization", bearer.as_str()), ("content-type", "application/json"), ("idempotency-key", "one")];
     let make = async || client.send(Method::POST, LIST, &headers, Some(body.to_string().into())).await;
     let made = make().await.ok(201);
     let webhook = id(&made, "endpoint");
@@ -55,14 +56,20 @@ async fn a_webhook_is_made_formed_tried_and_what_it_got_is_shown_and_sent_again(
         .await
     };
     let sent = when("it arrived", DELIVERIES, token, |delivery| delivery["status"] == "DELIVERED").await;
-    assert_eq!((&sent["event"], &sent["endpointId"], &sent["reason"]), (&json!("lead.assigned"), &json!(webhook), &json!(null)));
+    assert_eq!(
+        (&sent["event"], &sent["endpointId"], &sent["reason"]),
+        (&json!("lead.assigned"), &json!(webhook), &json!(null))
+    );
     let attempt = &sent["attempts"][0];
     assert_eq!((&attempt["number"], &attempt["statusCode"]), (&json!(1), &json!(200)));
     assert!(attempt["response"].is_string());
     // His seller sees all but what his system answered; another tenant nothing.
     let of_buyer = format!("/api/buyers/{}/deliveries", mine.buyer.user["buyerId"].as_str().unwrap());
     let seen = client.get(&of_buyer, &mine.seller.token).await.ok(200);
-    assert_eq!((&seen["deliveries"][0]["id"], &seen["deliveries"][0]["attempts"][0]["response"]), (&sent["id"], &json!(null)));
+    assert_eq!(
+        (&seen["deliveries"][0]["id"], &seen["deliveries"][0]["attempts"][0]["response"]),
+        (&sent["id"], &json!(null))
+    );
     assert_eq!(client.get(&of_buyer, &theirs.seller.token).await.refused(404), "buyer_not_found");
     let last = sent["id"].as_str().unwrap();
     let page = client.get(&format!("{DELIVERIES}?limit=1&after={last}"), token).await.ok(200);
