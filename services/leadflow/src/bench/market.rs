@@ -94,7 +94,6 @@ impl Market {
                 field("age", FieldType::Number),
             ],
             expected_version: None,
-            ..notifier::PutEndpointRequest::default()
         };
         repeat(async || self.distribution.clone().put_category(self.request(category.clone())).await).await?;
         let supplier = SupplierId::new();
@@ -177,6 +176,7 @@ impl Market {
             secret: "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=".into(),
             enabled: true,
             expected_version: None,
+            ..Default::default()
         };
         repeat(async || self.notifier.clone().put_endpoint(self.request(endpoint.clone())).await).await?;
         Ok(buyer)

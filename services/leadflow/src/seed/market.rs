@@ -152,7 +152,6 @@ impl Market {
             status: Status::Active.into(),
             fields,
             expected_version: None,
-            ..notifier::PutEndpointRequest::default()
         };
         self.repeat("make the category", async || {
             self.distribution.clone().put_category(self.request(request.clone())).await
@@ -233,6 +232,7 @@ impl Market {
             secret: String::new(),
             enabled: true,
             expected_version: None,
+            ..Default::default()
         };
         self.repeat("set a webhook", async || self.notifier.clone().put_endpoint(self.request(request.clone())).await)
             .await?;

@@ -112,7 +112,6 @@ impl World {
                 field("age", FieldType::Number, false),
             ],
             expected_version: None,
-            ..notifier::PutEndpointRequest::default()
         };
         self.retried(async || self.distribution().put_category(self.request(category.clone())).await).await;
         let supplier = accounts::CreateSupplierRequest {
@@ -177,6 +176,7 @@ impl World {
             secret: "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=".into(),
             enabled: true,
             expected_version: None,
+            ..Default::default()
         };
         self.retried(async || self.notifier().put_endpoint(self.request(endpoint.clone())).await).await;
         buyer
