@@ -122,6 +122,11 @@ pub fn example(method: &Method, path: &str, own: &Own<'_>) -> Option<Example> {
         ("POST", "/api/admin/sellers/{id}/reactivate") => {
             plain(&format!("/api/admin/sellers/{}/reactivate", own.spare_seller), 200)
         }
+        // The buyer is another tenant's: whoever may is told so.
+        ("POST", "/api/admin/sellers/{id}/refund") => {
+            let body = json!({ "buyerId": own.buyer_id, "amount": 1, "reason": "matrix" });
+            with(&format!("/api/admin/sellers/{}/refund", own.spare_seller), body, 404)
+        }
         ("GET", "/api/categories" | "/api/campaigns" | "/api/buyers" | "/api/suppliers" | "/api/leads") => {
             plain(path, 200)
         }

@@ -234,7 +234,25 @@ async fn unspent_money_goes_back_to_the_cards_that_it_came_from() {
     assert_eq!((&wallet["transactions"][0]["type"], &wallet["balance"]), (&json!("CARD_REFUND"), &json!(55.0)));
     refund(&seller, "r-2", json!(40)).await.ok(201);
     wait::until("the rest is, too", PATIENCE, async || world.stripe().refunded().await == 8_000).await;
+
+    // The platform gives back, too; and what is given back is not charged again.
+    world.top_up(&buyer, "", &json!({ "amount": 20 })).await.ok(200);
+    let change = json!({ "autoRechargeEnabled": true, "autoRechargeThreshold": 20, "autoRechargeAmount": 30 });
+    world.client.put(WALLET, &buyer.token, &change).await.ok(200);
+    let admin = world.admin("ada@platform.example").await;
+    let of = |person: &Person| format!("/api/admin/sellers/{}/refund", person.user["sellerId"].as_str().unwrap());
+    let body = json!({ "buyerId": buyer_id, "amount": 20, "reason": "he complained" });
+    world.client.post(&of(&seller), &seller.token, &body).await.refused(403);
+    world.client.post(&of(&other_seller), &admin.token, &body).await.refused(404);
+    let nobody = json!({ "buyerId": "x", "amount": 20, "reason": "he complained" });
+    world.client.post(&of(&seller), &admin.token, &nobody).await.refused(404);
+    let given = world.client.post(&of(&seller), &admin.token, &body).await.ok(201);
+    assert_eq!(given["wallet"]["balance"], json!(15.0), "{given}");
+    wait::until("and that, too", PATIENCE, async || world.stripe().refunded().await == 10_000).await;
+    let wallet = world.wallet(&buyer).await;
+    assert_eq!(wallet["autoRechargeEnabled"], json!(false), "{wallet}");
     books_are_clean(&world).await;
+    assert_eq!(world.stripe().charges().await.len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]

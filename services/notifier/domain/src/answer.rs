@@ -75,7 +75,7 @@ pub struct AnswerRules {
 /// Why rules are refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AnswerRuleError {
-    /// More than [`MAX_RULES`].
+    /// More than there may be.
     #[error("there may be {MAX_RULES} rules")]
     TooMany,
     /// The reason's place is no pointer.

@@ -5,15 +5,15 @@ use leadflow_contracts::{
     accounts::GetBuyerRequest,
     billing::{CardRefund, RefundBalanceRequest, RefundState},
 };
-use leadflow_kernel::{BuyerId, EventId};
+use leadflow_kernel::{BuyerId, EventId, SellerId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{CREATED, SELLERS, buyers::reason, wallet::Balance};
+use super::{ADMINS, CREATED, SELLERS, buyers::reason, wallet::Balance};
 use crate::http::{
     Api,
     input::{Body, PathId, Repeat},
-    problem::{Problem, away, invalid},
+    problem::{Problem, away, invalid, unknown},
     session::Me,
     table::Route,
     values::Dollars,
@@ -24,11 +24,29 @@ pub(in crate::http) fn routes() -> Vec<Route> {
         Route::post("/api/buyers/{id}/refund", SELLERS, "Give unspent balance back to a buyer's cards", refund)
             .body::<Refund>()
             .answers::<Refunded>(CREATED, "Taken from the wallet, and on its way"),
+        Route::post(
+            "/api/admin/sellers/{id}/refund",
+            ADMINS,
+            "Give unspent balance back to the cards of a tenant's buyer",
+            by_platform,
+        )
+        .body::<PlatformRefund>()
+        .answers::<Refunded>(CREATED, "Taken from the wallet, and on its way"),
     ]
 }
 
 #[derive(Deserialize, ToSchema)]
 struct Refund {
+    amount: Dollars,
+    /// Kept with the movement.
+    reason: String,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct PlatformRefund {
+    /// One of the tenant's.
+    buyer_id: String,
     amount: Dollars,
     /// Kept with the movement.
     reason: String,
@@ -83,6 +101,28 @@ async fn refund(
     Body(body): Body<Refund>,
 ) -> Result<(StatusCode, Json<Refunded>), Problem> {
     let tenant = me.tenant()?;
+    give_back(&api, &me, tenant, id, &repeat, body).await
+}
+
+async fn by_platform(
+    State(api): State<Api>,
+    me: Me,
+    PathId(tenant): PathId<SellerId>,
+    repeat: Repeat,
+    Body(body): Body<PlatformRefund>,
+) -> Result<(StatusCode, Json<Refunded>), Problem> {
+    let id = body.buyer_id.parse().map_err(|_| unknown("buyer"))?;
+    give_back(&api, &me, tenant, id, &repeat, Refund { amount: body.amount, reason: body.reason }).await
+}
+
+async fn give_back(
+    api: &Api,
+    me: &Me,
+    tenant: SellerId,
+    id: BuyerId,
+    repeat: &Repeat,
+    body: Refund,
+) -> Result<(StatusCode, Json<Refunded>), Problem> {
     let reason = reason(&body.reason)?;
     if !body.amount.is_positive() {
         return Err(invalid("amount", "must be more than zero"));

@@ -107,8 +107,8 @@ impl Payments {
         Ok((after.1, after.0))
     }
 
-    /// For a transaction that takes a buyer's last card away: recharging is turned off, and he is told. The event to publish; `None` when it was off.
-    /// The wallet must be locked.
+    /// For a transaction that takes a buyer's last card away, or gives his money back: recharging is turned off, and he is told. The event to
+    /// publish; `None` when it was off. The wallet must be locked.
     ///
     /// # Errors
     /// Those of PostgreSQL.

@@ -39,9 +39,13 @@ pub struct Refunded {
     pub wallet: Wallet,
 }
 
+/// Why recharging is turned off.
+const GIVEN_BACK: &str = "Balance was given back to the card.";
+
 impl Payments {
     /// Gives balance back, once for each request: newest payments first, of each no more than is left of it. The money leaves the
-    /// wallet before the provider is asked, so it cannot be spent meanwhile, and comes back if the refund fails.
+    /// wallet before the provider is asked, so it cannot be spent meanwhile, and comes back if the refund fails. Automatic recharging is
+    /// turned off when the wallet is low then.
     ///
     /// # Errors
     /// [`AppError::NoSuchWallet`], [`AppError::Currency`], [`PaymentError::Refund`], [`PaymentError::RefundExists`];
@@ -87,6 +91,8 @@ impl Payments {
                 _ => Err(PaymentError::RefundExists.into()),
             };
         }
+        let left = wallet.available() - request.amount;
+        let is_low = left.is_zero() || left < wallet.low_balance_threshold;
         let mut payments = payments::refundable(&mut tx, seller, buyer).await?;
         let parts = allocate(request.amount, wallet.available(), &payments).map_err(PaymentError::Refund)?;
         Self::open_accounts(&mut tx, &wallet).await?;
@@ -128,7 +134,9 @@ impl Payments {
                 "request": request.id,
             }));
         TRAIL.write(&mut tx, Some(seller), now, change).await?;
-        self.billing.commit_tenant(tx, &books.into_changes(), Vec::new()).await?;
+        // Who is given his money back is not charged for it again.
+        let off = if is_low { self.turn_off_recharge(&mut tx, seller, buyer, GIVEN_BACK).await? } else { None };
+        self.billing.commit_tenant(tx, &books.into_changes(), off.into_iter().collect()).await?;
         Ok(written)
     }
 }

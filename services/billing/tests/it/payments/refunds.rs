@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use leadflow_billing::{
     app::payments::{Heard, NewRefund, ProviderNews as _, RefundNews, Refunded},
     outbound::provider::RefundStatus,
+    workers::recharge::Recharger,
 };
 use leadflow_billing_domain::RefundState::{Failed, Pending, Succeeded};
 use leadflow_contracts::{events::PaymentRefunded, subjects};
@@ -216,4 +217,20 @@ async fn a_total_that_was_asked_for_before_one_of_ours_is_not_booked_after_it() 
     assert_eq!(late.await.unwrap().unwrap(), Heard::Known);
     assert_eq!(shop.available().await, "35.00");
     shop.in_order().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_given_back_is_not_charged_again() {
+    for (amount, stays_on) in [("30.00", true), ("41.00", false)] {
+        let shop = Shop::open("0.00").await;
+        shop.top_up("50.00").await;
+        shop.recharge("10.00", "100.00", false).await;
+        shop.refund("r", amount).await;
+        let recharge = shop.payments.recharge_settings(shop.seller, shop.buyer).await.unwrap().0;
+        assert_eq!(recharge.enabled, stays_on, "{amount}: {}", recharge.turned_off_because);
+        shop.pass(TimeDelta::minutes(2));
+        Recharger::new(shop.replica()).step().await.unwrap();
+        assert_eq!(shop.world.count("SELECT count(*) FROM billing.payments").await, 1, "{amount}");
+        shop.in_order().await;
+    }
 }
