@@ -142,9 +142,15 @@ async fn secrets(known: &Known, notifier: &Schema) -> Option<Check> {
 
 async fn keys_in_use(url: &str) -> Result<Vec<(String, i64)>, sqlx::Error> {
     let mut connection = PgConnection::connect(url).await?;
-    let used = sqlx::query_as("SELECT secret_key_id, count(*) FROM notifier.endpoints GROUP BY 1")
-        .fetch_all(&mut connection)
-        .await?;
+    let used = sqlx::query_as(
+        "SELECT key_id, count(*) FROM ( \
+           SELECT secret_key_id AS key_id FROM notifier.endpoints WHERE deleted_at IS NULL \
+           UNION ALL SELECT sealed_format_key_id FROM notifier.endpoints WHERE sealed_format_key_id IS NOT NULL \
+           UNION ALL SELECT old_secret_key_id FROM notifier.endpoints WHERE old_secret_key_id IS NOT NULL) AS stored \
+         GROUP BY 1",
+    )
+    .fetch_all(&mut connection)
+    .await?;
     connection.close().await?;
     Ok(used)
 }
