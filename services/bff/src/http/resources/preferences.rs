@@ -66,7 +66,7 @@ struct EmailNotifications {
 struct Preferences {
     /// A mail for each lead.
     email_on_lead: bool,
-    /// A text message for each lead.
+    /// A text message for each lead. None is sent yet: what would be one is listed among the messages, and expires.
     sms_on_lead: bool,
     /// A text message when the wallet runs low; also in quiet hours.
     sms_on_low_balance: bool,
@@ -183,7 +183,7 @@ struct EmailNotificationsChange {
 #[schema(as = PreferencesChange)]
 struct Change {
     email_on_lead: Option<bool>,
-    /// Only with a phone number.
+    /// Only with a phone number. No text message is sent yet.
     sms_on_lead: Option<bool>,
     /// Only with a phone number.
     sms_on_low_balance: Option<bool>,
