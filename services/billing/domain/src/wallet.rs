@@ -99,6 +99,12 @@ impl Wallet {
         self.available() < self.low_balance_threshold
     }
 
+    /// The same, or nothing is available: then whatever waits makes it charge a card.
+    #[must_use]
+    pub fn is_low_or_empty(&self) -> bool {
+        self.is_low() || self.available().is_zero()
+    }
+
     /// Whether new holds may be placed at all.
     #[must_use]
     pub const fn takes_holds(&self) -> bool {

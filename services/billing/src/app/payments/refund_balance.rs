@@ -91,8 +91,6 @@ impl Payments {
                 _ => Err(PaymentError::RefundExists.into()),
             };
         }
-        let left = wallet.available() - request.amount;
-        let is_low = left.is_zero() || left < wallet.low_balance_threshold;
         let mut payments = payments::refundable(&mut tx, seller, buyer).await?;
         let parts = allocate(request.amount, wallet.available(), &payments).map_err(PaymentError::Refund)?;
         Self::open_accounts(&mut tx, &wallet).await?;
@@ -135,7 +133,8 @@ impl Payments {
             }));
         TRAIL.write(&mut tx, Some(seller), now, change).await?;
         // Who is given his money back is not charged for it again.
-        let off = if is_low { self.turn_off_recharge(&mut tx, seller, buyer, GIVEN_BACK).await? } else { None };
+        let needs_money = books.wallet(seller, buyer).is_some_and(Wallet::is_low_or_empty);
+        let off = if needs_money { self.turn_off_recharge(&mut tx, seller, buyer, GIVEN_BACK).await? } else { None };
         self.billing.commit_tenant(tx, &books.into_changes(), off.into_iter().collect()).await?;
         Ok(written)
     }
