@@ -127,8 +127,22 @@ pub struct Attempt {
     pub status_code: u16,
     /// What came back, at most 16 KiB.
     pub response: String,
+    /// There was more, which was not read.
+    pub cut_off: bool,
     /// What it means.
     pub reply: Reply,
+}
+
+impl Attempt {
+    /// What else there is to know of it, in words; empty: nothing.
+    #[must_use]
+    pub const fn note(&self) -> &'static str {
+        if self.cut_off {
+            "the answer was cut off after 16 KiB: no more was read, and the connection was closed"
+        } else {
+            ""
+        }
+    }
 }
 
 /// What became of a job.

@@ -48,14 +48,16 @@ impl Client {
     pub fn new(options: Options) -> Result<Self, BuildError> {
         // A provider that is already installed serves as well, so "already there" is fine.
         drop(rustls::crypto::ring::default_provider().install_default());
-        let http = match builder(&options).build() {
-            Ok(http) => http,
+        let http = match &options.authorities {
+            Some(authorities) => builder(&options)
+                .tls_backend_preconfigured(trusting(authorities).map_err(|e| BuildError(e.into()))?)
+                .build(),
             // A machine without a certificate store still gets Mozilla's roots.
-            Err(_) => builder(&options)
-                .tls_backend_preconfigured(mozilla_roots())
+            None => builder(&options)
                 .build()
-                .map_err(|e| BuildError(e.into()))?,
+                .or_else(|_| builder(&options).tls_backend_preconfigured(mozilla_roots()).build()),
         };
+        let http = http.map_err(|e| BuildError(e.into()))?;
         Ok(Self { http, options })
     }
 
@@ -173,6 +175,14 @@ fn builder(options: &Options) -> reqwest::ClientBuilder {
         .dns_resolver(GuardedResolver { lookup: options.lookup.clone(), allow_loopback: options.allow_loopback })
 }
 
+fn trusting(authorities: &[Bytes]) -> Result<rustls::ClientConfig, rustls::Error> {
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in authorities {
+        roots.add(certificate.to_vec().into())?;
+    }
+    Ok(rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
+}
+
 fn mozilla_roots() -> rustls::ClientConfig {
     let roots = rustls::RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()
@@ -190,7 +200,7 @@ fn failure_kind(error: reqwest::Error) -> FailureKind {
         }
     }
     // Only the innermost text: outer ones repeat it, and name the URL.
-    let text = cause.to_string();
+    let text = cause.to_string().replace("UnknownIssuer", "signed by nobody that is trusted here");
     if error.is_timeout() {
         FailureKind::TimedOut
     } else if error.is_dns() {

@@ -1,5 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
+
 use crate::resolve::{Lookup, SystemLookup};
 
 /// The bounds of a [`crate::Client`].
@@ -21,6 +23,8 @@ pub struct Options {
     pub user_agent: String,
     /// Where names are looked up; the system's resolver.
     pub lookup: Arc<dyn Lookup>,
+    /// Certificates (DER) of the only authorities that are trusted, for tests; `None`: those that this machine trusts.
+    pub authorities: Option<Vec<Bytes>>,
 }
 
 impl Default for Options {
@@ -34,6 +38,7 @@ impl Default for Options {
             idle_per_host: 8,
             user_agent: concat!("LeadFlow/", env!("CARGO_PKG_VERSION")).to_owned(),
             lookup: Arc::new(SystemLookup),
+            authorities: None,
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod books;
 pub mod cluster;
 mod db;
 mod guard;
+pub mod hostile;
 mod nats;
 pub mod proxy;
 pub mod servers;

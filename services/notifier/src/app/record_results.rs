@@ -181,6 +181,7 @@ fn ending(finished: &Finished, attempt: &Attempt, outcome: &Outcome, now: DateTi
             error: why,
             response: attempt.response.clone(),
             meaning: read.map_or_else(String::new, |meaning| meaning.text().to_owned()),
+            note: attempt.note().to_owned(),
         }),
     }
 }

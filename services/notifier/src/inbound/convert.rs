@@ -91,6 +91,7 @@ pub(super) fn undone(message: &Message, event: told::LeadReturned) -> Result<Und
 
 pub(super) fn attempt(sample: Sample) -> proto::Attempt {
     let attempt = sample.attempt;
+    let note = attempt.note().to_owned();
     let error = match attempt.reply {
         Reply::Answer { .. } => String::new(),
         Reply::NoAnswer { error, .. } => error,
@@ -103,6 +104,7 @@ pub(super) fn attempt(sample: Sample) -> proto::Attempt {
         error,
         response: attempt.response,
         meaning: sample.meaning.map_or_else(String::new, |meaning| meaning.text().to_owned()),
+        note,
     }
 }
 
@@ -128,6 +130,7 @@ pub(super) fn delivery(view: DeliveryView) -> proto::Delivery {
                 error: attempt.error,
                 response: attempt.response,
                 meaning: attempt.meaning,
+                note: attempt.note,
             })
             .collect(),
         event: delivery.event,

@@ -51,6 +51,7 @@ impl Webhooks {
             duration_ms: 0,
             status_code: 0,
             response: String::new(),
+            cut_off: false,
             reply: Reply::NoAnswer { timed_out: false, error },
         };
         let request = match self.request(job, started_at) {
@@ -65,6 +66,7 @@ impl Webhooks {
                     duration_ms: millis(answer.duration),
                     status_code: answer.status,
                     response: storable(&String::from_utf8_lossy(&answer.body)),
+                    cut_off: answer.truncated,
                     reply: Reply::Answer {
                         status: answer.status,
                         retry_after: retry_after.and_then(|text| parse_retry_after(text, self.clock.now())),

@@ -26,6 +26,8 @@ pub struct AttemptRow {
     pub response: String,
     /// What it means by the endpoint's rules; empty where they say nothing.
     pub meaning: String,
+    /// What else there is to know, in words; empty: nothing.
+    pub note: String,
 }
 
 /// The attempts of these deliveries, by delivery and number.
@@ -34,7 +36,7 @@ pub struct AttemptRow {
 /// Those of PostgreSQL.
 pub async fn of(tx: &mut TenantTx, deliveries: &[DeliveryId]) -> Result<Vec<AttemptRow>, sqlx::Error> {
     let rows = sqlx::query(
-        "SELECT delivery_id, number, started_at, duration_ms, status_code, error, response, meaning \
+        "SELECT delivery_id, number, started_at, duration_ms, status_code, error, response, meaning, note \
          FROM notifier.attempts WHERE delivery_id = ANY($1) ORDER BY delivery_id, number",
     )
     .bind(deliveries.iter().map(|id| id.uuid()).collect::<Vec<Uuid>>())
@@ -51,6 +53,7 @@ pub async fn of(tx: &mut TenantTx, deliveries: &[DeliveryId]) -> Result<Vec<Atte
                 error: row.try_get("error")?,
                 response: row.try_get("response")?,
                 meaning: row.try_get("meaning")?,
+                note: row.try_get("note")?,
             })
         })
         .collect()

@@ -246,10 +246,10 @@ pub async fn finish(connection: &mut PgConnection, endings: &[Ending]) -> Result
            RETURNING d.delivery_id), \
          tried AS ( \
            INSERT INTO notifier.attempts (delivery_id, number, started_at, duration_ms, status_code, error, response, \
-                                         meaning) \
+                                         meaning, note) \
            SELECT a.* FROM unnest($8::uuid[], $9::int4[], $10::timestamptz[], $11::int4[], $12::int4[], $13::text[], \
-                                  $14::text[], $15::text[]) \
-             AS a(delivery_id, number, started_at, duration_ms, status_code, error, response, meaning) \
+                                  $14::text[], $15::text[], $16::text[]) \
+             AS a(delivery_id, number, started_at, duration_ms, status_code, error, response, meaning, note) \
            JOIN done USING (delivery_id)) \
          SELECT delivery_id FROM done",
     )
@@ -268,6 +268,7 @@ pub async fn finish(connection: &mut PgConnection, endings: &[Ending]) -> Result
     .bind(attempts.iter().map(|a| a.error.as_str()).collect::<Vec<_>>())
     .bind(attempts.iter().map(|a| a.response.as_str()).collect::<Vec<_>>())
     .bind(attempts.iter().map(|a| a.meaning.as_str()).collect::<Vec<_>>())
+    .bind(attempts.iter().map(|a| a.note.as_str()).collect::<Vec<_>>())
     .fetch_all(connection)
     .await?;
     Ok(stored.into_iter().map(DeliveryId::from_uuid).collect())

@@ -2,49 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use leadflow_kernel::{AssignmentId, BuyerId, CampaignId, Currency, LeadId, Money};
-use leadflow_messaging::outbox::{Outbox, Relay};
-use leadflow_notifier::{
-    Limits, SCHEMA,
-    app::{Notifier, Sale},
-    outbound::{
-        dispatcher::{self, Dispatcher},
-        webhook::Webhooks,
-    },
-};
-use leadflow_outbound_http::{Client, Options};
-use leadflow_platform::Shutdown;
+use leadflow_kernel::BuyerId;
+use leadflow_notifier::{Limits, app::Sale};
 use leadflow_testkit::{ChaosProxy, wait};
 use sqlx::postgres::PgConnectOptions;
-use tokio::sync::mpsc;
 
 use crate::{
+    parts::{parts, sale},
     receiver::{Manner, Receiver, status},
     world::{LEASE, PATIENCE, World},
 };
-
-/// A replica's parts, without the loops: steps are taken by hand.
-struct Parts {
-    notifier: Notifier,
-    dispatcher: Dispatcher,
-    results: mpsc::Receiver<dispatcher::Result>,
-}
-
-fn parts(world: &World) -> Parts {
-    let config = world.config();
-    let clock = Arc::new(world.clock.clone());
-    let client =
-        Client::new(Options { allow_loopback: true, total_timeout: config.timeout, ..Options::default() }).unwrap();
-    let (relay, relaying) =
-        Relay::new(Outbox::new(SCHEMA), world.db.pool().clone(), world.bus.clone(), Shutdown::new());
-    tokio::spawn(relaying);
-    let webhooks = Webhooks::new(client.clone(), config.keys.clone(), clock.clone());
-    let (dispatcher, results) =
-        Dispatcher::new(webhooks, clock.clone(), config.limits, config.timeout, Shutdown::new());
-    let lease = config.lease();
-    let notifier = Notifier::new(world.db.pool().clone(), relay, clock, config.keys, client, lease);
-    Parts { notifier, dispatcher, results }
-}
 
 /// One delivery in the table, due, and nobody at work on it.
 async fn one_waiting(receiver: &Receiver) -> (World, BuyerId) {
@@ -118,24 +85,6 @@ async fn the_same_sales_told_to_two_replicas_at_once_are_sent_once() {
     }
     let times = receiver.times_by_id();
     assert!(times.len() == 50 && times.values().all(|times| *times == 1), "{times:?}");
-}
-
-fn sale(world: &World, buyer: BuyerId) -> Sale {
-    Sale {
-        traceparent: None,
-        seller: world.seller,
-        buyer,
-        lead: LeadId::new(),
-        assignment: AssignmentId::new(),
-        campaign: CampaignId::new(),
-        campaign_name: "Solar West".into(),
-        category_name: "Solar".into(),
-        state: "CA".into(),
-        quality: "HOT".into(),
-        price: Money::parse("25", Currency::USD).unwrap(),
-        assigned_at: world.now(),
-        data_json: b"{}".as_slice().into(),
-    }
 }
 
 #[tokio::test]

@@ -1,19 +1,12 @@
 use leadflow_outbound_http::{AddressRefusal, FailureKind, Options, UrlError};
+use leadflow_testkit::hostile::Manner;
 
-use super::{
-    client, options, post,
-    server::{Script, serve},
-};
-
-fn redirect(status: u16, location: &str) -> Script {
-    let text = format!("HTTP/1.1 {status} x\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n");
-    Script::Answer(text.leak())
-}
+use super::{client, ok, options, post, serve};
 
 #[tokio::test]
 async fn a_permanent_redirect_carries_the_request_along() {
-    let end = serve(Script::Answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")).await;
-    let start = serve(redirect(308, &end.url("/new"))).await;
+    let end = serve(ok()).await;
+    let start = serve(Manner::redirect(308, &end.url("/new"))).await;
     let answer = post(&client(options()), &start.url("/old")).await.unwrap();
     assert_eq!((answer.status, answer.redirects), (200, 1));
     let request = end.requests().remove(0);
@@ -22,9 +15,9 @@ async fn a_permanent_redirect_carries_the_request_along() {
 
 #[tokio::test]
 async fn a_redirect_that_would_drop_the_body_is_a_failure() {
-    let end = serve(Script::Answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")).await;
+    let end = serve(ok()).await;
     for status in [301, 302, 303] {
-        let start = serve(redirect(status, &end.url("/"))).await;
+        let start = serve(Manner::redirect(status, &end.url("/"))).await;
         let failure = post(&client(options()), &start.url("/")).await.unwrap_err();
         assert!(matches!(failure.kind, FailureKind::Redirect(_)), "{failure:?}");
         assert_eq!(failure.status, Some(status));
@@ -40,7 +33,7 @@ async fn redirects_to_private_addresses_are_refused() {
         ("http://[::ffff:127.0.0.1]/", AddressRefusal::Embedded),
         ("http://0.0.0.0/", AddressRefusal::Unspecified),
     ] {
-        let start = serve(redirect(307, location)).await;
+        let start = serve(Manner::redirect(307, location)).await;
         let failure = post(&client(options()), &start.url("/")).await.unwrap_err();
         assert_eq!(failure.kind, UrlError::from(refusal).into(), "{location}");
     }
@@ -48,7 +41,7 @@ async fn redirects_to_private_addresses_are_refused() {
 
 #[tokio::test]
 async fn a_loop_ends_after_three_redirects() {
-    let server = serve(redirect(307, "/again")).await;
+    let server = serve(Manner::redirect(307, "/again")).await;
     let failure = post(&client(options()), &server.url("/")).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::Redirect("there are too many"));
     assert_eq!(server.requests().len(), 4);

@@ -65,6 +65,8 @@ struct Attempt {
     error: Option<String>,
     /// `ACCEPTED`, `DUPLICATE`, `REJECTED` or `RETRY`, as the webhook's rules read the answer; null: they say nothing of it.
     meaning: Option<String>,
+    /// What else there is to know of it, in words: that the answer was cut off; null: nothing.
+    note: Option<String>,
     /// What came back, to its owner alone.
     response: Option<String>,
 }
@@ -97,6 +99,7 @@ impl Delivery {
             status_code: Some(attempt.status_code).filter(|code| *code != 0),
             error: some(attempt.error),
             meaning: some(attempt.meaning),
+            note: some(attempt.note),
             response: Some(attempt.response).filter(|_| of_owner),
         };
         let waits = delivery.status == "PENDING";

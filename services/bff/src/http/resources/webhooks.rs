@@ -482,6 +482,8 @@ struct TestAnswer {
     meaning: Option<String>,
     /// Why there was no answer.
     error: Option<String>,
+    /// What else there is to know, in words: that the answer was cut off; null: nothing.
+    note: Option<String>,
     /// What it answered, at most 16 KiB.
     response: String,
 }
@@ -500,6 +502,7 @@ async fn test(State(api): State<Api>, me: Me, PathId(id): PathId<EndpointId>) ->
         duration_ms: attempt.duration_ms,
         meaning: some(attempt.meaning),
         error: some(attempt.error),
+        note: some(attempt.note),
         response: attempt.response,
     }))
 }
