@@ -11,7 +11,7 @@ CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 LEADFLOW := $(TARGET_DIR)/debug/leadflow
 
-.PHONY: help up down logs demo test fuzz-api bean-check bench chaos lint doctor clean tools build
+.PHONY: help up down logs demo test fuzz-api bean-check webhook-check bench chaos lint doctor clean tools build
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,12 @@ bean-check: tools ## What the ledger's export looks like to beancount, with post
 	@scripts/tools.sh beancount
 	LEADFLOW_BEAN_CHECK="$$(cd "$${LEADFLOW_HOME:-.leadflow}/tools" && pwd -P)/beancount/bin/bean-check" \
 	  $(CARGO) test --locked -p leadflow-billing --test it export::
+
+webhook-check: tools ## What the library of Standard Webhooks says to the signatures of webhooks
+	@scripts/tools.sh webhooks
+	LEADFLOW_STANDARD_WEBHOOKS="$$(cd "$${LEADFLOW_HOME:-.leadflow}/tools" && pwd -P)/standardwebhooks/bin/python" \
+	  $(CARGO) test --locked -p leadflow-notifier --test it -- --exact signatures::webhooks_verify_with_an_independent_library \
+	  | awk '{ print } /^test result: ok. 1 passed/ { ran = 1 } END { exit !ran }'
 
 bench: tools ## Speed, as ratios to this machine's own limits (release build)
 	$(CARGO) build --release --locked -p leadflow

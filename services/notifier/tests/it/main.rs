@@ -20,6 +20,7 @@ mod replicas;
 mod rotation;
 mod sendgrid;
 mod several;
+mod signatures;
 mod statements;
 mod summaries;
 mod tenancy;
