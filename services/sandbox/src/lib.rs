@@ -1,5 +1,5 @@
 //! Local stand-ins for what is outside: a webhook receiver, a mail server, the front end's pages that mails link
-//! to, Google as an OpenID provider, SendGrid, and Stripe. For development, the demo and
+//! to, Google as an OpenID provider, SendGrid, Twilio, and Stripe. For development, the demo and
 //! tests; never part of a production deployment.
 
 mod config;
@@ -10,6 +10,7 @@ mod mail;
 mod payments;
 mod sendgrid;
 pub mod stripe;
+mod twilio;
 
 use std::sync::{Arc, Mutex};
 
@@ -22,6 +23,7 @@ pub use config::Config;
 pub use hooks::{Behaviour, Counters, IdCounts, Mode, Received, Verdict};
 pub use mail::{Mail, MailBehaviour};
 pub use sendgrid::{SendGridBehaviour, SendGridMode};
+pub use twilio::{Direction, Text, TextStatus, Told, TwilioBehaviour, TwilioMode};
 
 use google::Issuer;
 use hooks::Hooks;
@@ -29,6 +31,7 @@ use leadflow_outbound_http::{Client, Options};
 use mail::Mails;
 use payments::Payments;
 use sendgrid::SendGrid;
+use twilio::Twilio;
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -40,6 +43,7 @@ struct Sandbox {
     api_url: Arc<str>,
     google: Arc<Mutex<Issuer>>,
     sendgrid: Arc<Mutex<SendGrid>>,
+    twilio: Arc<Mutex<Twilio>>,
     payments: Payments,
     clock: Arc<dyn Clock>,
     shutdown: Shutdown,
@@ -70,6 +74,12 @@ pub fn stripe_api(address: &str) -> String {
 #[must_use]
 pub fn sendgrid_api(address: &str) -> String {
     format!("{}/sendgrid", address.trim_end_matches('/'))
+}
+
+/// Where clients of Twilio's find the stand-in for it.
+#[must_use]
+pub fn twilio_api(address: &str) -> String {
+    format!("{}{}", address.trim_end_matches('/'), twilio::PATH)
 }
 
 /// Serves on `listeners` until `shutdown`. Hanging requests are let go then.
@@ -103,6 +113,7 @@ pub async fn run_at(
         mails: Arc::new(Mutex::new(Mails::new(config.max_mails, config.max_mail_bytes))),
         google: Arc::new(Mutex::new(google)),
         sendgrid: Arc::new(Mutex::new(sendgrid)),
+        twilio: Arc::new(Mutex::new(Twilio::new(&config))),
         client: client.clone(),
         api_url: config.api_url.trim_end_matches('/').into(),
         hooks: Arc::new(Mutex::new(Hooks::new(config))),

@@ -1,5 +1,5 @@
 //! Every mail as it is sent, beside its golden files in `tests/letters` (`UPDATE_LETTERS=1 cargo test -p leadflow-notifier-domain` writes
-//! them: look at them in a browser, and commit them), and what hostile values cannot do to it.
+//! them: look at them with `make letters`, and commit them), and what hostile values cannot do to it.
 
 use std::{fs, path::PathBuf};
 
@@ -107,18 +107,43 @@ fn every(seller: &str, name: &str, word: &str) -> Vec<(String, Letter)> {
 
 #[test]
 fn every_mail_is_as_it_was_looked_at() {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/letters");
     for (name, letter) in every("Acme Solar", "Sam Lee", "") {
         let text = format!("From: {}\nSubject: {}\n\n{}", letter.sender, letter.subject, letter.text);
-        for (kind, now) in [("txt", text), ("html", letter.html)] {
-            let path = folder.join(format!("{name}.{kind}"));
-            if std::env::var_os("UPDATE_LETTERS").is_some() {
-                fs::write(&path, &now).unwrap();
+        golden(&format!("{name}.txt"), &text);
+        golden(&format!("{name}.html"), &letter.html);
+    }
+}
+
+/// The same where others wrote what they should not have: to be seen, not only compared.
+#[test]
+fn every_mail_with_hostile_words_is_as_it_was_looked_at() {
+    let long = "Donaudampfschifffahrtsgesellschaftskapitän".repeat(10);
+    for (what, word) in [
+        (
+            "markup",
+            "</td></table><script>alert(1)</script><img src=\"https://evil.example/x.png\" onerror=\"alert(1)\">",
+        ),
+        ("turned", "\u{202e}moc.elpmaxe \u{2066}שלום\u{200f} עולם"),
+        ("long", &long),
+    ] {
+        for (name, letter) in every(word, word, word) {
+            // What others wrote is in the others nowhere.
+            if ["lead_assigned", "return_declined", "recharge_failed", "endpoint_disabled", "team_invitation"]
+                .contains(&name.as_str())
+            {
+                golden(&format!("hostile/{what}_{name}.html"), &letter.html);
             }
-            let golden = fs::read_to_string(&path).unwrap_or_default();
-            assert_eq!(now, golden, "{}", path.display());
         }
     }
+}
+
+fn golden(name: &str, now: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/letters").join(name);
+    if std::env::var_os("UPDATE_LETTERS").is_some() {
+        fs::write(&path, now).unwrap();
+    }
+    let golden = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(now, golden, "{}", path.display());
 }
 
 /// What a mail program shows as a link or loads, beside our own links.

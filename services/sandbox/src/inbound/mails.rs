@@ -65,7 +65,7 @@ pub(super) async fn show(State(sandbox): State<Sandbox>) -> Response {
         .raw("<meta http-equiv=\"refresh\" content=\"15\"><style>")
         .raw(include_str!("page.css"))
         .raw("</style></head><body><header><h1>Mails</h1><p>Every mail that was sent, the newest first; none left this machine. ")
-        .raw("<a href=\"/\">Webhooks</a> and <a href=\"/stripe\">payments</a> are over there.</p></header>");
+        .raw("<a href=\"/\">Webhooks</a>, <a href=\"/texts\">text messages</a> and <a href=\"/stripe\">payments</a> are over there.</p></header>");
     if mails.is_empty() {
         html.raw("<p class=\"empty\">Nothing has arrived yet.</p>");
     }

@@ -9,6 +9,7 @@ mod page;
 mod payments;
 mod receive;
 mod sendgrid;
+mod twilio;
 
 use std::sync::{MutexGuard, PoisonError};
 
@@ -55,6 +56,7 @@ pub(crate) fn router(sandbox: Sandbox) -> Router {
         .route("/api/google/behaviour", put(google::misbehave))
         .route("/api/google/keys", post(google::replace_key))
         .merge(payments::router())
+        .merge(twilio::router())
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(sandbox)
 }

@@ -47,7 +47,7 @@ pub(super) async fn show(State(sandbox): State<Sandbox>, Query(query): Query<Sho
         html.raw("<meta http-equiv=\"refresh\" content=\"3\">");
     }
     html.raw("<style>").raw(include_str!("page.css")).raw("</style></head><body><header><h1>Webhooks received</h1><p>");
-    html.raw("<a href=\"/mails\">Mails</a> and <a href=\"/stripe\">payments</a> are over there. ");
+    html.raw("<a href=\"/mails\">Mails</a>, <a href=\"/texts\">text messages</a> and <a href=\"/stripe\">payments</a> are over there. ");
     html.raw(
         "POST to <code>/hooks/<em>name</em></code>. This is a stand-in for a buyer’s system; nothing here is real. ",
     );

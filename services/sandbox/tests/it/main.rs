@@ -1,6 +1,7 @@
 //! The sandbox over real HTTP.
 
 mod stripe;
+mod twilio;
 
 use std::time::Duration;
 

@@ -42,7 +42,7 @@ pub(super) async fn show(State(sandbox): State<Sandbox>, Query(query): Query<Sho
         });
     let (manners, waiting) = sandbox.payments.with(|core, _| (core.manners().clone(), core.waiting_events()));
     let mut html = begin("payments", if paused { None } else { Some(3) });
-    html.raw("<header><h1>Payments</h1><p><a href=\"/\">Webhooks of buyers</a> and <a href=\"/mails\">mails</a> are over there. ")
+    html.raw("<header><h1>Payments</h1><p><a href=\"/\">Webhooks of buyers</a>, <a href=\"/mails\">mails</a> and <a href=\"/texts\">text messages</a> are over there. ")
         .raw("A stand-in for Stripe; no money is real. ");
     if paused {
         html.raw("Refreshing is stopped; <a href=\"/stripe\">start it</a>.");
