@@ -127,7 +127,8 @@ impl Role {
         &[("LOG_FORMAT", "text"), ("PASSWORD_RULES", "demo"), ("WEBHOOK_ALLOW_LOOPBACK", "true")];
 
     /// Secrets that `up` makes up unless the caller set them: base64 of 32 random bytes each.
-    pub const SECRETS: &'static [&'static str] = &["SERVICE_TOKEN", "SECRETS_KEY", "SANDBOX_STRIPE_WEBHOOK_SECRETS"];
+    pub const SECRETS: &'static [&'static str] =
+        &["SERVICE_TOKEN", "SECRETS_KEY", "SANDBOX_STRIPE_WEBHOOK_SECRETS", "SANDBOX_TWILIO_AUTH_TOKEN"];
 
     const fn facts(self) -> &'static Facts {
         match self {

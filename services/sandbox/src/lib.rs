@@ -76,6 +76,22 @@ pub fn sendgrid_api(address: &str) -> String {
     format!("{}/sendgrid", address.trim_end_matches('/'))
 }
 
+/// A new key for the stand-in for SendGrid to sign its events with (`SANDBOX_SENDGRID_WEBHOOK_KEY`).
+///
+/// # Errors
+/// When this machine has no randomness.
+pub fn new_sendgrid_key() -> anyhow::Result<String> {
+    sendgrid::new_key()
+}
+
+/// What events that are signed with `key` are checked with (`SENDGRID_WEBHOOK_PUBLIC_KEY`).
+///
+/// # Errors
+/// When it is no such key.
+pub fn sendgrid_public_key(key: &str) -> anyhow::Result<String> {
+    Ok(sendgrid::Signer::new(Some(key))?.public_key())
+}
+
 /// Where clients of Twilio's find the stand-in for it.
 #[must_use]
 pub fn twilio_api(address: &str) -> String {

@@ -11,11 +11,9 @@ use leadflow_testkit::servers::{Nats, Postgres};
 use super::{
     layout::{Layout, write_private},
     settings::LocalSettings,
+    stand_ins,
 };
-use crate::{
-    role::{Ports, Role},
-    serve,
-};
+use crate::{role::Role, serve};
 
 /// Variables by name.
 pub type Variables = BTreeMap<String, String>;
@@ -52,8 +50,8 @@ pub fn own() -> Variables {
 
 /// What `up` sets for the services, beyond what the caller set. Written to `.leadflow/local.env`.
 pub fn compose(layout: &Layout, settings: &LocalSettings, own: &Variables) -> anyhow::Result<Variables> {
-    let mut variables = secrets(layout)?;
-    let signing_secret = variables.get("SANDBOX_STRIPE_WEBHOOK_SECRETS").cloned().unwrap_or_default();
+    let secrets = secrets(layout)?;
+    let mut variables = secrets.clone();
     let mut set = |name: &str, value: String| variables.insert(name.to_owned(), value);
     set("DATABASE_URL", settings.database_url.clone().unwrap_or_else(|| private_database(settings.postgres_port)));
     set("NATS_URL", settings.nats_url.clone().unwrap_or_else(|| Nats::url_at(settings.nats_port)));
@@ -79,42 +77,10 @@ pub fn compose(layout: &Layout, settings: &LocalSettings, own: &Variables) -> an
         }
     }
     if let Some((_, ports)) = settings.roles.iter().find(|(role, _)| *role == Role::Bff) {
-        set("BFF_PUBLIC_URL", format!("http://localhost:{}", ports.http));
+        set("BFF_PUBLIC_URL", stand_ins::api_address(*ports));
     }
-    if let Some((_, Ports { http, smtp: Some(smtp), .. })) =
-        settings.roles.iter().find(|(role, _)| *role == Role::Sandbox)
-    {
-        // Mails stay on this machine unless there is somebody to take them, and their links lead to the sandbox's pages.
-        if !own.contains_key("SMTP_HOST") && !own.contains_key("SENDGRID_API_KEY") {
-            set("SMTP_HOST", "127.0.0.1".to_owned());
-            set("SMTP_PORT", smtp.to_string());
-            set("SMTP_TLS", "none".to_owned());
-            set("SMTP_FROM", "LeadFlow <noreply@leadflow.example>".to_owned());
-        }
-        set("FRONTEND_URL", format!("http://127.0.0.1:{http}/app"));
-    }
-    // Whoever is known to the real Google says all of it himself.
-    if !own.contains_key("GOOGLE_CLIENT_ID")
-        && let Some((_, ports)) = settings.roles.iter().find(|(role, _)| *role == Role::Sandbox)
-    {
-        let sandbox = leadflow_sandbox::Config::default();
-        set("GOOGLE_ISSUER", leadflow_sandbox::google_issuer(&format!("http://127.0.0.1:{}", ports.http)));
-        set("GOOGLE_CLIENT_ID", sandbox.client_id);
-        set("GOOGLE_CLIENT_SECRET", sandbox.client_secret);
-        set("GOOGLE_ALLOW_LOOPBACK", "true".to_owned());
-    }
-    // Likewise whoever has an account at Stripe.
-    if !own.contains_key("STRIPE_SECRET_KEY") {
-        let port = |wanted| settings.roles.iter().find(|(role, _)| *role == wanted).map(|(_, ports)| ports.http);
-        if let (Some(sandbox), Some(bff)) = (port(Role::Sandbox), port(Role::Bff)) {
-            set("STRIPE_API_BASE", leadflow_sandbox::stripe_api(&format!("http://127.0.0.1:{sandbox}")));
-            set("STRIPE_SECRET_KEY", "sk_test_sandbox".to_owned());
-            set("STRIPE_PUBLISHABLE_KEY", "pk_test_sandbox".to_owned());
-            set("STRIPE_WEBHOOK_SECRET", signing_secret);
-            set("SANDBOX_STRIPE_WEBHOOK_URL", format!("http://127.0.0.1:{bff}/api/webhooks/stripe"));
-            // Billing remembers its customers and charges, so Stripe has to.
-            set("SANDBOX_STRIPE_FILE", layout.stripe().display().to_string());
-        }
+    for (name, value) in stand_ins::settings(layout, settings, own, &secrets) {
+        set(&name, value);
     }
     for (name, value) in Role::LOCAL_DEFAULTS {
         set(name, (*value).to_owned());
@@ -160,6 +126,10 @@ fn secrets(layout: &Layout) -> anyhow::Result<Variables> {
     for name in Role::SECRETS {
         variables.entry((*name).to_owned()).or_insert_with(|| BASE64_STANDARD.encode(rand::random::<[u8; 32]>()));
     }
+    let key = "SANDBOX_SENDGRID_WEBHOOK_KEY";
+    if !variables.contains_key(key) {
+        variables.insert(key.to_owned(), leadflow_sandbox::new_sendgrid_key()?);
+    }
     if variables.len() != before {
         let text = format!("# Made up by `leadflow up`. Belongs to the data in this folder.\n{}", text(&variables));
         write_private(&path, &text)?;
@@ -194,8 +164,6 @@ fn parse_line(line: &str) -> Option<(String, String)> {
 
 #[cfg(test)]
 mod tests {
-    use leadflow_testkit::TempDir;
-
     use super::*;
 
     #[test]
@@ -206,29 +174,6 @@ mod tests {
         let text = format!("# a comment='x'\n{}", text(&variables));
         let read: Variables = text.lines().filter_map(parse_line).collect();
         assert_eq!(read, variables);
-    }
-
-    #[test]
-    fn stripe_is_the_sandboxs_unless_a_key_is_set() {
-        let folder = TempDir::new("environment").unwrap();
-        let layout = Layout::at(folder.path().to_owned());
-        layout.create().unwrap();
-        let settings = LocalSettings::read(&mut env_of(&Variables::new()));
-        let made = compose(&layout, &settings, &Variables::new()).unwrap();
-        assert_eq!(made["STRIPE_API_BASE"], "http://127.0.0.1:8090/stripe/");
-        assert_eq!(made["SANDBOX_STRIPE_WEBHOOK_URL"], "http://127.0.0.1:3000/api/webhooks/stripe");
-        assert_eq!(made["STRIPE_WEBHOOK_SECRET"], made["SANDBOX_STRIPE_WEBHOOK_SECRETS"]);
-        // The same secret the next time: events signed before are still good.
-        assert_eq!(compose(&layout, &settings, &Variables::new()).unwrap(), made);
-
-        let own: Variables = [("STRIPE_SECRET_KEY", "sk_test_mine"), ("STRIPE_PUBLISHABLE_KEY", "pk_test_mine")]
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .into();
-        let made = compose(&layout, &settings, &own).unwrap();
-        assert_eq!(made["STRIPE_SECRET_KEY"], "sk_test_mine");
-        for none in ["STRIPE_API_BASE", "STRIPE_WEBHOOK_SECRET", "SANDBOX_STRIPE_WEBHOOK_URL"] {
-            assert!(!made.contains_key(none), "{none}");
-        }
     }
 
     #[test]

@@ -10,5 +10,6 @@ pub mod probe;
 pub mod servers;
 pub mod services;
 pub mod settings;
+pub mod stand_ins;
 pub mod state;
 pub mod table;

@@ -19,6 +19,12 @@ const HEAD: [u8; 26] = [
     0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
 ];
 
+/// A key to sign with: base64 of its PKCS #8 form.
+pub(crate) fn new_key() -> anyhow::Result<String> {
+    let key = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &SystemRandom::new());
+    Ok(STANDARD.encode(key.map_err(|_| anyhow::anyhow!("no key could be made"))?))
+}
+
 /// Signs events.
 pub(crate) struct Signer {
     pair: EcdsaKeyPair,
@@ -29,13 +35,8 @@ impl Signer {
     /// With a key, base64 of its PKCS #8 form, or a new one.
     pub(crate) fn new(key: Option<&str>) -> anyhow::Result<Self> {
         let random = SystemRandom::new();
-        let der = match key {
-            Some(text) => STANDARD.decode(text).context("SANDBOX_SENDGRID_WEBHOOK_KEY is no base64")?,
-            None => EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random)
-                .map_err(|_| anyhow::anyhow!("no key could be made"))?
-                .as_ref()
-                .to_vec(),
-        };
+        let made = if key.is_none() { new_key()? } else { String::new() };
+        let der = STANDARD.decode(key.unwrap_or(&made)).context("SANDBOX_SENDGRID_WEBHOOK_KEY is no base64")?;
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &der, &random)
             .map_err(|_| anyhow::anyhow!("the key that SendGrid's events are signed with is not one on P-256"))?;
         Ok(Self { pair, random })

@@ -7,7 +7,7 @@ mod events;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use check::{Accepted, Problem, check};
-pub(crate) use events::{Signer, body, send};
+pub(crate) use events::{Signer, body, new_key, send};
 
 /// How it treats the next mails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -55,11 +55,13 @@ impl Filter {
     }
 
     fn takes(&self, text: &Text) -> bool {
-        let at = text.sent_at.unwrap_or(text.created_at);
+        // What has not left has no day.
+        let in_time = text.sent_at.is_some_and(|at| {
+            self.since.is_none_or(|since| at >= since) && self.before.is_none_or(|before| at < before)
+        });
         self.to.as_ref().is_none_or(|to| *to == text.to)
             && self.from.as_ref().is_none_or(|from| *from == text.from)
-            && self.since.is_none_or(|since| at >= since)
-            && self.before.is_none_or(|before| at < before)
+            && (in_time || (self.since.is_none() && self.before.is_none()))
     }
 
     /// One page of `texts`, which are the newest first.
