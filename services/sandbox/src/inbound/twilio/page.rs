@@ -40,14 +40,15 @@ pub(super) async fn show(State(sandbox): State<Sandbox>, Query(query): Query<Sho
     }
     html.raw("<style>")
         .raw(include_str!("texts.css"))
-        .raw("</style></head><body><header><h1>Text messages</h1><p>As they are on people’s phones; none left this machine. ");
+        .raw("</style></head><body><header><h1>Text messages</h1>")
+        .raw("<p>As they are on people’s phones; none left this machine.");
     html.raw(if only.is_none() {
-        "The page refreshes every 5 seconds. <a href=\"/\">Webhooks</a>, <a href=\"/mails\">mails</a> and \
-         <a href=\"/stripe\">payments</a> are over there."
+        " The page refreshes every 5 seconds.</p><nav><a href=\"/\">Webhooks</a><a href=\"/mails\">Mails</a>\
+         <a href=\"/stripe\">Payments</a></nav>"
     } else {
-        "<a href=\"/texts\">All phones</a>"
+        "</p><nav><a href=\"/texts\">All phones</a></nav>"
     });
-    html.raw("</p></header><main>");
+    html.raw("</header><main>");
     if threads.is_empty() {
         html.raw("<p class=\"empty\">Nothing has arrived yet.</p>");
     }
