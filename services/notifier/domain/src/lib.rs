@@ -13,6 +13,7 @@ mod payload;
 mod preferences;
 mod schedule;
 mod signature;
+mod texts;
 mod unsubscribe;
 
 pub use answer::{AnswerRule, AnswerRuleError, AnswerRules, MAX_REASON, Meaning};
@@ -23,11 +24,12 @@ pub use health::{DISABLE_AFTER, DisableReason, Health, HealthChange};
 pub use letters::{Letter, LetterError, Letters, Reader};
 pub use messages::{
     Channel, DaySummary, LeadNews, MESSAGE_RETRY_AFTER_CAP, MessageKind, News, Pace, Wishes, amount, day_bounds,
-    day_to_sum_up, initial, message_pause, person, plain, plain_name, readable_fields,
+    day_to_sum_up, initial, message_pause, person, plain, plain_name, quiet_until, readable_fields,
 };
 pub use outcome::{Context, Outcome, Reply, classify, meaning, parse_retry_after};
 pub use payload::{LeadAssigned, LeadReturned, PayloadError, payload, payload_of_return, sample};
 pub use preferences::{Preferences, PreferencesChange, PreferencesError, Quiet};
 pub use schedule::{MAX_ATTEMPTS, RETRY_AFTER_CAP, STEPS, TIMEOUT_PAUSE, Trouble, pause_after};
 pub use signature::{OLD_SECRET_FOR, Secret, SecretError};
+pub use texts::{Alphabet, Keyword, NumberState, Text, Texts, is_for_good, number_state, segments, trouble_in_words};
 pub use unsubscribe::{Topic, UNSUBSCRIBE_PURPOSE, UnsubscribeTokens};

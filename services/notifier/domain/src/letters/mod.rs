@@ -131,7 +131,7 @@ impl Letters {
     }
 }
 
-fn failed(template: &str, error: &minijinja::Error) -> LetterError {
+pub(crate) fn failed(template: &str, error: &minijinja::Error) -> LetterError {
     LetterError { template: template.to_owned(), kind: error.kind() }
 }
 

@@ -108,6 +108,12 @@ impl MessageKind {
         matches!(self, Self::ResetPassword | Self::VerifyEmail | Self::TeamInvitation | Self::SupplierInvitation)
     }
 
+    /// Whether a text message of it is sent in quiet hours, too: who does not hear of it loses leads.
+    #[must_use]
+    pub const fn is_urgent(self) -> bool {
+        matches!(self, Self::LowBalance | Self::RechargeFailed | Self::RechargeTurnedOff | Self::PaymentActionNeeded)
+    }
+
     /// How long it is worth being told, where it does not say so itself.
     #[must_use]
     pub const fn useful_for(self) -> Duration {

@@ -6,6 +6,7 @@ mod kind;
 mod news;
 mod pace;
 mod plain;
+mod quiet;
 mod resend;
 mod wishes;
 
@@ -15,5 +16,6 @@ pub use kind::{Channel, MessageKind};
 pub use news::{DaySummary, LeadNews, News, amount};
 pub use pace::Pace;
 pub use plain::{plain, plain_name};
+pub use quiet::quiet_until;
 pub use resend::{MESSAGE_RETRY_AFTER_CAP, message_pause};
 pub use wishes::Wishes;
