@@ -75,11 +75,7 @@ impl Config {
                 "http://127.0.0.1:8080".to_owned(),
                 "HTTP address or addresses of the ingest gateway, comma-separated",
             ),
-            public_url: env.or(
-                "BFF_PUBLIC_URL",
-                "http://localhost:3000".to_owned(),
-                "where front ends find the API; https makes session cookies Secure",
-            ),
+            public_url: settings::public_url(env),
             cors_origins: env
                 .optional(
                     "BFF_CORS_ORIGINS",

@@ -1,12 +1,17 @@
 //! Settings.
 
+mod twilio;
+
 use std::time::Duration;
 
 use leadflow_outbound_mail::{SmtpSettings, Tls};
 use leadflow_platform::{Env, db::DbSettings, grpc::ServiceToken, settings};
 use url::Url;
 
-use crate::{outbound::email::SendGridSettings, secrets::SecretKeys};
+use crate::{
+    outbound::{email::SendGridSettings, sms::TwilioSettings},
+    secrets::SecretKeys,
+};
 
 /// What notifier needs to know.
 #[derive(Clone)]
@@ -27,6 +32,10 @@ pub struct Config {
     pub poll: Duration,
     /// Who takes mails; none: they wait.
     pub mail: Option<MailSettings>,
+    /// Who takes text messages; none: they wait.
+    pub sms: Option<TwilioSettings>,
+    /// Text messages a second that this replica hands over at most.
+    pub sms_per_second: u32,
     /// Where distribution is, which knows what buyers bought.
     pub distribution_url: String,
     /// Where billing is, which knows what they have left.
@@ -92,6 +101,12 @@ impl Config {
             poll: Duration::from_millis(500),
             mail: mail(env),
             sendgrid_webhook_key: webhook_key(env),
+            sms: twilio::read(env),
+            sms_per_second: env.or(
+                "SMS_PER_SECOND",
+                10,
+                "text messages a second that a replica hands over at most; Twilio keeps those that its numbers are too slow for",
+            ),
             distribution_url: env.or(
                 "DISTRIBUTION_GRPC_URL",
                 "http://127.0.0.1:9103".to_owned(),
@@ -223,6 +238,16 @@ fn smtp(env: &mut Env) -> Option<SmtpSettings> {
         env.problem(format!("SMTP_HOST or SMTP_FROM: {error}"));
     }
     Some(settings)
+}
+
+/// Whether a URL leads to this machine.
+pub(crate) fn is_here(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
 }
 
 fn frontend(env: &mut Env) -> Url {

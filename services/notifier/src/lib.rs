@@ -8,6 +8,7 @@ pub mod outbound;
 pub mod secrets;
 pub mod sendgrid_key;
 pub mod store;
+pub mod twilio_signature;
 pub mod workers;
 
 use std::{sync::Arc, time::Duration};
@@ -33,6 +34,7 @@ use outbound::{
     dispatcher::Dispatcher,
     email::{Email, Provider, SendGrid},
     numbers::Services,
+    sms::{Sms, Twilio},
     webhook::Webhooks,
 };
 
@@ -107,6 +109,7 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
     );
     notifier.unsubscribe_tokens = unsubscribe_tokens(&config.token);
     notifier.sendgrid_key = config.sendgrid_webhook_key.as_deref().and_then(sendgrid_key::EventKey::parse);
+    notifier.twilio_tokens = config.sms.as_ref().map(|account| twilio_signature::TwilioTokens::new(&account.tokens));
     let webhooks = Webhooks::new(client, config.keys.clone(), deps.clock.clone());
     let (dispatcher, results) =
         Dispatcher::new(webhooks, deps.clock.clone(), config.limits, config.timeout, shutdown.clone());
@@ -126,6 +129,8 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
     };
     let email = Email::new(provider, config.frontend.clone(), &config.token)?;
     let email = Arc::new(app::Queue::new(email, config.email_per_second));
+    let twilio = config.sms.as_ref().map(|account| Twilio::new(account, deps.clock.clone())).transpose()?;
+    let sms = Arc::new(app::Queue::new(Sms::new(twilio)?, config.sms_per_second));
     let wanted = Arc::new(inbound::events::MailsWanted { notifier: notifier.clone() });
     let numbers = Arc::new(Services::new(
         grpc::channel(&config.distribution_url, "DISTRIBUTION_GRPC_URL")?,
@@ -141,6 +146,7 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
         tokio::spawn(consume(streams::BILLING, streams::BILLING_NOTIFIER, money)),
         tokio::spawn(consume(streams::NOTIFY, streams::NOTIFY_NOTIFIER, wanted)),
         tokio::spawn(workers::messages::send(notifier.clone(), email, poll, DRAIN, shutdown.clone())),
+        tokio::spawn(workers::messages::send(notifier.clone(), sms, poll, DRAIN, shutdown.clone())),
         tokio::spawn(workers::summaries::run(notifier.clone(), numbers, SUMMARIES, shutdown.clone())),
         tokio::spawn(workers::messages::tidy(notifier.clone(), poll * 4, shutdown.clone())),
         tokio::spawn(workers::retries::run(notifier.clone(), dispatcher.clone(), limits, poll, shutdown.clone())),

@@ -60,6 +60,14 @@ pub struct Failure {
     pub duration: Duration,
 }
 
+impl Failure {
+    /// Whether the other side may have the request: all of it was on its way when something went wrong.
+    #[must_use]
+    pub const fn may_have_arrived(&self) -> bool {
+        !matches!(self.kind, FailureKind::Refused(_) | FailureKind::Dns | FailureKind::Connect(_))
+    }
+}
+
 /// What went wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FailureKind {

@@ -34,6 +34,15 @@ pub fn service_token(env: &mut Env) -> ServiceToken {
     token
 }
 
+/// Where front ends, and providers that call back, find the API.
+pub fn public_url(env: &mut Env) -> String {
+    env.or(
+        "BFF_PUBLIC_URL",
+        "http://localhost:3000".to_owned(),
+        "where front ends, and providers that call back, find the API; https makes session cookies Secure",
+    )
+}
+
 /// Whole milliseconds from a setting, as a duration.
 pub fn millis(env: &mut Env, name: &'static str, default: u64, help: &'static str) -> Duration {
     Duration::from_millis(env.or(name, default, help))

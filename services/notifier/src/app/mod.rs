@@ -23,6 +23,7 @@ mod sum_up_days;
 mod take_callback;
 mod take_due;
 mod take_sendgrid_events;
+mod take_twilio;
 mod unsubscribe;
 
 use std::{sync::Arc, time::Duration};
@@ -38,6 +39,7 @@ use tokio::sync::Notify;
 use crate::{
     secrets::{SecretKeys, SecretsError},
     sendgrid_key::EventKey,
+    twilio_signature::TwilioTokens,
 };
 
 pub use accept_leads::{Sale, Undone};
@@ -86,6 +88,8 @@ pub struct Notifier {
     pub unsubscribe_tokens: UnsubscribeTokens,
     /// What SendGrid signs its events with; none: they are refused.
     pub sendgrid_key: Option<EventKey>,
+    /// What Twilio signs its calls with; none: they are refused.
+    pub twilio_tokens: Option<TwilioTokens>,
     outbox: Outbox,
 }
 
@@ -206,6 +210,7 @@ impl Notifier {
             wakes,
             unsubscribe_tokens,
             sendgrid_key: None,
+            twilio_tokens: None,
             outbox,
         }
     }

@@ -9,7 +9,11 @@ use leadflow_messaging::Envelope;
 use super::Notifier;
 use crate::{
     outbound::events,
-    store::messages::{self, MessageKey, MessageResult, MessageStatus},
+    store::{
+        message_leases,
+        messages::{self, MessageKey, MessageResult, MessageStatus},
+        suppressions::{self, NewSuppression},
+    },
 };
 
 /// A result that is not recorded is a message that is sent twice: it is worth many tries, until its lease has ended.
@@ -44,12 +48,17 @@ impl Notifier {
     async fn try_to_record(&self, results: &[MessageResult]) -> Result<(), sqlx::Error> {
         let now = self.clock.now();
         let mut transaction = self.pool.begin().await?;
-        let stored = messages::finish(&mut transaction, results, now).await?;
-        let stale = results.len() - stored.len();
+        let stored = message_leases::finish(&mut transaction, results, now).await?;
+        let stale = results.len() - stored.recorded.len() - stored.told_before;
         if stale > 0 {
             tracing::warn!(stale, "messages' ends came after their lease: they may be sent twice");
         }
-        let ended = results.iter().filter(|r| r.status != MessageStatus::Waiting && stored.contains(&r.key.id));
+        let dead: Vec<NewSuppression> = results.iter().filter_map(|result| result.suppress.clone()).collect();
+        if !dead.is_empty() {
+            suppressions::insert(&mut transaction, &dead).await?;
+        }
+        let ended =
+            results.iter().filter(|r| r.status != MessageStatus::Waiting && stored.recorded.contains(&r.key.id));
         let told = ended.flat_map(|result| {
             let paid = (result.status == MessageStatus::Sent).then_some(result.units);
             told(&result.key, result.status, &result.error, paid, now)

@@ -12,10 +12,11 @@ use uuid::Uuid;
 
 use super::Notifier;
 use crate::{
-    outbound::carrier::{Carrier, NotSent, Written},
+    outbound::carrier::{Carrier, NotSent, Sent, Written},
     store::{
-        messages::{self, MessageAttempt, MessageJob, MessageResult, MessageStatus},
-        suppressions,
+        message_leases,
+        messages::{self, MessageAttempt, MessageJob, MessageResult, MessageStatus, Taken},
+        suppressions::{self, NewSuppression},
     },
 };
 
@@ -61,7 +62,7 @@ impl Notifier {
             return Ok(0);
         }
         let mut connection = self.pool.acquire().await?;
-        let jobs = messages::claim(&mut connection, channel, lease, now, now + self.message_lease, room).await;
+        let jobs = message_leases::claim(&mut connection, channel, lease, now, now + self.message_lease, room).await;
         queue.pace(|pace| pace.give_back(room - jobs.as_ref().map_or(0, Vec::len)));
         let jobs = jobs?;
         if jobs.len() == BATCH {
@@ -85,14 +86,15 @@ impl Notifier {
         let taken = written.len();
         let ending: FuturesUnordered<_> = written
             .iter()
-            .map(async |(written, job)| match written {
-                Written::Letter { to, letter, units } => match dead.get(&suppressions::plain(to)) {
-                    Some(why) => self.not_sent(job, MessageStatus::Suppressed, why.clone(), kept(job, to)),
+            .map(async |(written, job)| match (&job.taken, written) {
+                (Some(taken), _) => taken_before(job, taken),
+                (None, Written::Letter { to, letter, units }) => match dead.get(&suppressions::plain(to)) {
+                    Some(why) => ended(job, MessageStatus::Suppressed, why.clone(), kept(job, to)),
                     None => self.attempt(&queue.carrier, job, to, letter, *units).await,
                 },
-                Written::Never(why) => self.not_sent(job, MessageStatus::Suppressed, why.clone(), String::new()),
-                Written::NotBefore(at) => waits(job, *at),
-                Written::NotYet(why) => self.failed(job, why.clone(), None, String::new()),
+                (None, Written::Never(why)) => ended(job, MessageStatus::Suppressed, why.clone(), String::new()),
+                (None, Written::NotBefore(at)) => waits(job, *at),
+                (None, Written::NotYet(why)) => self.failed(job, why.clone(), None, String::new()),
             })
             .collect();
         // Those that end together are recorded together, and one that takes long holds up no record.
@@ -112,42 +114,73 @@ impl Notifier {
         units: u32,
     ) -> MessageResult {
         let (started_at, clock) = (self.clock.now(), Instant::now());
-        let sent = carrier.send(job, to, letter).await;
+        let sent = self.hand_over(carrier, job, to, letter).await;
         let duration_ms = u32::try_from(clock.elapsed().as_millis()).unwrap_or(u32::MAX);
         let (message_id, attempt) = (job.key.id, job.attempts_made + 1);
+        let end = |status, why| ended(job, status, why, kept(job, to));
         let (result, status_code) = match sent {
             Ok(sent) => {
                 tracing::info!(%message_id, attempt, "message sent");
-                let result = self.not_sent(job, MessageStatus::Sent, String::new(), kept(job, to));
+                let result = end(MessageStatus::Sent, String::new());
+                let units = sent.units.unwrap_or(units);
                 (MessageResult { provider_id: sent.provider_id, units, ..result }, sent.status_code)
             }
             Err(NotSent::Refused { status_code, why }) => {
                 tracing::warn!(%message_id, attempt, why, "message refused");
-                (self.not_sent(job, MessageStatus::Refused, why, kept(job, to)), status_code)
+                (end(MessageStatus::Refused, why), status_code)
             }
-            Err(NotSent::Later { status_code, why, retry_after }) => {
-                tracing::warn!(%message_id, attempt, why, "message not sent yet");
-                (self.failed(job, why, retry_after, kept(job, to)), status_code)
+            Err(NotSent::Unreachable { status_code, why, stopped }) => {
+                tracing::warn!(%message_id, attempt, why, "nothing is sent to its recipient any more");
+                let status = if stopped { MessageStatus::Suppressed } else { MessageStatus::Refused };
+                let suppress = NewSuppression {
+                    channel: job.key.channel,
+                    recipient: suppressions::plain(to),
+                    reason: if stopped { "STOPPED" } else { "BOUNCED" },
+                    detail: why.clone(),
+                    at: self.clock.now(),
+                };
+                (MessageResult { suppress: Some(suppress), ..end(status, why) }, status_code)
+            }
+            Err(NotSent::Later { status_code, why, retry_after, unsure }) => {
+                tracing::warn!(%message_id, attempt, why, unsure, "message not sent yet");
+                let result = self.failed(job, why, retry_after, kept(job, to));
+                (MessageResult { units, unsure, ..result }, status_code)
             }
         };
         let attempt = Some(MessageAttempt { started_at, duration_ms, status_code });
         MessageResult { attempts_made: job.attempts_made + 1, attempt, ..result }
     }
 
-    /// It has ended.
-    fn not_sent(&self, job: &MessageJob, status: MessageStatus, error: String, recipient: String) -> MessageResult {
-        MessageResult {
-            key: job.key,
-            lease: job.lease,
-            attempts_made: job.attempts_made,
-            status,
-            due_at: None,
-            error,
-            recipient,
-            provider_id: None,
-            units: 1,
-            attempt: None,
+    /// Sends it, unless the provider has it from before.
+    async fn hand_over<C: Carrier>(
+        &self,
+        carrier: &C,
+        job: &MessageJob,
+        to: &str,
+        letter: &C::Letter,
+    ) -> Result<Sent, NotSent> {
+        if job.may_be_sent {
+            let found = carrier.find(job, to, letter).await?;
+            if let Some(sent) = self.ours(job, found).await? {
+                tracing::info!(message_id = %job.key.id, "its provider has the message already");
+                return Ok(sent);
+            }
         }
+        carrier.send(job, to, letter).await
+    }
+
+    /// The first of `found` that is not known to be another message with the same words.
+    async fn ours(&self, job: &MessageJob, found: Vec<Sent>) -> Result<Option<Sent>, NotSent> {
+        let ids: Vec<&str> = found.iter().filter_map(|sent| sent.provider_id.as_deref()).collect();
+        if ids.is_empty() {
+            return Ok(None);
+        }
+        let known = async { messages::known_to_us(&mut *self.pool.acquire().await?, job.key.channel, &ids).await };
+        let known = known.await.map_err(|_| {
+            let why = "it may be sent already, which cannot be looked up now".to_owned();
+            NotSent::Later { status_code: 0, why, retry_after: None, unsure: true }
+        })?;
+        Ok(found.into_iter().find(|sent| sent.provider_id.as_ref().is_some_and(|id| !known.contains(id))))
     }
 
     /// It is tried again.
@@ -160,25 +193,38 @@ impl Notifier {
     ) -> MessageResult {
         let wait = message_pause(job.attempts_made + 1, retry_after, rand::random());
         let due_at = self.clock.now() + TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX);
-        let result = self.not_sent(job, MessageStatus::Waiting, why, recipient);
+        let result = ended(job, MessageStatus::Waiting, why, recipient);
         MessageResult { attempts_made: job.attempts_made + 1, due_at: Some(due_at), ..result }
     }
 }
 
-/// It waits for its time, as new as it was.
-fn waits(job: &MessageJob, until: DateTime<Utc>) -> MessageResult {
+/// It stands there now, without an attempt.
+fn ended(job: &MessageJob, status: MessageStatus, error: String, recipient: String) -> MessageResult {
     MessageResult {
         key: job.key,
         lease: job.lease,
         attempts_made: job.attempts_made,
-        status: MessageStatus::Waiting,
-        due_at: Some(until),
-        error: String::new(),
-        recipient: String::new(),
+        status,
+        due_at: None,
+        error,
+        recipient,
         provider_id: None,
         units: 1,
+        unsure: false,
+        suppress: None,
         attempt: None,
     }
+}
+
+/// Its provider has told so; whoever sent it has not recorded that.
+fn taken_before(job: &MessageJob, taken: &Taken) -> MessageResult {
+    let result = ended(job, MessageStatus::Sent, String::new(), taken.recipient.clone());
+    MessageResult { provider_id: Some(taken.provider_id.clone()), units: taken.units, ..result }
+}
+
+/// It waits for its time, as new as it was.
+fn waits(job: &MessageJob, until: DateTime<Utc>) -> MessageResult {
+    MessageResult { due_at: Some(until), ..ended(job, MessageStatus::Waiting, String::new(), String::new()) }
 }
 
 /// The recipient as it is written down: not at all where the contents are sealed.

@@ -46,7 +46,8 @@ impl Notifier {
                     EventsError::Database(error) => AppError::Database(error),
                 })
             }
-            CallbackSource::TwilioStatus | CallbackSource::TwilioInbound => Err(AppError::NotConfigured("Twilio")),
+            CallbackSource::TwilioStatus => self.take_text_status(callback).await.map(|()| String::new()),
+            CallbackSource::TwilioInbound => self.take_text(callback).await.map(|()| String::new()),
         }
     }
 }

@@ -100,7 +100,7 @@ impl Notifier {
         if !dead.is_empty() {
             suppressions::insert(&mut transaction, &dead).await?;
         }
-        let told = changed.iter().flat_map(|it| told(&it.key, it.status, &it.error, it.was_waiting.then_some(1), now));
+        let told = changed.iter().flat_map(|it| told(&it.key, it.status, &it.error, it.unpaid, now));
         let pending = self.outbox.append(&mut transaction, told.collect()).await?;
         transaction.commit().await?;
         self.relay.send(pending);
@@ -127,7 +127,7 @@ fn fates(events: &[Event]) -> Vec<Fate> {
             _ => continue,
         };
         let error = if status == MessageStatus::Bounced { words(event) } else { String::new() };
-        let fate = Fate { message, status, error, provider_id: event.sg_message_id.clone() };
+        let fate = Fate { message, status, error, provider_id: event.sg_message_id.clone(), units: None };
         let known = fates.entry(message).or_insert_with(|| fate.clone());
         if known.status == MessageStatus::Delivered {
             *known = fate;

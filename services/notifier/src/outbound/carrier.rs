@@ -32,6 +32,20 @@ pub trait Carrier: Send + Sync + 'static {
         to: &str,
         letter: &Self::Letter,
     ) -> impl Future<Output = Result<Sent, NotSent>> + Send;
+
+    /// What the provider has that may be this message, the oldest first: asked before one that it may have is sent again. A provider that cannot
+    /// be asked has none.
+    ///
+    /// # Errors
+    /// [`NotSent::Later`].
+    fn find(
+        &self,
+        _job: &MessageJob,
+        _to: &str,
+        _letter: &Self::Letter,
+    ) -> impl Future<Output = Result<Vec<Sent>, NotSent>> + Send {
+        async { Ok(Vec::new()) }
+    }
 }
 
 /// What came of writing a message.
@@ -61,6 +75,8 @@ pub struct Sent {
     pub provider_id: Option<String>,
     /// Of its answer; 0: it has no such thing.
     pub status_code: u16,
+    /// What it says is paid for; none: what was written.
+    pub units: Option<u32>,
 }
 
 /// A provider did not take it. The words name no address and no number.
@@ -74,6 +90,16 @@ pub enum NotSent {
         /// In words.
         why: String,
     },
+    /// It never will, nor any other for this recipient: who asked for that, or who is not there.
+    #[error("{why}")]
+    Unreachable {
+        /// Of its answer; 0: none.
+        status_code: u16,
+        /// In words.
+        why: String,
+        /// The recipient asked for it, and may change his mind.
+        stopped: bool,
+    },
     /// It may later: it is away, busy, or not set up right.
     #[error("{why}")]
     Later {
@@ -83,5 +109,7 @@ pub enum NotSent {
         why: String,
         /// What it asks for.
         retry_after: Option<Duration>,
+        /// It may have it all the same: the answer was lost.
+        unsure: bool,
     },
 }

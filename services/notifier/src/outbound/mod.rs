@@ -5,4 +5,5 @@ pub mod dispatcher;
 pub mod email;
 pub mod events;
 pub mod numbers;
+pub mod sms;
 pub mod webhook;

@@ -7,7 +7,7 @@ use leadflow_kernel::MessageId;
 use leadflow_notifier_domain::Channel;
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
-use super::messages::{MessageKey, MessageStatus, key};
+use super::messages::{MessageKey, MessageStatus, Taken, key, number};
 
 /// Remembers events; those that are new.
 ///
@@ -54,6 +54,51 @@ pub struct Fate {
     pub error: String,
     /// What the provider calls it.
     pub provider_id: String,
+    /// What is paid for, if that is not known yet; none: as written down.
+    pub units: Option<u32>,
+}
+
+/// Notes that a provider has a message whose sender has not recorded that (yet): it is not sent again, but recorded as sent, by him or by who
+/// takes it next, which is worth an hour more.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn note_taken(
+    connection: &mut PgConnection,
+    message: MessageId,
+    taken: &Taken,
+    now: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(
+        "UPDATE notifier.messages SET provider_id = $2, recipient = $3, units = $4, \
+           due_at = CASE WHEN lease IS NULL THEN $5 ELSE due_at END, expires_at = GREATEST(expires_at, $5 + interval '1 hour') \
+         WHERE message_id = $1 AND channel = 'SMS' AND status = 'WAITING' AND provider_id IS NULL",
+    )
+    .bind(message.uuid())
+    .bind(&taken.provider_id)
+    .bind(&taken.recipient)
+    .bind(number(taken.units))
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// The text message that a provider calls so.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn text_by_provider_id(
+    connection: &mut PgConnection,
+    provider_id: &str,
+) -> Result<Option<MessageId>, sqlx::Error> {
+    let id: Option<uuid::Uuid> = sqlx::query_scalar(
+        "SELECT message_id FROM notifier.messages WHERE channel = 'SMS' AND provider_id = $1 ORDER BY created_at LIMIT 1",
+    )
+    .bind(provider_id)
+    .fetch_optional(connection)
+    .await?;
+    Ok(id.map(MessageId::from_uuid))
 }
 
 /// A message of which something new was told.
@@ -65,12 +110,13 @@ pub struct Changed {
     pub status: MessageStatus,
     /// Why it came back.
     pub error: String,
-    /// That it was sent was not recorded yet, or never was: it was not told to be paid for.
-    pub was_waiting: bool,
+    /// What is to be paid for now: that it was sent was not recorded yet, or never was.
+    pub unpaid: Option<u32>,
 }
 
 /// Writes down what became of messages, each once. What arrived can still come back; nothing arrives after that. A message whose sender has
-/// not recorded that it was sent has ended now: it is not sent again.
+/// not recorded that it was sent has ended now: it is not sent again, and whoever has its lease only adds his attempt. Where the answer was
+/// lost, what had ended otherwise was sent all the same.
 ///
 /// # Errors
 /// Those of PostgreSQL.
@@ -85,21 +131,26 @@ pub async fn tell(
     let rows = sqlx::query(
         "WITH known AS MATERIALIZED ( \
            SELECT message_id, status AS was FROM notifier.messages WHERE message_id = ANY($1) ORDER BY message_id FOR UPDATE) \
-         UPDATE notifier.messages m SET status = t.status, error = t.error, contents = NULL, due_at = NULL, lease = NULL, \
+         UPDATE notifier.messages m SET status = t.status, error = t.error, contents = NULL, due_at = NULL, \
            provider_id = COALESCE(m.provider_id, NULLIF(t.provider_id, '')), \
+           units = CASE WHEN k.was IN ('SENT', 'DELIVERED') THEN m.units ELSE COALESCE(t.units, m.units) END, \
            attempts_made = m.attempts_made + CASE WHEN k.was = 'WAITING' THEN 1 ELSE 0 END, \
            ended_at = COALESCE(m.ended_at, $5) \
-         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) AS t(message_id, status, error, provider_id) \
+         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $6::int4[]) \
+           AS t(message_id, status, error, provider_id, units) \
          JOIN known k USING (message_id) \
          WHERE m.message_id = ANY($1) AND m.message_id = t.message_id \
-           AND (k.was IN ('WAITING', 'SENT') OR (k.was = 'DELIVERED' AND t.status = 'BOUNCED')) \
-         RETURNING m.message_id, m.seller_id, m.buyer_id, m.lead_id, m.kind, m.channel, m.status, m.error, k.was",
+           AND (k.was IN ('WAITING', 'SENT') OR (k.was = 'DELIVERED' AND t.status = 'BOUNCED') \
+             OR (m.may_be_sent AND k.was IN ('EXPIRED', 'REFUSED', 'SUPPRESSED'))) \
+           AND (m.channel <> 'SMS' OR m.provider_id IS NULL OR m.provider_id = t.provider_id) \
+         RETURNING m.message_id, m.seller_id, m.buyer_id, m.lead_id, m.kind, m.channel, m.status, m.error, m.units, k.was",
     )
     .bind(fates.iter().map(|fate| fate.message.uuid()).collect::<Vec<_>>())
     .bind(fates.iter().map(|fate| fate.status.text()).collect::<Vec<_>>())
     .bind(fates.iter().map(|fate| fate.error.as_str()).collect::<Vec<_>>())
     .bind(fates.iter().map(|fate| fate.provider_id.as_str()).collect::<Vec<_>>())
     .bind(now)
+    .bind(fates.iter().map(|fate| fate.units.map(number)).collect::<Vec<_>>())
     .fetch_all(connection)
     .await?;
     let changed = |row: &PgRow| {
@@ -108,7 +159,10 @@ pub async fn tell(
             key: key(row, Channel::of(row.try_get("channel")?).unwrap_or(Channel::Email))?,
             status: if delivered { MessageStatus::Delivered } else { MessageStatus::Bounced },
             error: row.try_get("error")?,
-            was_waiting: row.try_get::<&str, _>("was")? == MessageStatus::Waiting.text(),
+            unpaid: match row.try_get::<&str, _>("was")? {
+                "SENT" | "DELIVERED" => None,
+                _ => Some(u32::try_from(row.try_get::<i32, _>("units")?).unwrap_or(1)),
+            },
         })
     };
     rows.iter().map(changed).collect()

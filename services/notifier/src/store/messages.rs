@@ -9,6 +9,8 @@ use leadflow_notifier_domain::{Channel, MessageKind, Wishes};
 use sqlx::{PgConnection, Row, postgres::PgRow};
 use uuid::Uuid;
 
+use super::suppressions::NewSuppression;
+
 /// A message to be told.
 #[derive(Debug, Clone)]
 pub struct NewMessage {
@@ -93,6 +95,21 @@ pub struct MessageJob {
     pub traceparent: Option<String>,
     /// Proves that this is still the one to record the result.
     pub lease: Uuid,
+    /// Its provider may have it: whoever had it before did not record what came of it, or the answer was lost.
+    pub may_be_sent: bool,
+    /// Its provider has it, as it told itself.
+    pub taken: Option<Taken>,
+}
+
+/// What a provider told of a message that it has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// What it calls it.
+    pub provider_id: String,
+    /// Where it goes.
+    pub recipient: String,
+    /// What is paid for.
+    pub units: u32,
 }
 
 /// Where a message stands.
@@ -162,15 +179,19 @@ pub struct MessageResult {
     pub provider_id: Option<String>,
     /// What is paid for when it is sent.
     pub units: u32,
+    /// Its provider may have it although this says no such thing.
+    pub unsure: bool,
+    /// Nothing is sent to its recipient any more.
+    pub suppress: Option<NewSuppression>,
     /// The attempt that led to it, if one was made.
     pub attempt: Option<MessageAttempt>,
 }
 
-fn column<'a, S, T>(rows: &'a [S], value: impl FnMut(&'a S) -> T) -> Vec<T> {
+pub(super) fn column<'a, S, T>(rows: &'a [S], value: impl FnMut(&'a S) -> T) -> Vec<T> {
     rows.iter().map(value).collect()
 }
 
-fn number(value: u32) -> i32 {
+pub(super) fn number(value: u32) -> i32 {
     i32::try_from(value).unwrap_or(i32::MAX)
 }
 
@@ -206,63 +227,6 @@ pub async fn insert(connection: &mut PgConnection, new: &[NewMessage], now: Date
     Ok(done.rows_affected())
 }
 
-/// Takes at most `limit` of `channel` that are due, until `leased_until`: new ones first, then the longest due.
-///
-/// # Errors
-/// Those of PostgreSQL.
-pub async fn claim(
-    connection: &mut PgConnection,
-    channel: Channel,
-    lease: Uuid,
-    now: DateTime<Utc>,
-    leased_until: DateTime<Utc>,
-    limit: usize,
-) -> Result<Vec<MessageJob>, sqlx::Error> {
-    let rows = sqlx::query(
-        "WITH taken AS ( \
-           UPDATE notifier.messages SET lease = $2, due_at = $4 \
-           WHERE message_id = ANY(ARRAY( \
-             SELECT message_id FROM notifier.messages \
-             WHERE channel = $1 AND status = 'WAITING' AND due_at <= $3 AND expires_at > $3 \
-             ORDER BY (attempts_made > 0), due_at LIMIT $5 FOR UPDATE SKIP LOCKED)) \
-           RETURNING message_id, seller_id, buyer_id, kind, lead_id, contents, attempts_made, created_at, expires_at, \
-             traceparent) \
-         SELECT t.*, COALESCE(s.company_name, '') AS seller_name, b.buyer_id IS NOT NULL AS known, b.company_name, \
-           b.contact_name, b.email, b.email_verified, b.phone, \
-           COALESCE(NULLIF(p.time_zone, ''), s.time_zone, '') AS time_zone, p.buyer_id IS NOT NULL AS said, \
-           p.email_on_lead, p.sms_on_lead, p.email_on_low_balance, p.sms_on_low_balance, p.email_on_return, \
-           p.daily_summary, p.sms_agreed_at, COALESCE(p.quiet_from, 0) AS quiet_from, \
-           COALESCE(p.quiet_until, 0) AS quiet_until \
-         FROM taken t \
-         LEFT JOIN notifier.sellers s ON s.seller_id = t.seller_id \
-         LEFT JOIN notifier.buyers b ON b.buyer_id = t.buyer_id AND b.seller_id = t.seller_id \
-         LEFT JOIN notifier.preferences p ON p.buyer_id = t.buyer_id AND p.seller_id = t.seller_id",
-    )
-    .bind(channel.code())
-    .bind(lease)
-    .bind(now)
-    .bind(leased_until)
-    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-    .fetch_all(connection)
-    .await?;
-    rows.iter().map(|row| job(row, channel, lease)).collect()
-}
-
-fn job(row: &PgRow, channel: Channel, lease: Uuid) -> Result<MessageJob, sqlx::Error> {
-    let addressee = if row.try_get("known")? { Some(addressee(row)?) } else { None };
-    Ok(MessageJob {
-        key: key(row, channel)?,
-        seller_name: row.try_get("seller_name")?,
-        addressee,
-        contents: row.try_get("contents")?,
-        attempts_made: u32::try_from(row.try_get::<i32, _>("attempts_made")?).unwrap_or_default(),
-        created_at: row.try_get("created_at")?,
-        expires_at: row.try_get("expires_at")?,
-        traceparent: row.try_get("traceparent")?,
-        lease,
-    })
-}
-
 /// Which message a row with its id, tenant, buyer, kind and lead is of.
 pub(super) fn key(row: &PgRow, channel: Channel) -> Result<MessageKey, sqlx::Error> {
     Ok(MessageKey {
@@ -275,85 +239,22 @@ pub(super) fn key(row: &PgRow, channel: Channel) -> Result<MessageKey, sqlx::Err
     })
 }
 
-/// What the buyer of a row with his preferences, or `said` false, wants.
-pub(super) fn wishes(row: &PgRow) -> Result<Wishes, sqlx::Error> {
-    if !row.try_get("said")? {
-        return Ok(Wishes::default());
-    }
-    Ok(Wishes {
-        email_on_lead: row.try_get("email_on_lead")?,
-        sms_on_lead: row.try_get("sms_on_lead")?,
-        email_on_low_balance: row.try_get("email_on_low_balance")?,
-        sms_on_low_balance: row.try_get("sms_on_low_balance")?,
-        email_on_return: row.try_get("email_on_return")?,
-        daily_summary: row.try_get("daily_summary")?,
-    })
-}
-
-fn addressee(row: &PgRow) -> Result<Addressee, sqlx::Error> {
-    let minutes = |name| row.try_get::<i32, _>(name).map(|value| u32::try_from(value).unwrap_or_default());
-    Ok(Addressee {
-        company_name: row.try_get("company_name")?,
-        name: row.try_get("contact_name")?,
-        email: row.try_get("email")?,
-        email_verified: row.try_get("email_verified")?,
-        phone: row.try_get("phone")?,
-        wishes: wishes(row)?,
-        sms_agreed_at: row.try_get("sms_agreed_at")?,
-        quiet: (minutes("quiet_from")?, minutes("quiet_until")?),
-        time_zone: row.try_get("time_zone")?,
-    })
-}
-
-/// Stores results and their attempts. Returns the messages whose lease still stood; the results of the others are dropped.
-/// What has ended keeps no contents.
+/// Those of `provider_ids` that are known to be messages of this channel.
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn finish(
+pub async fn known_to_us(
     connection: &mut PgConnection,
-    results: &[MessageResult],
-    now: DateTime<Utc>,
-) -> Result<HashSet<MessageId>, sqlx::Error> {
-    let tried: Vec<_> = results.iter().filter_map(|r| r.attempt.as_ref().map(|attempt| (r, attempt))).collect();
-    let stored: Vec<Uuid> = sqlx::query_scalar(
-        "WITH done AS ( \
-           UPDATE notifier.messages m SET status = t.status, attempts_made = t.attempts_made, due_at = t.due_at, \
-             lease = NULL, error = t.error, contents = CASE WHEN t.status = 'WAITING' THEN m.contents END, \
-             recipient = COALESCE(NULLIF(t.recipient, ''), m.recipient), \
-             provider_id = COALESCE(t.provider_id, m.provider_id), units = t.units, \
-             ended_at = CASE WHEN t.status <> 'WAITING' THEN $10::timestamptz END \
-           FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int4[], $5::timestamptz[], $6::text[], $7::text[], \
-                       $8::text[], $9::int4[]) \
-             AS t(message_id, lease, status, attempts_made, due_at, error, recipient, provider_id, units) \
-           WHERE m.message_id = ANY($1) AND m.message_id = t.message_id AND m.lease = t.lease AND m.status = 'WAITING' \
-           RETURNING m.message_id), \
-         tried AS ( \
-           INSERT INTO notifier.message_attempts (message_id, number, started_at, duration_ms, status_code, error) \
-           SELECT a.* FROM unnest($11::uuid[], $12::int4[], $13::timestamptz[], $14::int4[], $15::int4[], $16::text[]) \
-             AS a(message_id, number, started_at, duration_ms, status_code, error) \
-           JOIN done USING (message_id) ON CONFLICT (message_id, number) DO NOTHING) \
-         SELECT message_id FROM done",
-    )
-    .bind(column(results, |r| r.key.id.uuid()))
-    .bind(column(results, |r| r.lease))
-    .bind(column(results, |r| r.status.text()))
-    .bind(column(results, |r| number(r.attempts_made)))
-    .bind(column(results, |r| r.due_at))
-    .bind(column(results, |r| r.error.as_str()))
-    .bind(column(results, |r| r.recipient.as_str()))
-    .bind(column(results, |r| r.provider_id.as_deref()))
-    .bind(column(results, |r| number(r.units)))
-    .bind(now)
-    .bind(column(&tried, |(r, _)| r.key.id.uuid()))
-    .bind(column(&tried, |(r, _)| number(r.attempts_made)))
-    .bind(column(&tried, |(_, attempt)| attempt.started_at))
-    .bind(column(&tried, |(_, attempt)| number(attempt.duration_ms)))
-    .bind(column(&tried, |(_, attempt)| i32::from(attempt.status_code)))
-    .bind(column(&tried, |(r, _)| r.error.as_str()))
-    .fetch_all(connection)
-    .await?;
-    Ok(stored.into_iter().map(MessageId::from_uuid).collect())
+    channel: Channel,
+    provider_ids: &[&str],
+) -> Result<HashSet<String>, sqlx::Error> {
+    let known: Vec<String> =
+        sqlx::query_scalar("SELECT provider_id FROM notifier.messages WHERE channel = $1 AND provider_id = ANY($2)")
+            .bind(channel.code())
+            .bind(provider_ids)
+            .fetch_all(connection)
+            .await?;
+    Ok(known.into_iter().collect())
 }
 
 /// Ends at most `limit` of those that are of no use any more and that nobody has; which, and why they were not sent.

@@ -7,6 +7,7 @@ pub mod dead_addresses;
 pub mod deliveries;
 pub mod endpoints;
 pub mod health;
+pub mod message_leases;
 pub mod message_log;
 pub mod messages;
 pub mod preferences;

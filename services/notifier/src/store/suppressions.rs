@@ -32,7 +32,7 @@ pub async fn among(
 }
 
 /// An address or number that nothing is sent to any more.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewSuppression {
     /// How it was reached.
     pub channel: Channel,
@@ -44,6 +44,20 @@ pub struct NewSuppression {
     pub detail: String,
     /// Since when.
     pub at: DateTime<Utc>,
+}
+
+/// Sends to a number again that had asked for no more. One that is dead for another reason stays so.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn lift_stop(connection: &mut PgConnection, recipient: &str) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(
+        "DELETE FROM notifier.suppressions WHERE channel = 'SMS' AND recipient = $1 AND reason = 'STOPPED'",
+    )
+    .bind(recipient)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() > 0)
 }
 
 /// Stores those that are new; what was known first stays.

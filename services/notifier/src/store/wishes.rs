@@ -38,7 +38,7 @@ pub async fn of_buyers(
     rows.iter()
         .map(|row| {
             let key = (SellerId::from_uuid(row.try_get("seller_id")?), BuyerId::from_uuid(row.try_get("buyer_id")?));
-            let wishes = super::messages::wishes(row)?;
+            let wishes = super::message_leases::wishes(row)?;
             Ok((key, Reach { email: row.try_get("email")?, phone: row.try_get("phone")?, wishes }))
         })
         .collect()

@@ -65,13 +65,13 @@ impl Carrier for Provider {
         tokio::task::yield_now().await;
         if self.away.load(Ordering::Relaxed) {
             let retry_after = Some(Duration::from_secs(30));
-            return Err(NotSent::Later { status_code: 503, why: "away".to_owned(), retry_after });
+            return Err(NotSent::Later { status_code: 503, why: "away".to_owned(), retry_after, unsure: false });
         }
         if self.refuses.load(Ordering::Relaxed) {
             return Err(NotSent::Refused { status_code: 400, why: "no such number".to_owned() });
         }
         self.took.lock().unwrap().push(letter.clone());
-        Ok(Sent { provider_id: Some(format!("id of {letter}")), status_code: 201 })
+        Ok(Sent { provider_id: Some(format!("id of {letter}")), status_code: 201, units: None })
     }
 }
 

@@ -87,6 +87,8 @@ impl World {
             distribution_url: "http://127.0.0.1:9".to_owned(),
             billing_url: "http://127.0.0.1:9".to_owned(),
             email_per_second: 50,
+            sms: None,
+            sms_per_second: 50,
             frontend: "https://app.example.com".parse().unwrap(),
         }
     }

@@ -134,7 +134,7 @@ impl Carrier for Email {
             None => {
                 let why =
                     "there is neither a mail server (setting SMTP_HOST) nor SendGrid (SENDGRID_API_KEY)".to_owned();
-                Err(NotSent::Later { status_code: 0, why, retry_after: None })
+                Err(NotSent::Later { status_code: 0, why, retry_after: None, unsure: false })
             }
         }
     }
@@ -154,7 +154,7 @@ async fn by_smtp(mailer: &Mailer, job: &MessageJob, to: &str, letter: &Letter) -
     match mailer.send(&mail).await {
         Ok(()) => Ok(Sent::default()),
         Err(SendError::Refused(why)) => Err(NotSent::Refused { status_code: 0, why }),
-        Err(SendError::Later(why)) => Err(NotSent::Later { status_code: 0, why, retry_after: None }),
+        Err(SendError::Later(why)) => Err(NotSent::Later { status_code: 0, why, retry_after: None, unsure: false }),
     }
 }
 

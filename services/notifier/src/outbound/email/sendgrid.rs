@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::{
+    config::is_here,
     outbound::carrier::{NotSent, Sent},
     store::messages::MessageJob,
 };
@@ -58,18 +59,12 @@ impl SendGrid {
     /// # Errors
     /// When TLS cannot be set up.
     pub fn new(settings: &SendGridSettings, clock: Arc<dyn Clock>) -> Result<Self, BuildError> {
-        let here = match settings.base.host() {
-            Some(url::Host::Ipv4(address)) => address.is_loopback(),
-            Some(url::Host::Ipv6(address)) => address.is_loopback(),
-            Some(url::Host::Domain(name)) => name == "localhost",
-            None => false,
-        };
         let options = Options {
             total_timeout: settings.timeout,
             body_cap: ANSWER,
             // It is an API: it does not move.
             max_redirects: 0,
-            allow_loopback: here,
+            allow_loopback: is_here(&settings.base),
             idle_per_host: 64,
             ..Options::default()
         };
@@ -102,7 +97,7 @@ impl SendGrid {
             Err(failure) => {
                 let status_code = failure.status.unwrap_or_default();
                 let why = format!("SendGrid: {}", without_addresses(&failure.to_string()));
-                Err(NotSent::Later { status_code, why, retry_after: None })
+                Err(NotSent::Later { status_code, why, retry_after: None, unsure: failure.may_have_arrived() })
             }
         }
     }
@@ -142,7 +137,7 @@ fn outcome(answer: &Answer, now: DateTime<Utc>) -> Result<Sent, NotSent> {
     let status_code = answer.status;
     let header = |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok());
     if matches!(status_code, 200..=299) {
-        return Ok(Sent { provider_id: header("x-message-id").map(str::to_owned), status_code });
+        return Ok(Sent { provider_id: header("x-message-id").map(str::to_owned), status_code, units: None });
     }
     let why = words(status_code, &answer.body);
     if matches!(status_code, 400 | 413) {
@@ -151,7 +146,7 @@ fn outcome(answer: &Answer, now: DateTime<Utc>) -> Result<Sent, NotSent> {
     let reset = header("x-ratelimit-reset").and_then(|at| at.parse::<i64>().ok()).filter(|_| status_code == 429);
     let reset = reset.and_then(|at| DateTime::from_timestamp(at, 0)).and_then(|at| (at - now).to_std().ok());
     let asked = header("retry-after").and_then(|text| parse_retry_after(text, now));
-    Err(NotSent::Later { status_code, why, retry_after: asked.max(reset) })
+    Err(NotSent::Later { status_code, why, retry_after: asked.max(reset), unsure: status_code >= 500 })
 }
 
 /// SendGrid's own words, without addresses.
@@ -186,7 +181,7 @@ mod tests {
     fn answers_mean_what_sendgrid_says_they_do() {
         let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
         let taken = outcome(&answer(202, &[("x-message-id", "abc")], ""), now);
-        assert_eq!(taken, Ok(Sent { provider_id: Some("abc".into()), status_code: 202 }));
+        assert_eq!(taken, Ok(Sent { provider_id: Some("abc".into()), status_code: 202, units: None }));
         let wrong = r#"{"errors":[{"message":"Does not contain a valid address: sam@example.com .","field":"personalizations.0.to"}]}"#;
         let refused = NotSent::Refused {
             status_code: 400,
