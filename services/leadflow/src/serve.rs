@@ -26,7 +26,7 @@ enum RoleConfig {
     Accounts(leadflow_accounts::Config),
     Billing(leadflow_billing::Config),
     Distribution(leadflow_distribution::Config),
-    Notifier(leadflow_notifier::Config),
+    Notifier(Box<leadflow_notifier::Config>),
     Ingest(leadflow_ingest::Config),
     Bff(leadflow_bff::Config),
     Sandbox(leadflow_sandbox::Config),
@@ -38,7 +38,7 @@ impl RoleConfig {
             Role::Accounts => Self::Accounts(leadflow_accounts::Config::read(env)),
             Role::Billing => Self::Billing(leadflow_billing::Config::read(env)),
             Role::Distribution => Self::Distribution(leadflow_distribution::Config::read(env)),
-            Role::Notifier => Self::Notifier(leadflow_notifier::Config::read(env)),
+            Role::Notifier => Self::Notifier(Box::new(leadflow_notifier::Config::read(env))),
             Role::Ingest => Self::Ingest(leadflow_ingest::Config::read(env)),
             Role::Bff => Self::Bff(leadflow_bff::Config::read(env)),
             Role::Sandbox => Self::Sandbox(leadflow_sandbox::Config::read(env)),
@@ -185,7 +185,7 @@ fn start(
         }
         RoleConfig::Notifier(config) => {
             let listeners = leadflow_notifier::Listeners { grpc: grpc()?, http };
-            Box::pin(leadflow_notifier::run(config, leadflow_notifier::Deps { bus, clock }, listeners, shutdown))
+            Box::pin(leadflow_notifier::run(*config, leadflow_notifier::Deps { bus, clock }, listeners, shutdown))
         }
         RoleConfig::Ingest(config) => {
             // Ends by itself when the service has let go of the publisher.

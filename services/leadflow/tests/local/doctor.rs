@@ -46,6 +46,8 @@ async fn what_is_set_wrong_is_told_with_the_setting() {
         ("NATS_SYNC", "sometimes", "settings", "NATS_SYNC", "set it right"),
         ("SMTP_PORT", "1", "mail", "127.0.0.1:1 cannot be reached", "start the mail server"),
         ("SMTP_FROM", "nobody", "mail", "the sender must be an address", "set it right"),
+        ("TWILIO_API_BASE", "twilio", "text messages", "TWILIO_API_BASE must be", "set it right"),
+        ("SMS_PER_SECOND", "many", "text messages", "SMS_PER_SECOND", "set it right"),
         ("USAGE_SMS_COST", "EUR 1, EUR 2", "messages' prices", "USAGE_SMS_COST must be costs such as", "set it right"),
         ("BILLING_HTTP_PORT", "1", "billing", "does not answer on port 1 (BILLING_HTTP_PORT)", "make up"),
     ] {

@@ -51,6 +51,12 @@ pub(super) fn preferences(
     Change::new(action, buyer).by(actor).from(wishes(before)).to(wishes(after))
 }
 
+/// A phone of a buyer's asked for no more text messages, or for some again.
+pub(super) fn phone_answered(buyer: BuyerId, stops: bool) -> Change {
+    let action = if stops { "preferences.sms_stopped" } else { "preferences.sms_started" };
+    Change::new(action, buyer).from(json!({ "smsStopped": !stops })).to(json!({ "smsStopped": stops }))
+}
+
 fn wishes(preferences: &Preferences) -> Value {
     json!({
         "emailOnLead": preferences.email_on_lead,

@@ -5,8 +5,13 @@ use leadflow_kernel::MessageId;
 use leadflow_notifier_domain::{Channel, Keyword, NumberState, number_state, trouble_in_words};
 use url::{Url, form_urlencoded};
 
-use super::{AppError, Callback, Notifier, record_messages::told};
+use super::{
+    AppError, Callback, Notifier,
+    audit::{self, TRAIL},
+    record_messages::told,
+};
 use crate::store::{
+    buyers,
     callbacks::{self, Fate},
     messages::{MessageStatus, Taken},
     suppressions::{self, NewSuppression},
@@ -110,14 +115,20 @@ impl Notifier {
         if callbacks::remember(&mut transaction, SOURCE, &[&event], now).await?.is_empty() {
             return Ok(());
         }
-        if word == Keyword::Stop {
+        let stops = word == Keyword::Stop;
+        let changed = if stops {
             let stopped = suppression(&phone, "STOPPED", "the phone sent STOP", now);
-            suppressions::insert(&mut transaction, &[stopped]).await?;
+            suppressions::insert(&mut transaction, &[stopped]).await? > 0
         } else {
-            suppressions::lift_stop(&mut transaction, &phone).await?;
+            suppressions::lift_stop(&mut transaction, &phone).await?
+        };
+        if changed {
+            for (seller, buyer) in buyers::with_phone(&mut transaction, &phone).await? {
+                TRAIL.write(&mut transaction, Some(seller), now, audit::phone_answered(buyer, stops)).await?;
+            }
         }
         transaction.commit().await?;
-        tracing::info!(stops = word == Keyword::Stop, "a phone answered");
+        tracing::info!(stops, changed, "a phone answered");
         Ok(())
     }
 

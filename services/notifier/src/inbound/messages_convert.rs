@@ -22,6 +22,7 @@ pub(super) fn preferences(buyer: BuyerId, view: PreferencesView) -> proto::Prefe
         version: preferences.version,
         sms_stopped: unreachable.sms_stopped,
         email_dead_because: unreachable.email_dead_because,
+        sms_dead_because: unreachable.sms_dead_because,
     }
 }
 

@@ -141,3 +141,17 @@ pub async fn tenant_of(connection: &mut PgConnection, buyer: BuyerId) -> Result<
         .await?;
     Ok(found.map(SellerId::from_uuid))
 }
+
+/// Whose phone has this number, with their tenants.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn with_phone(connection: &mut PgConnection, phone: &str) -> Result<Vec<(SellerId, BuyerId)>, sqlx::Error> {
+    let found: Vec<(Uuid, Uuid)> = sqlx::query_as(
+        "SELECT seller_id, buyer_id FROM notifier.buyers WHERE phone = $1 AND phone <> '' ORDER BY buyer_id",
+    )
+    .bind(phone)
+    .fetch_all(connection)
+    .await?;
+    Ok(found.into_iter().map(|(seller, buyer)| (SellerId::from_uuid(seller), BuyerId::from_uuid(buyer))).collect())
+}

@@ -8,6 +8,8 @@ use sqlx::{PgConnection, Row};
 pub struct Unreachable {
     /// His phone asked for no more text messages.
     pub sms_stopped: bool,
+    /// Why no text message arrives at his phone otherwise, in words; empty: they do.
+    pub sms_dead_because: String,
     /// Why nothing is mailed to his address, in words; empty: it is.
     pub email_dead_because: String,
 }
@@ -27,12 +29,15 @@ pub async fn of(connection: &mut PgConnection, buyer: BuyerId) -> Result<Unreach
     .await?;
     let mut found = Unreachable::default();
     for row in rows {
+        let (detail, reason): (&str, &str) = (row.try_get("detail")?, row.try_get("reason")?);
         if row.try_get::<&str, _>("channel")? == "SMS" {
-            found.sms_stopped = true;
+            found.sms_stopped = reason == "STOPPED";
+            if !found.sms_stopped {
+                found.sms_dead_because = if detail.is_empty() { "it is no mobile phone" } else { detail }.to_owned();
+            }
             continue;
         }
-        let detail: &str = row.try_get("detail")?;
-        found.email_dead_because = match (detail, row.try_get::<&str, _>("reason")?) {
+        found.email_dead_because = match (detail, reason) {
             ("", "COMPLAINED") => "a mail to it was reported as spam".to_owned(),
             ("", _) => "a mail to it came back".to_owned(),
             (detail, _) => detail.to_owned(),

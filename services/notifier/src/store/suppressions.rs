@@ -60,15 +60,15 @@ pub async fn lift_stop(connection: &mut PgConnection, recipient: &str) -> Result
     Ok(done.rows_affected() > 0)
 }
 
-/// Stores those that are new; what was known first stays.
+/// Stores those that are new, and says how many they were; what was known first stays.
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn insert(connection: &mut PgConnection, new: &[NewSuppression]) -> Result<(), sqlx::Error> {
+pub async fn insert(connection: &mut PgConnection, new: &[NewSuppression]) -> Result<u64, sqlx::Error> {
     let mut new: Vec<&NewSuppression> = new.iter().collect();
     new.sort_by_key(|it| (it.channel, &it.recipient));
     new.dedup_by_key(|it| (it.channel, &it.recipient));
-    sqlx::query(
+    let done = sqlx::query(
         "INSERT INTO notifier.suppressions (channel, recipient, reason, detail, at) \
          SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[]) \
          ON CONFLICT (channel, recipient) DO NOTHING",
@@ -79,6 +79,6 @@ pub async fn insert(connection: &mut PgConnection, new: &[NewSuppression]) -> Re
     .bind(new.iter().map(|it| it.detail.as_str()).collect::<Vec<_>>())
     .bind(new.iter().map(|it| it.at).collect::<Vec<_>>())
     .execute(connection)
-    .await
-    .map(drop)
+    .await?;
+    Ok(done.rows_affected())
 }

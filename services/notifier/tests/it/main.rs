@@ -24,5 +24,8 @@ mod signatures;
 mod statements;
 mod summaries;
 mod tenancy;
+mod text_calls;
+mod texts;
+mod twilio;
 mod usage;
 mod world;

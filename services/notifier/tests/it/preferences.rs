@@ -200,6 +200,16 @@ async fn where_a_buyer_is_not_reached_any_more_is_shown() {
     }
     let found = shown(&world, mine).await;
     assert_eq!((found.sms_stopped, found.email_dead_because.as_str()), (true, "550 no such user"));
+    sqlx::query("UPDATE notifier.suppressions SET reason = 'BOUNCED', detail = 'a landline' WHERE channel = 'SMS'")
+        .execute(world.db.pool())
+        .await
+        .unwrap();
+    let dead = shown(&world, mine).await;
+    assert_eq!((dead.sms_stopped, dead.sms_dead_because.as_str()), (false, "a landline"));
+    sqlx::query("UPDATE notifier.suppressions SET reason = 'STOPPED' WHERE channel = 'SMS'")
+        .execute(world.db.pool())
+        .await
+        .unwrap();
     // What is said with a change is the same.
     let request = PutPreferencesRequest { daily_summary: Some(true), ..change(mine) };
     let put = messages(&world, 0).put_preferences(world.call(request)).await.unwrap().into_inner();

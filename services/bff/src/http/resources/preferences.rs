@@ -66,9 +66,9 @@ struct EmailNotifications {
 struct Preferences {
     /// A mail for each lead.
     email_on_lead: bool,
-    /// A text message for each lead. None is sent yet: what would be one is listed among the messages, and expires.
+    /// A text message for each lead: name, state and campaign, and no more. Not in quiet hours, but when they end.
     sms_on_lead: bool,
-    /// A text message when the wallet runs low; also in quiet hours.
+    /// A text message when the wallet runs low or a recharge fails; also in quiet hours.
     sms_on_low_balance: bool,
     /// A mail when a return was decided.
     email_on_return: bool,
@@ -77,6 +77,10 @@ struct Preferences {
     phone_number: String,
     /// The phone asked for no more text messages (STOP); none is sent until it sends START.
     sms_stopped: bool,
+    /// Why no text message arrives at the phone otherwise.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    #[schema(required = false)]
+    sms_undeliverable_because: String,
     /// Why nothing is mailed to the address.
     #[serde(skip_serializing_if = "String::is_empty")]
     #[schema(required = false)]
@@ -132,6 +136,7 @@ impl Known {
             },
             phone_number: phone,
             sms_stopped: wishes.sms_stopped,
+            sms_undeliverable_because: wishes.sms_dead_because,
             email_undeliverable_because: wishes.email_dead_because,
             quiet_hours: QuietHours::of(wishes.quiet_from, wishes.quiet_until),
             time_zone: some(wishes.time_zone),
@@ -183,7 +188,7 @@ struct EmailNotificationsChange {
 #[schema(as = PreferencesChange)]
 struct Change {
     email_on_lead: Option<bool>,
-    /// Only with a phone number. No text message is sent yet.
+    /// Only with a phone number.
     sms_on_lead: Option<bool>,
     /// Only with a phone number.
     sms_on_low_balance: Option<bool>,

@@ -1,9 +1,8 @@
 //! The mail server.
 
 use leadflow_notifier::MailSettings;
-use tokio::net::TcpStream;
 
-use super::{Check, Known, PATIENCE};
+use super::{Check, Known, reached};
 use crate::local::environment;
 
 const WHAT: &str = "mail";
@@ -35,11 +34,5 @@ pub(super) async fn look(known: &Known, checks: &mut Vec<Check>) {
             "let this machine reach SENDGRID_API_BASE; mails wait meanwhile",
         ),
     };
-    let place = format!("{host}:{port}");
-    let connected = tokio::time::timeout(PATIENCE, TcpStream::connect((host.as_str(), port))).await;
-    checks.push(match connected {
-        Ok(Ok(_)) => Check::good(WHAT, format!("{place} is there")),
-        Ok(Err(error)) => Check::bad(WHAT, format!("{place} cannot be reached: {error}"), mend),
-        Err(_) => Check::bad(WHAT, format!("{place} does not answer"), mend),
-    });
+    checks.push(reached(WHAT, &host, port, mend).await);
 }

@@ -6,9 +6,12 @@ mod mail;
 mod payments;
 mod roles;
 mod servers;
+mod texts;
 mod usage;
 
 use std::{process::ExitCode, time::Duration};
+
+use tokio::net::TcpStream;
 
 use crate::{
     local::{
@@ -47,6 +50,16 @@ impl Check {
     }
 }
 
+/// Whether anybody listens there.
+async fn reached(what: &'static str, host: &str, port: u16, mend: &str) -> Check {
+    let place = format!("{host}:{port}");
+    match tokio::time::timeout(PATIENCE, TcpStream::connect((host, port))).await {
+        Ok(Ok(_)) => Check::good(what, format!("{place} is there")),
+        Ok(Err(error)) => Check::bad(what, format!("{place} cannot be reached: {error}"), mend),
+        Err(_) => Check::bad(what, format!("{place} does not answer"), mend),
+    }
+}
+
 /// What is known before anything is asked.
 struct Known {
     layout: Layout,
@@ -73,6 +86,7 @@ pub(super) async fn run() -> anyhow::Result<ExitCode> {
     servers::look(&known, &mut checks).await;
     roles::look(&known, &mut checks).await;
     mail::look(&known, &mut checks).await;
+    texts::look(&known, &mut checks).await;
     usage::look(&known, &mut checks).await;
     payments::look(&known, &mut checks).await;
     Ok(print(&checks))

@@ -67,7 +67,7 @@ fn defused(word: &str) -> String {
         if DOTS.contains(&c) && joins && !number {
             safe.push_str("[.]");
         } else if c == ':'
-            && before.is_some_and(char::is_alphanumeric)
+            && (before.is_some_and(char::is_alphanumeric) || after == Some('/'))
             && after.is_some_and(|c| !c.is_whitespace() && !c.is_ascii_digit())
         {
             safe.push_str("[:]");
@@ -113,6 +113,7 @@ mod tests {
             ("see evil。com", "see evil[.]com"),
             ("ev\u{200b}il.com", "evil[.]com"),
             ("http://1.2.3.4", "http[:]//1[.]2[.]3[.]4"),
+            ("://evil", "[:]//evil"),
             ("javascript:alert(1)", "javascript[:]alert(1)"),
             ("mailto:a@b.com", "mailto[:]a[@]b[.]com"),
             ("https://me@evil.com", "https[:]//me[@]evil[.]com"),
