@@ -294,6 +294,7 @@ const BESIDE_TENANTS: &[(&str, &str, &[&str])] = &[
             "sum_up_days.rs",
             "take_due.rs",
             "take_sendgrid_events.rs",
+            "take_twilio.rs",
         ],
     ),
     ("notifier", "the key of all tenants' secrets is replaced by an operator", &["rotate_secrets.rs"]),
