@@ -14,8 +14,9 @@ pub(super) async fn look(known: &Known, checks: &mut Vec<Check>) {
         checks.extend(error.problems.iter().filter(ours).map(|problem| Check::bad(WHAT, problem, "set it right")));
     }
     let Some(account) = account else {
-        // Whoever has none may well want none.
-        checks.push(Check::good(WHAT, "none are sent without an account at Twilio (TWILIO_ACCOUNT_SID)"));
+        let found = "those who want them get none: they wait and then expire";
+        let mend = "set TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_FROM; make up sets those of the sandbox";
+        checks.push(Check::warning(WHAT, found, mend));
         return;
     };
     if account.callback.is_none() {
