@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What a new user does, on ports of its own so that it disturbs nobody: `make up` from a clone, the printed
-# curl line, README's quick start, `make up` again, `make demo`, `make down`. Prints how long it took until everything was ready.
+# curl line, README's commands, `make up` again, `make demo`, `make down`. Prints how long it took until everything was ready.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -30,14 +30,18 @@ commands quick-start >"$home/quick.sh"
 [ -s "$home/quick.sh" ] || fail "README has no quick start"
 commands pay-by-card >"$home/cards.sh"
 [ -s "$home/cards.sh" ] || fail "README pays by no card"
+commands mails-and-texts >"$home/told.sh"
+[ -s "$home/told.sh" ] || fail "README tells nobody"
 sold=$(API=http://localhost:$BFF_HTTP_PORT SANDBOX=http://127.0.0.1:$SANDBOX_HTTP_PORT \
-  timeout 180 bash -euo pipefail <(cat "$home/quick.sh" "$home/cards.sh")) || fail "README's commands failed: $sold"
+  timeout 240 bash -euo pipefail <(cat "$home/quick.sh" "$home/cards.sh" "$home/told.sh")) || fail "README's commands failed: $sold"
 printf '%s\n' "$sold"
 grep -q '"distributed":true' <<<"$sold" || fail "README's quick start sold no lead"
 # The hold counts at once; the capture may come a moment later.
 grep -q '"available":75' <<<"$sold" || fail "README's quick start charged nobody"
 grep -q '"status":"succeeded"' <<<"$sold" || fail "README's card paid nothing"
 grep -q '"type":"RECHARGE"' <<<"$sold" || fail "README's wallet was not filled by itself"
+grep -q '"subject":"New lead' <<<"$sold" || fail "README's buyer got no mail"
+grep -q '"smsStopped":true' <<<"$sold" || fail "README's buyer got text messages without end"
 
 start=$SECONDS
 make up >"$home/again.txt"
