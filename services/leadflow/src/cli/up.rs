@@ -153,6 +153,7 @@ fn print_summary(settings: &LocalSettings, variables: &Variables, demo: Option<&
         row(role.name(), role.purpose(), format!("http://127.0.0.1:{}{}", ports.http, role.page()));
         if ports.smtp.is_some() {
             row("", "mails to people", format!("http://127.0.0.1:{}/mails", ports.http));
+            row("", "their text messages", format!("http://127.0.0.1:{}/texts", ports.http));
         }
     }
     for (name, what, setting) in

@@ -221,3 +221,57 @@ impl Twilio {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Config;
+
+    const OURS: &str = "+15005550006";
+
+    fn at() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000, 0).unwrap_or_default()
+    }
+
+    fn wanted(to: &str) -> Wanted {
+        Wanted {
+            to: to.to_owned(),
+            from: OURS.to_owned(),
+            service: None,
+            body: "Hello".to_owned(),
+            status_callback: None,
+        }
+    }
+
+    #[test]
+    fn the_newest_are_kept_and_of_their_calls_some() {
+        let mut twilio = Twilio::new(&Config { max_texts: 3, ..Config::default() });
+        let sids: Vec<_> = (0..5).map(|_| twilio.take(wanted("+12125550123"), at()).unwrap().sid).collect();
+        assert_eq!(twilio.texts().map(|text| text.seq).collect::<Vec<_>>(), [5, 4, 3]);
+        assert!(twilio.becomes(&sids[0], TextStatus::Sent, None, at()).is_none(), "forgotten");
+        for answer in 0..100 {
+            twilio.was_told(&sids[4], Told { status: TextStatus::Sent, answer: Some(answer) });
+        }
+        let told = &twilio.texts().next().unwrap().told;
+        assert_eq!((told.len(), told.last().unwrap().answer), (MAX_TOLD, Some(99)));
+    }
+
+    #[test]
+    fn a_number_answers_only_what_changes_something() {
+        let mut twilio = Twilio::new(&Config::default());
+        let person = "+12125550123";
+        let mut says = |word: &str| {
+            let before = twilio.texts().count();
+            twilio.receive(person, OURS, word, at());
+            let stopped = twilio.take(wanted(person), at()).is_err();
+            (twilio.texts().count() - before - usize::from(!stopped) - 1, stopped)
+        };
+        assert_eq!(says("START"), (0, false));
+        assert_eq!(says("HELP"), (1, false));
+        assert_eq!(says("STOP"), (1, true));
+        assert_eq!(says("STOP"), (0, true));
+        assert_eq!(says("HELP"), (0, true), "it says nothing to who wants to hear nothing");
+        assert_eq!(says("START"), (1, false));
+        assert!(twilio.take(wanted("+12125550124"), at()).is_ok());
+    }
+}
