@@ -12,6 +12,7 @@ use crate::{
     store::{
         message_leases,
         messages::{self, MessageKey, MessageResult, MessageStatus},
+        old_mails,
         suppressions::{self, NewSuppression},
     },
 };
@@ -93,7 +94,7 @@ impl Notifier {
     /// # Errors
     /// Those of PostgreSQL.
     pub async fn carry_over_mails(&self) -> Result<u64, sqlx::Error> {
-        messages::carry_over_mails(&mut *self.pool.acquire().await?, self.clock.now()).await
+        old_mails::carry_over(&mut *self.pool.acquire().await?, self.clock.now()).await
     }
 }
 

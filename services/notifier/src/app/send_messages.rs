@@ -7,14 +7,14 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::{StreamExt as _, stream::FuturesUnordered};
-use leadflow_notifier_domain::{Pace, message_pause};
+use leadflow_notifier_domain::{Pace, Turns, message_pause};
 use uuid::Uuid;
 
 use super::Notifier;
 use crate::{
     outbound::carrier::{Carrier, NotSent, Sent, Written},
     store::{
-        message_leases,
+        message_leases::{self, Claim},
         messages::{self, MessageAttempt, MessageJob, MessageResult, MessageStatus, Taken},
         suppressions::{self, NewSuppression},
     },
@@ -26,14 +26,14 @@ const BATCH: usize = 16;
 /// The messages of one channel, their carrier, and how fast it may be given them.
 pub struct Queue<C> {
     carrier: C,
-    pace: Mutex<Pace>,
+    pace: Mutex<(Pace, Turns)>,
 }
 
 impl<C: Carrier> Queue<C> {
     /// At most `per_second` messages a second on this replica.
     #[must_use]
     pub fn new(carrier: C, per_second: u32) -> Self {
-        Self { carrier, pace: Mutex::new(Pace::new(per_second)) }
+        Self { carrier, pace: Mutex::new((Pace::new(per_second), Turns::default())) }
     }
 
     /// Who sends them.
@@ -42,8 +42,15 @@ impl<C: Carrier> Queue<C> {
         &self.carrier
     }
 
-    fn pace<T>(&self, with: impl FnOnce(&mut Pace) -> T) -> T {
-        with(&mut self.pace.lock().unwrap_or_else(PoisonError::into_inner))
+    /// How many may be taken now, and how many of them are for what has failed before.
+    fn take(&self, now: DateTime<Utc>) -> (usize, usize) {
+        let (pace, turns) = &mut *self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = pace.take(BATCH, now);
+        (room, turns.kept(room))
+    }
+
+    fn give_back(&self, unused: usize) {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner).0.give_back(unused);
     }
 }
 
@@ -57,13 +64,14 @@ impl Notifier {
         if !queue.carrier.is_ready() {
             return Ok(0);
         }
-        let room = queue.pace(|pace| pace.take(BATCH, now));
-        if room == 0 {
+        let (limit, again) = queue.take(now);
+        if limit == 0 {
             return Ok(0);
         }
         let mut connection = self.pool.acquire().await?;
-        let jobs = message_leases::claim(&mut connection, channel, lease, now, now + self.message_lease, room).await;
-        queue.pace(|pace| pace.give_back(room - jobs.as_ref().map_or(0, Vec::len)));
+        let claim = Claim { channel, lease, now, leased_until: now + self.message_lease, limit, again };
+        let jobs = message_leases::claim(&mut connection, &claim).await;
+        queue.give_back(limit - jobs.as_ref().map_or(0, Vec::len));
         let jobs = jobs?;
         if jobs.len() == BATCH {
             // There may be more, and another of the loops may be waiting.

@@ -10,26 +10,43 @@ use uuid::Uuid;
 
 use super::messages::{Addressee, MessageJob, MessageResult, Taken, column, key, number};
 
-/// Takes at most `limit` of `channel` that are due, until `leased_until`: new ones first, then the longest due. One that somebody else had
-/// and never recorded may be sent already.
+/// What to take.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim {
+    /// Of which channel.
+    pub channel: Channel,
+    /// The taker's token.
+    pub lease: Uuid,
+    /// Now.
+    pub now: DateTime<Utc>,
+    /// The end of the lease.
+    pub leased_until: DateTime<Utc>,
+    /// At most this many.
+    pub limit: usize,
+    /// And of them so many that have failed before, if there are any.
+    pub again: usize,
+}
+
+/// Takes what is due: the places that are kept for what has failed, then new ones, then what else has failed; of each the
+/// longest due first. One that somebody else had and never recorded may be sent already.
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn claim(
-    connection: &mut PgConnection,
-    channel: Channel,
-    lease: Uuid,
-    now: DateTime<Utc>,
-    leased_until: DateTime<Utc>,
-    limit: usize,
-) -> Result<Vec<MessageJob>, sqlx::Error> {
+pub async fn claim(connection: &mut PgConnection, claim: &Claim) -> Result<Vec<MessageJob>, sqlx::Error> {
+    let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
     let rows = sqlx::query(
-        "WITH taken AS ( \
+        "WITH again AS MATERIALIZED ( \
+           SELECT message_id FROM notifier.messages \
+           WHERE channel = $1 AND status = 'WAITING' AND (attempts_made > 0) AND due_at <= $3 AND expires_at > $3 \
+           ORDER BY due_at LIMIT $6 FOR UPDATE SKIP LOCKED), \
+         others AS MATERIALIZED ( \
+           SELECT message_id FROM notifier.messages \
+           WHERE channel = $1 AND status = 'WAITING' AND due_at <= $3 AND expires_at > $3 \
+             AND message_id <> ALL(ARRAY(SELECT message_id FROM again)) \
+           ORDER BY (attempts_made > 0), due_at LIMIT $5 - (SELECT count(*) FROM again) FOR UPDATE SKIP LOCKED), \
+         taken AS ( \
            UPDATE notifier.messages SET lease = $2, due_at = $4, may_be_sent = may_be_sent OR lease IS NOT NULL \
-           WHERE message_id = ANY(ARRAY( \
-             SELECT message_id FROM notifier.messages \
-             WHERE channel = $1 AND status = 'WAITING' AND due_at <= $3 AND expires_at > $3 \
-             ORDER BY (attempts_made > 0), due_at LIMIT $5 FOR UPDATE SKIP LOCKED)) \
+           WHERE message_id = ANY(ARRAY(SELECT message_id FROM again UNION ALL SELECT message_id FROM others)) \
            RETURNING message_id, seller_id, buyer_id, kind, lead_id, contents, attempts_made, created_at, expires_at, \
              traceparent, may_be_sent, provider_id, recipient, units) \
          SELECT t.*, COALESCE(s.company_name, '') AS seller_name, b.buyer_id IS NOT NULL AS known, b.company_name, \
@@ -43,14 +60,15 @@ pub async fn claim(
          LEFT JOIN notifier.buyers b ON b.buyer_id = t.buyer_id AND b.seller_id = t.seller_id \
          LEFT JOIN notifier.preferences p ON p.buyer_id = t.buyer_id AND p.seller_id = t.seller_id",
     )
-    .bind(channel.code())
-    .bind(lease)
-    .bind(now)
-    .bind(leased_until)
-    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .bind(claim.channel.code())
+    .bind(claim.lease)
+    .bind(claim.now)
+    .bind(claim.leased_until)
+    .bind(count(claim.limit))
+    .bind(count(claim.again.min(claim.limit)))
     .fetch_all(connection)
     .await?;
-    rows.iter().map(|row| job(row, channel, lease)).collect()
+    rows.iter().map(|row| job(row, claim.channel, claim.lease)).collect()
 }
 
 fn job(row: &PgRow, channel: Channel, lease: Uuid) -> Result<MessageJob, sqlx::Error> {

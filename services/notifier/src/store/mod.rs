@@ -10,6 +10,7 @@ pub mod health;
 pub mod message_leases;
 pub mod message_log;
 pub mod messages;
+pub mod old_mails;
 pub mod preferences;
 pub mod replay;
 pub mod sealed;

@@ -8,6 +8,7 @@ mod pace;
 mod plain;
 mod quiet;
 mod resend;
+mod turns;
 mod wishes;
 
 pub use day::{day_bounds, day_to_sum_up};
@@ -18,4 +19,5 @@ pub use pace::Pace;
 pub use plain::{plain, plain_name};
 pub use quiet::quiet_until;
 pub use resend::{MESSAGE_RETRY_AFTER_CAP, message_pause};
+pub use turns::Turns;
 pub use wishes::Wishes;
