@@ -20,13 +20,15 @@ pub fn plain(text: &str) -> String {
     format!("{kept}…")
 }
 
-/// A name that may stand beside ours, e.g. in a mail's sender; `None` when it is no name, but could be an address, a link or a message.
+/// A name that may stand beside ours, e.g. in a mail's sender; `None` when it is no name, but could be an address, a link, a message, or
+/// an encoded word (RFC 2047), which could be any of them.
 #[must_use]
 pub fn plain_name(name: &str) -> Option<String> {
     let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
     let dotted = name.split(' ').any(|word| word.trim_end_matches(DOTS).contains(DOTS));
     let fine = (1..=80).contains(&name.chars().count())
         && !dotted
+        && !name.contains("=?")
         && !name.chars().any(|c| c.is_control() || is_hidden(c) || "/@:<>&\"\\".contains(c));
     fine.then_some(name)
 }
@@ -73,6 +75,9 @@ fn defused(word: &str) -> String {
             safe.push_str("[:]");
         } else if c == '@' && joins {
             safe.push_str("[@]");
+        } else if c == '?' && before == Some('=') {
+            // In a header that would begin an encoded word (RFC 2047): another text for who reads it than for who looks at it here.
+            safe.push_str(" ?");
         } else {
             safe.push(c);
         }
@@ -119,6 +124,9 @@ mod tests {
             ("https://me@evil.com", "https[:]//me[@]evil[.]com"),
             ("a\r\nBcc: all@example.com", "a Bcc: all@example.com"),
             ("\u{202e}moc", "moc"),
+            ("://", "[:]//"),
+            ("=?utf-8?B?d3d3LmV2aWwuY29t?=", "= ?utf-8?B?d3d3LmV2aWwuY29t?="),
+            ("=\u{200b}?utf-8?Q?x?=", "= ?utf-8?Q?x?="),
         ] {
             assert_eq!(plain(text), safe);
         }
@@ -128,7 +136,18 @@ mod tests {
     #[test]
     fn names_are_names() {
         assert_eq!(plain_name("  Acme   Solar Inc. "), Some("Acme Solar Inc.".to_owned()));
-        for name in ["", " ", "evil.example", "a@b", "<b>x</b>", "x: y", "a\u{202e}b", &"x".repeat(81), "http://x"] {
+        for name in [
+            "",
+            " ",
+            "evil.example",
+            "a@b",
+            "<b>x</b>",
+            "x: y",
+            "a\u{202e}b",
+            &"x".repeat(81),
+            "http://x",
+            "=?utf-8?Q?x?=",
+        ] {
             assert_eq!(plain_name(name), None, "{name}");
         }
     }
@@ -137,7 +156,7 @@ mod tests {
         #[test]
         fn whatever_it_is_it_is_one_line_without_a_scheme_or_a_host(text in ".{0,120}", host in "[a-z]{1,8}", path in "[a-z/]{0,8}") {
             let safe = plain(&format!("{text} http://{host}.com/{path} {host}.net{path}"));
-            prop_assert!(!safe.contains("://") && !safe.chars().any(char::is_control));
+            prop_assert!(!safe.contains("://") && !safe.contains("=?") && !safe.chars().any(char::is_control));
             prop_assert!(!safe.contains(".com") && !safe.contains(".net"), "{safe}");
         }
     }
