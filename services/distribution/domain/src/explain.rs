@@ -32,6 +32,18 @@ pub fn explain(trace: &Trace, name: impl Fn(BuyerId) -> Option<String>) -> Vec<S
     lines
 }
 
+/// A sale that was undone, in a sentence: `who` had bought the lead and gave it back because of `reason`, or its system refused it
+/// and said so.
+#[must_use]
+pub fn undone(who: &str, reason: &str, said: Option<&str>) -> String {
+    let why = match said.map(|said| said.trim_end_matches('.')) {
+        None => format!("gave it back: {}", reason.replace('_', " ")),
+        Some("") => "its system refused it".to_owned(),
+        Some(said) => format!("its system refused it: {said}"),
+    };
+    format!("{who} had it, but {why}. The sale was undone.")
+}
+
 fn logic_sentence(logic: Logic) -> &'static str {
     match logic {
         Logic::RoundRobin => "Round robin: whoever may have the lead and waited longest gets it.",
@@ -91,5 +103,16 @@ mod tests {
         assert_eq!(lines[2], format!("{second} did not get it: the wallet does not cover the price."));
         assert_eq!(lines[3], "3 others: the lead is from a state that was not asked for.");
         assert!(lines[4].contains("2 times"));
+    }
+
+    #[test]
+    fn a_sale_that_was_undone_says_by_whom() {
+        for (said, wanted) in [
+            (None, "Acme had it, but gave it back: wrong number. The sale was undone."),
+            (Some("not here."), "Acme had it, but its system refused it: not here. The sale was undone."),
+            (Some(""), "Acme had it, but its system refused it. The sale was undone."),
+        ] {
+            assert_eq!(undone("Acme", "wrong_number", said), wanted);
+        }
     }
 }

@@ -23,7 +23,7 @@ mod trace;
 
 pub use batch::{Answer, Batch, Decided, LeadResult, ProtocolError, Want};
 pub use day::{day_in, days, month_of, next_midnight, time_zone};
-pub use explain::explain;
+pub use explain::{explain, undone};
 pub use model::{Campaign, Candidate, Lead, Logic, Rotation, Rotations, Status, WRR_ONE};
 pub use state::{State, StateSet};
 pub use trace::{CandidateTrace, MAX_DETAILED, Trace, Verdict};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use leadflow_contracts::common::{Decision, DecisionTrace};
-use leadflow_distribution_domain::explain;
+use leadflow_distribution_domain::{explain, undone};
 use leadflow_kernel::{BuyerId, LeadId, SellerId};
 
 use super::{App, AppError, outcome, stored_trace::Stored, trace::trace_from_proto};
@@ -52,6 +52,13 @@ impl App {
         }
         if let Some(routed) = &routed {
             explanation.extend(explain(routed, |buyer| names.get(&buyer).cloned()));
+        }
+        if sales.iter().any(|sale| sale.return_id.is_some()) {
+            for sale in show::undone(&mut tx, seller, &sales).await? {
+                let who = sale.company_name.unwrap_or_else(|| BuyerId::from(sale.buyer_id).to_string());
+                let said = sale.by_receiver.then_some(sale.note.as_str());
+                explanation.push(undone(&who, &sale.reason, said));
+            }
         }
         Ok(LeadView { decision: outcome::decision(&verdict), lead, sales, trace, explanation })
     }

@@ -39,6 +39,32 @@ pub struct SaleRow {
     pub return_state: Option<String>,
 }
 
+/// A sale of it that was undone.
+#[derive(Debug, FromRow)]
+pub struct UndoneRow {
+    pub buyer_id: Uuid,
+    pub company_name: Option<String>,
+    pub reason: String,
+    pub note: String,
+    pub by_receiver: bool,
+}
+
+/// Those of these sales that were undone, in that order.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn undone(tx: &mut TenantTx, seller: SellerId, sales: &[SaleRow]) -> Result<Vec<UndoneRow>, sqlx::Error> {
+    sqlx::query_as(
+        "SELECT r.buyer_id, b.company_name, r.reason, r.note, r.by_receiver \
+         FROM distribution.returns r LEFT JOIN distribution.buyers b ON b.buyer_id = r.buyer_id AND b.seller_id = r.seller_id \
+         WHERE r.assignment_id = ANY($1) AND r.seller_id = $2 AND r.state = 'approved' ORDER BY r.decided_at, r.return_id",
+    )
+    .bind(sales.iter().map(|sale| sale.assignment_id).collect::<Vec<_>>())
+    .bind(seller.uuid())
+    .fetch_all(&mut **tx)
+    .await
+}
+
 /// A tenant's lead.
 ///
 /// # Errors
