@@ -46,6 +46,8 @@ pub struct Config {
     pub email_per_second: u32,
     /// Where people's pages are: mails link to them.
     pub frontend: Url,
+    /// Where the API is found from outside.
+    pub public_url: Url,
 }
 
 /// What one replica bears. What does not fit waits in the table.
@@ -119,6 +121,7 @@ impl Config {
             ),
             email_per_second: env.or("EMAIL_PER_SECOND", 50, "mails a second that a replica hands over at most"),
             frontend: frontend(env),
+            public_url: public_url(env),
         }
     }
 
@@ -251,16 +254,23 @@ pub(crate) fn is_here(url: &Url) -> bool {
 }
 
 fn frontend(env: &mut Env) -> Url {
-    let default = "http://localhost:3000";
-    let text = env.or(
-        "FRONTEND_URL",
-        default.to_owned(),
-        "where people's pages are; mails link to /reset-password, /verify-email and the like below it",
-    );
-    match Url::parse(&text) {
+    let help = "where people's pages are; mails link to /reset-password, /verify-email and the like below it";
+    let text = env.or("FRONTEND_URL", HERE.to_owned(), help);
+    place(env, "FRONTEND_URL", &text)
+}
+
+fn public_url(env: &mut Env) -> Url {
+    let text = settings::public_url(env);
+    place(env, "BFF_PUBLIC_URL", &text)
+}
+
+const HERE: &str = "http://localhost:3000";
+
+fn place(env: &mut Env, name: &str, text: &str) -> Url {
+    match Url::parse(text) {
         Ok(url) if url.has_host() && matches!(url.scheme(), "http" | "https") => return url,
-        _ => env.problem("FRONTEND_URL must be an http or https URL such as https://app.example.com"),
+        _ => env.problem(format!("{name} must be an http or https URL such as https://app.example.com")),
     }
     // Stands in while problems are collected.
-    Url::parse(default).unwrap_or_else(|_| unreachable!("a constant that is a URL"))
+    Url::parse(HERE).unwrap_or_else(|_| unreachable!("a constant that is a URL"))
 }

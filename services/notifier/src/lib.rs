@@ -32,7 +32,7 @@ use tokio::net::TcpListener;
 
 use outbound::{
     dispatcher::Dispatcher,
-    email::{Email, Provider, SendGrid},
+    email::{Email, Places, Provider, SendGrid},
     numbers::Services,
     sms::{Sms, Twilio},
     webhook::Webhooks,
@@ -127,7 +127,8 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
         }
         Some(MailSettings::SendGrid(account)) => Some(Provider::SendGrid(SendGrid::new(account, deps.clock.clone())?)),
     };
-    let email = Email::new(provider, config.frontend.clone(), &config.token)?;
+    let places = Places { pages: config.frontend.clone(), api: config.public_url.clone() };
+    let email = Email::new(provider, places, &config.token)?;
     let email = Arc::new(app::Queue::new(email, config.email_per_second));
     let twilio = config.sms.as_ref().map(|account| Twilio::new(account, deps.clock.clone())).transpose()?;
     let sms = Arc::new(app::Queue::new(Sms::new(twilio)?, config.sms_per_second));

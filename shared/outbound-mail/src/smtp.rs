@@ -35,8 +35,10 @@ pub struct Mail<'a> {
     pub text: &'a str,
     /// For who reads HTML.
     pub html: &'a str,
-    /// Where not to get such mails any more.
+    /// The page on which not to get such mails any more.
     pub unsubscribe: Option<&'a str>,
+    /// Where a mail program says so for its reader, with one POST (RFC 8058); https.
+    pub one_click: Option<&'a str>,
 }
 
 /// Sends mails through one server. Cheap to clone; clones share connections.
@@ -116,9 +118,15 @@ impl Mailer {
                 HeaderName::new_from_ascii_str("Auto-Submitted"),
                 "auto-generated".to_owned(),
             ));
-        if let Some(link) = mail.unsubscribe.filter(|link| link.chars().all(|c| c.is_ascii_graphic())) {
+        let fit = |link: &&str| link.chars().all(|c| c.is_ascii_graphic());
+        let one_click = mail.one_click.filter(fit);
+        if let Some(link) = one_click.or(mail.unsubscribe.filter(fit)) {
             let name = HeaderName::new_from_ascii_str("List-Unsubscribe");
             message = message.raw_header(HeaderValue::new(name, format!("<{link}>")));
+        }
+        if one_click.is_some() {
+            let name = HeaderName::new_from_ascii_str("List-Unsubscribe-Post");
+            message = message.raw_header(HeaderValue::new(name, "List-Unsubscribe=One-Click".to_owned()));
         }
         message
             .multipart(MultiPart::alternative_plain_html(mail.text.to_owned(), mail.html.to_owned()))
@@ -150,6 +158,7 @@ mod tests {
             text: "Hello",
             html: "<p>Hello</p>",
             unsubscribe: Some("https://app.example.com/unsubscribe?token=abc"),
+            one_click: None,
         }
     }
 
@@ -162,6 +171,11 @@ mod tests {
         assert!(text.contains("Auto-Submitted: auto-generated\r\n"), "{text}");
         assert!(text.contains("To: sam@example.com\r\n"), "{text}");
         assert!(text.contains("List-Unsubscribe: <https://app.example.com/unsubscribe?token=abc>\r\n"), "{text}");
+        assert!(!text.contains("List-Unsubscribe-Post"), "{text}");
+        let one_click = Mail { one_click: Some("https://api.example.com/end?token=abc"), ..mail("sam@example.com") };
+        let text = String::from_utf8(mailer.message(&one_click).unwrap().formatted()).unwrap();
+        assert!(text.contains("List-Unsubscribe: <https://api.example.com/end?token=abc>\r\n"), "{text}");
+        assert!(text.contains("List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"), "{text}");
         let from = text.lines().find(|line| line.starts_with("From:")).unwrap();
         assert!(from.contains("<noreply@leadflow.example>") && from.contains("=?utf-8?"), "{from}");
         let forged = Mail { sender: "Acme\r\nBcc: all@example.com", ..mail("sam@example.com") };

@@ -1,7 +1,7 @@
 //! Every mail as it is sent, beside its golden files in `tests/letters` (`UPDATE_LETTERS=1 cargo test -p leadflow-notifier-domain` writes
 //! them: look at them with `make letters`, and commit them), and what hostile values cannot do to it.
 
-use std::{fs, path::PathBuf};
+use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use leadflow_notifier_domain::{
@@ -78,7 +78,7 @@ fn news(word: &str) -> Vec<(&'static str, News)> {
 }
 
 fn reader<'a>(seller: &'a str, name: &'a str, verified: bool) -> Reader<'a> {
-    Reader { seller, name, verified, time_zone: "America/New_York", unsubscribe: None }
+    Reader { seller, name, verified, time_zone: "America/New_York", unsubscribe: None, one_click: None }
 }
 
 /// Every mail there is, by name.
@@ -144,6 +144,24 @@ fn golden(name: &str, now: &str) {
     }
     let golden = fs::read_to_string(&path).unwrap_or_default();
     assert_eq!(now, golden, "{}", path.display());
+}
+
+#[test]
+fn every_kind_was_looked_at_in_both_its_forms() {
+    let written: BTreeSet<String> = every("Acme Solar", "Sam Lee", "").into_iter().map(|(name, _)| name).collect();
+    for kind in MessageKind::ALL {
+        let name = kind.code().to_lowercase();
+        let of_kind = match kind {
+            MessageKind::ReturnDecided => vec!["return_accepted".to_owned(), "return_declined".to_owned()],
+            _ => vec![name],
+        };
+        assert!(of_kind.iter().all(|name| written.contains(name)), "{kind:?}");
+    }
+    // And no golden file is of a mail that is not sent any more.
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/letters");
+    let files = fs::read_dir(folder).unwrap().map(Result::unwrap).filter(|file| file.path().is_file());
+    let golden: BTreeSet<String> = files.map(|file| file.file_name().into_string().unwrap()).collect();
+    assert_eq!(golden, written.iter().flat_map(|name| [format!("{name}.html"), format!("{name}.txt")]).collect());
 }
 
 /// What a mail program shows as a link or loads, beside our own links.

@@ -31,7 +31,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     usage::Heard,
-    world::{PATIENCE, TOKEN, World},
+    world::{PATIENCE, TOKEN, World, places},
 };
 
 const ADDRESS: &str = "sam@example.com";
@@ -102,8 +102,7 @@ impl Drop for Sandbox {
 }
 
 fn mails(mailer: Option<Mailer>) -> Queue<Email> {
-    let (provider, pages) = (mailer.map(Provider::Smtp), "https://app.example.com".parse().unwrap());
-    Queue::new(Email::new(provider, pages, &ServiceToken::new(TOKEN)).unwrap(), 50)
+    Queue::new(Email::new(mailer.map(Provider::Smtp), places(), &ServiceToken::new(TOKEN)).unwrap(), 50)
 }
 
 /// A mail as accounts asks for it.
@@ -332,7 +331,7 @@ async fn a_server_that_is_away_and_a_mail_that_cannot_be_opened_are_tried_again(
     world.advance(600);
     let other = Email::new(
         Some(Provider::Smtp(Mailer::new(&nobody).unwrap())),
-        "https://app.example.com".parse().unwrap(),
+        places(),
         &ServiceToken::new("another secret of the services"),
     )
     .unwrap();

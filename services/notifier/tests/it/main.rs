@@ -17,6 +17,7 @@ mod parts;
 mod preferences;
 mod providers;
 mod receiver;
+mod rendered;
 mod replay;
 mod replicas;
 mod rotation;

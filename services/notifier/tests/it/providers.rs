@@ -16,8 +16,15 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use leadflow_kernel::{Clock as _, ManualClock, MessageId};
-use leadflow_notifier::{MailSettings, outbound::email::SendGridSettings};
-use leadflow_outbound_mail::{SmtpSettings, Tls};
+use leadflow_messaging::outbox::{Outbox, Relay};
+use leadflow_notifier::{
+    MailSettings, SCHEMA,
+    app::{Notifier, Queue},
+    outbound::email::{Email, Provider as By, SendGrid, SendGridSettings},
+};
+use leadflow_outbound_http::{Client, Options};
+use leadflow_outbound_mail::{Mailer, SmtpSettings, Tls};
+use leadflow_platform::{Shutdown, grpc::ServiceToken};
 use leadflow_testkit::ChaosProxy;
 use serde_json::Value;
 use tokio::{
@@ -25,7 +32,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use crate::world::PATIENCE;
+use crate::world::{PATIENCE, TOKEN, World, places};
 
 /// How mails are treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +112,23 @@ impl Provider {
             timeout: PATIENCE,
         });
         Self { settings, desk, proxy }
+    }
+
+    /// What hands mails to it, without the loops around it.
+    pub fn sender(&self, world: &World) -> (Notifier, Queue<Email>) {
+        let (relay, relaying) =
+            Relay::new(Outbox::new(SCHEMA), world.db.pool().clone(), world.bus.clone(), Shutdown::new());
+        tokio::spawn(relaying);
+        let (clock, keys) = (Arc::new(world.clock.clone()), world.config().keys);
+        let client = Client::new(Options::default()).unwrap();
+        let lease = Duration::from_secs(60);
+        let notifier = Notifier::new(world.db.pool().clone(), relay, clock.clone(), keys, client, lease);
+        let carrier = match &self.settings {
+            MailSettings::Smtp(smtp) => By::Smtp(Mailer::new(smtp).unwrap()),
+            MailSettings::SendGrid(account) => By::SendGrid(SendGrid::new(account, clock).unwrap()),
+        };
+        let email = Email::new(Some(carrier), places(), &ServiceToken::new(TOKEN)).unwrap();
+        (notifier, Queue::new(email, 1_000))
     }
 
     pub fn behave(&self, mood: Mood) {

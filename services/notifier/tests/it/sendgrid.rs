@@ -29,7 +29,7 @@ use tokio::{
 use crate::{
     mails::Sandbox,
     usage::Heard,
-    world::{PATIENCE, TOKEN, World},
+    world::{PATIENCE, TOKEN, World, places},
 };
 
 const ADDRESS: &str = "sam@buyer.example";
@@ -78,8 +78,7 @@ impl Post {
             timeout: Duration::from_secs(2),
         };
         let provider = Provider::SendGrid(SendGrid::new(&settings, clock).unwrap());
-        let pages = "https://app.example.com".parse().unwrap();
-        let email = Email::new(Some(provider), pages, &ServiceToken::new(TOKEN)).unwrap();
+        let email = Email::new(Some(provider), places(), &ServiceToken::new(TOKEN)).unwrap();
         let buyer = BuyerId::new();
         sqlx::query(
             "WITH seller AS (INSERT INTO notifier.sellers VALUES ($1, 1, 'Acme Solar', 'America/New_York')) \

@@ -15,7 +15,7 @@ use leadflow_kernel::{
     SupplierId,
 };
 use leadflow_messaging::{Bus, BusSettings, Envelope, topology};
-use leadflow_notifier::{Config, Deps, Limits, Listeners, secrets::SecretKeys};
+use leadflow_notifier::{Config, Deps, Limits, Listeners, outbound::email::Places, secrets::SecretKeys};
 use leadflow_platform::{
     Shutdown,
     db::DbSettings,
@@ -90,6 +90,7 @@ impl World {
             sms: None,
             sms_per_second: 50,
             frontend: "https://app.example.com".parse().unwrap(),
+            public_url: "https://api.example.com".parse().unwrap(),
         }
     }
 
@@ -229,6 +230,11 @@ pub fn sold(seller: SellerId, buyers: &[BuyerId], at: DateTime<Utc>) -> events::
         received_at_ms: at.timestamp_millis(),
         assigned_at_ms: at.timestamp_millis(),
     }
+}
+
+/// Where links lead in these tests.
+pub fn places() -> Places {
+    Places { pages: "https://app.example.com".parse().unwrap(), api: "https://api.example.com".parse().unwrap() }
 }
 
 /// The stable code of a refusal.

@@ -38,8 +38,10 @@ pub struct Letter {
     pub text: String,
     /// For who reads HTML.
     pub html: String,
-    /// Where not to get such mails any more.
+    /// The page on which not to get such mails any more.
     pub unsubscribe: Option<String>,
+    /// Where a mail program says so for its reader (RFC 8058); https.
+    pub one_click: Option<String>,
 }
 
 /// A template could not be written with what it was given; says nothing of that.
@@ -122,6 +124,7 @@ impl Letters {
             html: html.replace("&#x2f;", "/"),
             text: tidy(&text),
             unsubscribe: values["unsubscribe"].as_str().map(str::to_owned),
+            one_click: None,
         })
     }
 

@@ -16,8 +16,10 @@ pub struct Reader<'a> {
     pub verified: bool,
     /// IANA name; anything else is UTC.
     pub time_zone: &'a str,
-    /// Where not to get such mails any more.
+    /// The page on which not to get such mails any more.
     pub unsubscribe: Option<&'a str>,
+    /// Where a mail program says so for him; https.
+    pub one_click: Option<&'a str>,
 }
 
 impl Letters {
@@ -59,7 +61,8 @@ impl Letters {
             News::DailySummary(day) => daily_summary(day),
         };
         values["unsubscribe"] = reader.unsubscribe.into();
-        self.letter(template(news.kind()), reader.seller, reader.name, &subject, values)
+        let letter = self.letter(template(news.kind()), reader.seller, reader.name, &subject, values)?;
+        Ok(Letter { one_click: reader.one_click.map(str::to_owned), ..letter })
     }
 }
 

@@ -19,6 +19,9 @@ use crate::store::messages::MessageJob;
 use sealed::Seal;
 pub use sendgrid::{SendGrid, SendGridSettings};
 
+/// The API's public route that ends mails, without a session.
+const ONE_CLICK: [&str; 3] = ["api", "notifications", "unsubscribe"];
+
 /// Who takes mails.
 #[derive(Clone)]
 pub enum Provider {
@@ -33,10 +36,18 @@ pub enum Provider {
 pub struct Email {
     provider: Option<Provider>,
     letters: Arc<Letters>,
-    /// The front end's pages are below it.
-    pages: Url,
+    places: Places,
     seal: Seal,
     unsubscribe: UnsubscribeTokens,
+}
+
+/// Where links lead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places {
+    /// The front end's pages are below it: for people.
+    pub pages: Url,
+    /// The API is below it: for mail programs, which follow only https.
+    pub api: Url,
 }
 
 impl Email {
@@ -44,10 +55,10 @@ impl Email {
     ///
     /// # Errors
     /// When a template is not one.
-    pub fn new(provider: Option<Provider>, pages: Url, token: &ServiceToken) -> Result<Self, LetterError> {
-        let letters = Arc::new(Letters::new(pages.to_string())?);
+    pub fn new(provider: Option<Provider>, places: Places, token: &ServiceToken) -> Result<Self, LetterError> {
+        let letters = Arc::new(Letters::new(places.pages.to_string())?);
         let unsubscribe = UnsubscribeTokens::new(&token.derive_keys(UNSUBSCRIBE_PURPOSE));
-        Ok(Self { provider, letters, pages, seal: Seal::new(token), unsubscribe })
+        Ok(Self { provider, letters, places, seal: Seal::new(token), unsubscribe })
     }
 
     /// A mail that lets somebody in.
@@ -57,7 +68,7 @@ impl Email {
             // Another SERVICE_TOKEN than that of whoever asked: mended, it can be opened.
             return Written::NotYet("its contents cannot be opened with this SERVICE_TOKEN".to_owned());
         };
-        let link = link(&self.pages, page, &contents.token);
+        let link = link(&self.places.pages, &[page], &contents.token);
         match self.letters.access(kind, &contents.name, &contents.company_name, &link) {
             Some(letter) => written(contents.email, letter),
             None => unknown(),
@@ -78,17 +89,17 @@ impl Email {
         }
         let Ok(news) = News::decode(&job.contents) else { return unknown() };
         let topic = Topic::ALL.into_iter().find(|topic| topic.code() == kind.code());
-        let unsubscribe = job
-            .key
-            .buyer
-            .zip(topic)
-            .map(|(buyer, topic)| link(&self.pages, "unsubscribe", &self.unsubscribe.write(buyer, topic)));
+        let token = job.key.buyer.zip(topic).map(|(buyer, topic)| self.unsubscribe.write(buyer, topic));
+        let unsubscribe = token.as_ref().map(|token| link(&self.places.pages, &["unsubscribe"], token));
+        let token = token.filter(|_| self.places.api.scheme() == "https");
+        let one_click = token.map(|token| link(&self.places.api, &ONE_CLICK, &token));
         let reader = Reader {
             seller: &job.seller_name,
             name: &to.name,
             verified: to.email_verified,
             time_zone: &to.time_zone,
             unsubscribe: unsubscribe.as_deref(),
+            one_click: one_click.as_deref(),
         };
         written(to.email.clone(), self.letters.news(&news, &reader))
     }
@@ -150,6 +161,7 @@ async fn by_smtp(mailer: &Mailer, job: &MessageJob, to: &str, letter: &Letter) -
         text: &letter.text,
         html: &letter.html,
         unsubscribe: letter.unsubscribe.as_deref(),
+        one_click: letter.one_click.as_deref(),
     };
     match mailer.send(&mail).await {
         Ok(()) => Ok(Sent::default()),
@@ -158,11 +170,11 @@ async fn by_smtp(mailer: &Mailer, job: &MessageJob, to: &str, letter: &Letter) -
     }
 }
 
-/// The token goes behind `?`, where the front end's page reads it.
-fn link(pages: &Url, page: &str, token: &str) -> String {
-    let mut url = pages.clone();
-    if let Ok(mut path) = url.path_segments_mut() {
-        path.pop_if_empty().push(page);
+/// The token goes behind `?`, where the front end's page, or the API, reads it.
+fn link(base: &Url, path: &[&str], token: &str) -> String {
+    let mut url = base.clone();
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.pop_if_empty().extend(path);
     }
     url.query_pairs_mut().clear().append_pair("token", token);
     url.into()
@@ -179,7 +191,7 @@ mod tests {
             ("https://app.example.com/", "https://app.example.com/reset-password?token=a%26b"),
             ("http://127.0.0.1:8090/app", "http://127.0.0.1:8090/app/reset-password?token=a%26b"),
         ] {
-            assert_eq!(link(&base.parse().unwrap(), "reset-password", "a&b"), wanted);
+            assert_eq!(link(&base.parse().unwrap(), &["reset-password"], "a&b"), wanted);
         }
     }
 }

@@ -104,8 +104,11 @@ impl SendGrid {
 
     fn body(&self, job: &MessageJob, to: &str, letter: &Letter) -> Value {
         let mut headers = json!({ "Auto-Submitted": "auto-generated" });
-        if let Some(link) = &letter.unsubscribe {
+        if let Some(link) = letter.one_click.as_ref().or(letter.unsubscribe.as_ref()) {
             headers["List-Unsubscribe"] = format!("<{link}>").into();
+        }
+        if letter.one_click.is_some() {
+            headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click".into();
         }
         let kind = job.key.kind.map(leadflow_notifier_domain::MessageKind::code).unwrap_or_default();
         json!({
