@@ -106,7 +106,8 @@ pub struct Assigned<'a> {
 /// Sales in one event: one with all of a broadcast to very many would be too large a message.
 const SALES_AN_EVENT: usize = 1_000;
 
-/// `lead.assigned`, mostly one. A lead is sold once, so its id makes the events'.
+/// `lead.assigned`, mostly one. The first of its sales makes an event's id: a lead that a buyer's system refuses is sold again, and that is
+/// another event, which the stream must not take for a repeat of the first.
 pub fn assigned_events(
     configuration: &Configuration,
     lead: Assigned<'_>,
@@ -115,12 +116,10 @@ pub fn assigned_events(
 ) -> Vec<Envelope> {
     sales
         .chunks(SALES_AN_EVENT)
-        .enumerate()
-        .map(|(part, sales)| {
+        .filter_map(|sales| {
             let event = assigned(configuration, lead, sales, now);
-            let part = part.to_be_bytes();
-            let id = EventId::derive(&[b"lead.assigned", &part, lead.lead.as_bytes()]);
-            Envelope::new(id, &event, now).caused_by(lead.traceparent)
+            let id = EventId::derive(&[b"lead.assigned", lead.lead.as_bytes(), sales.first()?.id.as_bytes()]);
+            Some(Envelope::new(id, &event, now).caused_by(lead.traceparent))
         })
         .collect()
 }

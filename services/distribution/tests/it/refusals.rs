@@ -1,11 +1,14 @@
 //! Leads that a buyer's own system does not take: who pays, and who gets them then.
 
+use std::sync::{Arc, Mutex};
+
 use chrono::TimeDelta;
 use futures::future::join_all;
 use leadflow_contracts::{
+    Event as _,
     common::{Logic, Outcome},
     distribution::{RefusalPolicy, ReturnPolicy},
-    events::{LeadRefusal, LeadRefused, LeadReturned},
+    events::{LeadAssigned, LeadRefusal, LeadRefused, LeadReturned},
     subjects,
 };
 use leadflow_distribution::{
@@ -14,8 +17,8 @@ use leadflow_distribution::{
 };
 use leadflow_kernel::{AssignmentId, BuyerId, CampaignId, Clock as _, DeliveryId, EventId};
 use leadflow_messaging::{
-    Envelope,
-    consumer::{self, ConsumerSettings},
+    Envelope, Message,
+    consumer::{self, BatchHandler, ConsumerSettings, HandleError},
 };
 use leadflow_testkit::wait;
 use prost::Message as _;
@@ -68,10 +71,40 @@ fn refusal(tenant: Tenant, posted: &Posted, (buyer, assignment): (BuyerId, Assig
     }
 }
 
+/// To whom leads were sold, as whoever charges them hears it from the stream.
+#[derive(Clone, Default)]
+struct Sold(Arc<Mutex<Vec<String>>>);
+
+#[tonic::async_trait]
+impl BatchHandler for Sold {
+    async fn handle(&self, batch: &[Message]) -> Result<(), HandleError> {
+        for message in batch.iter().filter(|message| message.kind == LeadAssigned::TYPE) {
+            let event = message.decode::<LeadAssigned>().map_err(HandleError::permanent)?;
+            self.0.lock().unwrap().extend(event.assignments.into_iter().map(|sale| sale.buyer_id));
+        }
+        Ok(())
+    }
+}
+
+impl Sold {
+    fn hear(world: &World) -> Self {
+        let sold = Self::default();
+        let settings = ConsumerSettings {
+            stream: leadflow_contracts::streams::LEADS,
+            consumer: leadflow_contracts::streams::LEADS_BILLING,
+            max_batch: 16,
+            pace: std::time::Duration::ZERO,
+        };
+        tokio::spawn(consumer::run(world.bus.clone(), settings, Arc::new(sold.clone()), world.stop()));
+        sold
+    }
+}
+
 #[tokio::test]
 async fn a_refused_lead_goes_from_buyer_to_buyer_until_nobody_is_left() {
     let world = World::new().await;
     let app = world.replica();
+    let sold = Sold::hear(&world);
     let (tenant, campaign, buyers) = market(&world, &app, Logic::Waterfall, 3, taking(SOLD_ON)).await;
     let mut returned = world.bus.subscribe_core(subjects::LEAD_RETURNED).await.unwrap();
     let mut decided = world.bus.subscribe_core(subjects::LEAD_RETURN_DECIDED).await.unwrap();
@@ -99,6 +132,9 @@ async fn a_refused_lead_goes_from_buyer_to_buyer_until_nobody_is_left() {
         world.check_books().await;
     }
     assert_eq!(had.len(), buyers.len());
+    // Each sale is another event: none is taken for a repeat.
+    let each: Vec<_> = had.iter().map(BuyerId::to_string).collect();
+    wait::until("each buyer is charged", PATIENCE, async || *sold.0.lock().unwrap() == each).await;
     assert_eq!(world.count("SELECT count(*) FROM distribution.returns WHERE by_receiver AND automatic").await, 3);
     assert_eq!(
         world.count("SELECT count(*) FROM distribution.audit_entries WHERE action = 'return.approved'").await,

@@ -109,12 +109,12 @@ impl Market {
 
     /// The buyer's wallet once it has so much, and nothing is held.
     async fn wallet(&self, world: &World, buyer: &Person, balance: f64) -> Value {
-        wait::until_some(format!("a wallet with {balance}"), PATIENCE, async || {
-            let wallet = world.client.get("/api/payments/wallet", &buyer.token).await;
-            let wallet = (wallet.status == 200).then_some(wallet.body)?;
-            (wallet["balance"] == json!(balance) && wallet["held"] == json!(0.0)).then_some(wallet)
-        })
-        .await
+        let mut last = Value::Null;
+        let found = wait::try_for(format!("a wallet with {balance}"), PATIENCE, async || {
+            last = world.client.get("/api/payments/wallet", &buyer.token).await.body;
+            (last["balance"] == json!(balance) && last["held"] == json!(0.0)).then(|| last.clone())
+        });
+        found.await.unwrap_or_else(|error| panic!("{error}: {last}"))
     }
 
     /// As the seller sees it.
