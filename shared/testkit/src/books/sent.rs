@@ -9,7 +9,7 @@ use uuid::Uuid;
 const SENT: [(&str, &str); 3] = [
     (
         "webhook",
-        "SELECT delivery_id AS id, 'webhook' AS kind, seller_id, buyer_id, 1::bigint AS units, status = 'DELIVERED' AS sent,
+        "SELECT delivery_id AS id, 'webhook' AS kind, seller_id, buyer_id, 1::bigint AS units, status IN ('DELIVERED', 'REFUSED') AS sent,
              status = 'PENDING' AS open, ended_at FROM notifier.deliveries",
     ),
     (

@@ -74,7 +74,7 @@ const TO_COME: &str = "
              WHERE NOT EXISTS (SELECT 1 FROM notifier.deliveries d
                                WHERE d.assignment_id = a.assignment_id AND d.endpoint_id = e.endpoint_id))
         UNION ALL SELECT 4, 'messages not counted',
-            (SELECT count(*) FROM notifier.deliveries WHERE status = 'DELIVERED' AND ended_at > now() - interval '30 days')
+            (SELECT count(*) FROM notifier.deliveries WHERE status IN ('DELIVERED', 'REFUSED') AND ended_at > now() - interval '30 days')
             + (SELECT count(*) FROM notifier.mails WHERE status = 'SENT' AND seller_id IS NOT NULL AND ended_at > now() - interval '30 days')
             + (SELECT count(*) FROM notifier.messages WHERE status IN ('SENT', 'DELIVERED', 'BOUNCED') AND seller_id IS NOT NULL
                    AND ended_at > now() - interval '30 days')

@@ -6,7 +6,7 @@ use super::Invariant;
 pub(super) const ALL: &[Invariant] = &[
     Invariant {
         name: "sent_message_is_counted",
-        sentence: "At rest every webhook that arrived and every message that was sent is counted, but for those of the last 30 seconds \
+        sentence: "At rest every webhook that was answered (it arrived, or was refused) and every message that was sent is counted, but for those of the last 30 seconds \
                    (and those of more than 30 days ago, which are forgotten one by one).",
         only_when_settled: true,
         checked: "SELECT 1 FROM books_sent WHERE sent",

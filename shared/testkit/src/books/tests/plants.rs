@@ -374,7 +374,7 @@ pub(super) const ALL: &[Plant] = &[
     plant(
         "a refusal that nobody answered",
         &["delivery_ends_visibly"],
-        "UPDATE notifier.deliveries SET status = 'REFUSED' WHERE delivery_id = 'dlv-2'",
+        "UPDATE notifier.deliveries SET status = 'REFUSED', ended_at = now() WHERE delivery_id = 'dlv-2'",
     ),
     plant("a lost attempt", &["delivery_ends_visibly"], "DELETE FROM notifier.attempts WHERE delivery_id = 'dlv-1' AND number = 1"),
     plant(
@@ -401,6 +401,15 @@ pub(super) const ALL: &[Plant] = &[
         &["sent_message_is_counted"],
         "UPDATE notifier.mails SET ended_at = now() - interval '1 minute' WHERE event_id = 'evt-1';
          DELETE FROM billing.usage_seen WHERE message = 'countedevt-1'; DELETE FROM billing.usage_months WHERE kind = 'email'",
+    ),
+    plant(
+        "a webhook that was refused and that nobody counted",
+        &["sent_message_is_counted"],
+        "UPDATE notifier.deliveries SET status = 'REFUSED', error = 'no', ended_at = now() - interval '1 minute' WHERE delivery_id = 'dlv-4';
+         UPDATE notifier.attempts SET meaning = 'REJECTED' WHERE delivery_id = 'dlv-4';
+         DELETE FROM billing.usage_seen WHERE message = 'counteddlv-4';
+         UPDATE billing.usage_months SET messages = 1, units = 1, posted_units = 1, cost = 0.02 WHERE buyer_id = 'buyer-2';
+         UPDATE billing.usage_postings SET units = 2",
     ),
     plant(
         "a delivery counted that was given up",
