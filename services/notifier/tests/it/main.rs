@@ -2,6 +2,7 @@
 
 mod answers;
 mod audit;
+mod away;
 mod delivering;
 mod endpoints;
 mod failing;

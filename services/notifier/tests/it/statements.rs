@@ -47,8 +47,19 @@ fn message(event: &LeadAssigned) -> Message {
 async fn accepting_sold_leads() {
     let world = World::start().await;
     let receiver = Receiver::start().await;
-    let buyers = async |count: usize, enabled: bool| {
+    let buyers = async |count: usize, enabled: bool, reached: bool| {
         let buyers: Vec<BuyerId> = (0..count).map(|_| BuyerId::new()).collect();
+        // Whoever has an address is mailed about each lead, unless he says otherwise.
+        sqlx::query(
+            "INSERT INTO notifier.buyers (buyer_id, seller_id, email, email_verified) \
+             SELECT b, $2, CASE WHEN $3 THEN 'sam@buyer.example' ELSE '' END, true FROM unnest($1::uuid[]) AS b",
+        )
+        .bind(buyers.iter().map(|buyer| buyer.uuid()).collect::<Vec<_>>())
+        .bind(world.seller.uuid())
+        .bind(reached)
+        .execute(world.db.pool())
+        .await
+        .unwrap();
         for buyer in &buyers {
             let mut request = put(*buyer, &receiver.url);
             request.enabled = enabled;
@@ -72,8 +83,8 @@ async fn accepting_sold_leads() {
         Dispatcher::new(webhooks, clock, Limits::default(), Duration::from_secs(5), stop.child_token());
     let handler = LeadsAssigned { notifier, dispatcher };
 
-    for enabled in [true, false] {
-        let (few, many) = (buyers(FEW, enabled).await, buyers(MANY, enabled).await);
+    for (enabled, reached) in [(true, false), (false, false), (true, true), (false, true)] {
+        let (few, many) = (buyers(FEW, enabled, reached).await, buyers(MANY, enabled, reached).await);
         let mut executed = Vec::new();
         // Few leads of few buyers; many of one; many of many; one for all of many.
         let each = |buyers: &[BuyerId], leads: usize| -> Vec<LeadAssigned> {
@@ -90,11 +101,14 @@ async fn accepting_sold_leads() {
             executed.push(counter.take());
         }
         for more in &executed[1..] {
-            assert_eq!(*more, executed[0], "enabled: {enabled}");
+            assert_eq!(*more, executed[0], "enabled: {enabled}, reached: {reached}");
         }
-        assert!((4..=14).contains(&executed[0].len()), "{:#?}", executed[0]);
+        assert!((4..=16).contains(&executed[0].len()), "{:#?}", executed[0]);
+        let mails = executed[0].iter().filter(|sql| sql.contains("INSERT INTO notifier.messages")).count();
+        assert_eq!(mails, if reached { 2 } else { 0 }, "one for each time that it is told");
     }
-    let stored = i64::try_from(2 * (FEW + 3 * MANY)).unwrap();
-    assert_eq!(world.count("SELECT count(*) FROM notifier.deliveries").await, stored);
+    let of_each = i64::try_from(FEW + 3 * MANY).unwrap();
+    assert_eq!(world.count("SELECT count(*) FROM notifier.deliveries").await, 4 * of_each);
+    assert_eq!(world.count("SELECT count(*) FROM notifier.messages").await, 2 * of_each);
     stop.cancel();
 }
