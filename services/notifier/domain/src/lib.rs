@@ -23,8 +23,8 @@ pub use event::EventKind;
 pub use health::{DISABLE_AFTER, DisableReason, Health, HealthChange};
 pub use letters::{Letter, LetterError, Letters, Reader};
 pub use messages::{
-    Channel, DaySummary, LeadNews, MESSAGE_RETRY_AFTER_CAP, MessageKind, News, Pace, Turns, Wishes, amount,
-    day_bounds, day_to_sum_up, initial, message_pause, person, plain, plain_name, quiet_until, readable_fields,
+    Channel, DaySummary, LeadNews, MESSAGE_RETRY_AFTER_CAP, MessageKind, News, Pace, Turns, Wishes, amount, day_bounds,
+    day_to_sum_up, initial, message_pause, person, plain, plain_name, quiet_until, readable_fields,
 };
 pub use outcome::{Context, Outcome, Reply, classify, meaning, parse_retry_after};
 pub use payload::{LeadAssigned, LeadReturned, PayloadError, payload, payload_of_return, sample};
