@@ -31,6 +31,7 @@ mod rows;
 mod story;
 mod suppliers;
 mod team;
+mod text_messages;
 mod usage;
 mod webhooks;
 mod world;

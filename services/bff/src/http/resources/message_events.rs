@@ -65,6 +65,7 @@ fn refusing(route: Route) -> Route {
         .refuses(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time")
         .refuses(StatusCode::CONFLICT, "Refused while no key of this provider is configured here")
         .refuses(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large")
+        .refuses(StatusCode::UNPROCESSABLE_ENTITY, "Signed, and not to be read")
 }
 
 #[derive(Serialize, ToSchema)]
