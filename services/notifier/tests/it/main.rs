@@ -22,6 +22,7 @@ mod rendered;
 mod replay;
 mod replicas;
 mod rotation;
+mod sandbox_texts;
 mod sendgrid;
 mod several;
 mod signatures;

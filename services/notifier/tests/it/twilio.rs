@@ -239,6 +239,11 @@ impl Office {
     pub async fn start() -> Self {
         let world = World::empty().await;
         let phones = Phones::start(&world.clock).await;
+        Self::with(world, phones).await
+    }
+
+    /// Sends by the settings of `phones`.
+    pub async fn with(world: World, phones: Phones) -> Self {
         let (notifier, queue) = replica(&world, &phones);
         let buyer = BuyerId::new();
         sqlx::query(
@@ -360,7 +365,7 @@ pub fn replica(world: &World, phones: &Phones) -> (Notifier, Queue<Sms>) {
     let client = Client::new(Options::default()).unwrap();
     let mut notifier =
         Notifier::new(world.db.pool().clone(), relay, clock.clone(), keys, client, Duration::from_secs(60));
-    notifier.twilio_tokens = Some(TwilioTokens::new(&["another".into(), TWILIO_TOKEN.into()]));
+    notifier.twilio_tokens = Some(TwilioTokens::new(&["another".into(), phones.settings.tokens[0].clone()]));
     let twilio = Twilio::new(&phones.settings, clock).unwrap();
     (notifier, Queue::new(Sms::new(Some(twilio)).unwrap(), 100))
 }
