@@ -21,7 +21,7 @@ use leadflow_messaging::{
     Bus,
     outbox::{Outbox, Relay},
 };
-use leadflow_platform::{Health, Shutdown, audit, db, grpc, http};
+use leadflow_platform::{Health, Shutdown, audit, db, grpc, http, metrics};
 use tokio::net::TcpListener;
 
 pub use config::Config;
@@ -85,6 +85,7 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
     }
     let people = app::people::People::new(tools, config.people);
     let cleaning = tokio::spawn(workers::cleanup::run(pool.clone(), deps.clock, background_stop.clone()));
+    let measuring = tokio::spawn(metrics::watch(pool.clone(), SCHEMA, &[], background_stop.clone()));
     let telling = tokio::spawn(workers::contacts::run(accounts.clone(), background_stop.clone()));
     let mut routes = grpc::builder().context("reflection")?;
     routes.add_service(AccountsServer::with_interceptor(service, grpc::guard(&config.token)));
@@ -102,6 +103,7 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
     background_stop.cancel();
     cleaning.await.context("the cleaning of accounts ended badly")?;
     telling.await.context("the telling of buyers' contacts ended badly")?;
+    measuring.await.context("the measuring of accounts ended badly")?;
     relaying.await.context("the relay of accounts ended badly")?;
     pool.close().await;
     served.map(|_| ())

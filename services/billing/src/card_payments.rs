@@ -13,6 +13,7 @@ use crate::{
     inbound::payments_grpc,
     outbound::{
         NotConfigured,
+        measured::Measured,
         provider::PaymentProvider,
         records::ProviderRecords,
         stripe::{Signatures, Stripe},
@@ -41,7 +42,7 @@ impl CardPayments {
         let (provider, records): (Arc<dyn PaymentProvider>, Arc<dyn ProviderRecords>) = match &settings.secret_key {
             Some(key) => {
                 let stripe = Arc::new(Stripe::new(key, settings).map_err(anyhow::Error::msg)?);
-                (stripe.clone(), stripe)
+                (Arc::new(Measured(stripe.clone())), stripe)
             }
             None => (Arc::new(NotConfigured), Arc::new(NotConfigured)),
         };

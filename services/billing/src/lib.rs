@@ -6,6 +6,7 @@ mod card_payments;
 pub mod config;
 pub mod export;
 pub mod inbound;
+mod metrics;
 pub mod outbound;
 mod store;
 pub mod workers;
@@ -130,6 +131,7 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
             Arc::new(UsageEvents::new(usage.clone())),
             shutdown.clone(),
         )),
+        tokio::spawn(leadflow_platform::metrics::watch(pool.clone(), SCHEMA, metrics::SAMPLES, shutdown.clone())),
         tokio::spawn(workers::usage::run(usage.clone(), config.usage_every, shutdown.clone())),
         tokio::spawn({
             let assignments = Distribution::new(distribution, grpc::Caller::new(config.token.clone()));

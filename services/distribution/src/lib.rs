@@ -4,6 +4,7 @@
 pub mod app;
 pub mod config;
 pub mod inbound;
+mod metrics;
 pub mod outbound;
 mod store;
 pub mod workers;
@@ -89,6 +90,7 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
         consume(streams::DIRECTORY, streams::DIRECTORY_DISTRIBUTION, Arc::new(DirectoryEvents::new(app.clone()))),
         consume(streams::BILLING, streams::BILLING_DISTRIBUTION, Arc::new(WalletEvents::new(app.clone()))),
         consume(streams::NOTIFY, streams::NOTIFY_DISTRIBUTION, Arc::new(Refusals::new(app.clone()))),
+        tokio::spawn(leadflow_platform::metrics::watch(pool.clone(), SCHEMA, metrics::SAMPLES, shutdown.clone())),
         tokio::spawn(workers::retry(app.clone(), shutdown.clone())),
         tokio::spawn(workers::expiry(app.clone(), shutdown.clone())),
         tokio::spawn(workers::new_days(app.clone(), shutdown.clone())),

@@ -5,6 +5,7 @@ mod cli;
 mod demo;
 mod local;
 mod migrate;
+mod observe;
 mod role;
 mod say;
 mod seed;

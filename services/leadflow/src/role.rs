@@ -225,3 +225,41 @@ impl Ports {
 pub fn listen_address(env: &mut Env) -> IpAddr {
     env.or("LISTEN_ADDRESS", IpAddr::from([127, 0, 0, 1]), "IP address that services listen on; 0.0.0.0 in a container")
 }
+
+/// The roles of these names, each once, in the order of starting; no name, or "all": every role of the product.
+///
+/// # Errors
+/// Which name is none of a role.
+pub fn roles(names: &[String]) -> Result<Vec<Role>, String> {
+    let all = names.is_empty() || names.iter().any(|name| name == "all");
+    let wanted = names
+        .iter()
+        .filter(|name| *name != "all")
+        .map(|name| name.parse::<Role>().map_err(|error| format!("\"{name}\" is {error}")))
+        .collect::<Result<Vec<_>, _>>()?;
+    let runs = |role: &Role| (all && role.is_product()) || wanted.contains(role);
+    Ok(Role::ALL.iter().copied().filter(runs).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(names: &[&str]) -> Result<Vec<Role>, String> {
+        roles(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn roles_by_name_each_once_in_the_order_of_starting() {
+        assert_eq!(parse(&["billing", "accounts", "billing"]), Ok(vec![Role::Accounts, Role::Billing]));
+        assert!(parse(&["mailer"]).unwrap_err().contains("the roles are accounts"));
+    }
+
+    #[test]
+    fn the_sandbox_runs_only_when_it_is_named() {
+        let all = parse(&[]).expect("all");
+        assert_eq!(parse(&["all"]), Ok(all.clone()));
+        assert!(all.contains(&Role::Ingest) && !all.contains(&Role::Sandbox));
+        assert_eq!(parse(&["all", "sandbox"]).as_deref(), Ok(Role::ALL));
+    }
+}

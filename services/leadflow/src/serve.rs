@@ -5,20 +5,24 @@ use std::{net::IpAddr, pin::Pin, sync::Arc, time::Duration};
 use anyhow::Context as _;
 use leadflow_kernel::{Clock, SystemClock};
 use leadflow_messaging::{
-    Bus, BusSettings, GroupCommitPublisher, GroupCommitSettings,
+    Bus, BusSettings, GroupCommitPublisher, GroupCommitSettings, measure,
     topology::{self, TopologySettings},
 };
 use leadflow_platform::{Env, Shutdown, settings};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::role::{Ports, Role, listen_address};
+use crate::{
+    observe,
+    role::{Ports, Role, listen_address},
+};
 
 /// What the services of one process are to do.
 pub struct Settings {
     nats_url: String,
     topology: TopologySettings,
-    address: IpAddr,
+    /// Where all ports are.
+    pub address: IpAddr,
     roles: Vec<(Ports, RoleConfig)>,
 }
 
@@ -92,6 +96,7 @@ pub async fn run(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()> {
     let mut bound = Vec::new();
     for (ports, config) in settings.roles {
         let role = config.role();
+        tokio::spawn(observe::watch_readiness(role, settings.address, ports.http, shutdown.clone()));
         let http = bind(settings.address, ports.http, role, role.http().name).await?;
         let mut further = [None, None];
         for (listener, port) in further.iter_mut().zip([ports.grpc.zip(role.grpc()), ports.smtp.zip(role.smtp())]) {
@@ -121,6 +126,7 @@ pub async fn run(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()> {
                     topology::ensure(&bus, settings.topology).await.context("streams and consumers")?;
                 }
                 buses.push(bus.clone());
+                tokio::spawn(measure::watch(bus.clone(), role.name(), shutdown.clone()));
                 start(config, bus, Arc::clone(&clock), bound, shutdown.clone())?
             }
         };

@@ -3,6 +3,7 @@
 pub mod app;
 pub mod config;
 pub mod inbound;
+mod metrics;
 pub mod model;
 pub mod outbound;
 pub mod secrets;
@@ -93,6 +94,7 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
         // Many endpoints may be on one host. Connections that a burst needed are kept for the next one, for half a
         // minute; fewer places would mean that most requests open a connection and close another.
         idle_per_host: config.limits.in_flight,
+        purpose: "webhook",
         ..Options::default()
     })?;
     // Stopped one after the other: what takes work in, what sends, what records, what publishes.
@@ -142,6 +144,7 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
     let money = Arc::new(inbound::events::MoneyNews { notifier: notifier.clone() });
     let (limits, poll) = (config.limits, config.poll);
     let work = [
+        tokio::spawn(leadflow_platform::metrics::watch(pool.clone(), SCHEMA, metrics::SAMPLES, shutdown.clone())),
         tokio::spawn(consume(streams::LEADS, streams::LEADS_NOTIFIER, leads)),
         tokio::spawn(consume(streams::DIRECTORY, streams::DIRECTORY_NOTIFIER, people)),
         tokio::spawn(consume(streams::BILLING, streams::BILLING_NOTIFIER, money)),

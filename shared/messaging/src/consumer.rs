@@ -23,7 +23,7 @@ use futures::{FutureExt, Stream, StreamExt};
 use leadflow_kernel::Backoff;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Bus, Message, bundle, chain::chain, dlq, janitor, topology, trace};
+use crate::{Bus, Message, bundle, chain::chain, dlq, janitor, measure, topology, trace};
 
 /// Deliveries after which a message is handled alone: it may be what crashes the process.
 const SUSPECT_AFTER: u64 = 5;
@@ -339,7 +339,10 @@ impl Work<'_> {
     async fn carry_out_part(&self, messages: &[Message], kept: &[&Delivery]) -> Option<Ended> {
         let mut failures = 0_u32;
         loop {
-            match self.handle_telling_progress(messages, kept).await {
+            let began = Instant::now();
+            let outcome = self.handle_telling_progress(messages, kept).await;
+            measure::handled(self.settings, messages.len(), began, &outcome);
+            match outcome {
                 Ok(()) => return Some(Ended::Done),
                 Err(HandleError::Permanent(error)) => return Some(Ended::Refused(chain(error.as_ref()))),
                 Err(HandleError::Transient(error)) => {
@@ -385,7 +388,10 @@ impl Work<'_> {
             event_id = %message.id, kind = %message.kind, delivered = message.delivered, error, "message goes to the dead letters"
         );
         match dlq::bury(self.bus, self.settings, message, delivery, error).await {
-            Ok(()) => true,
+            Ok(()) => {
+                measure::buried(self.settings);
+                true
+            }
             Err(error) => {
                 tracing::error!(event_id = %message.id, error = %chain(&error), "dead letter could not be stored; the message stays");
                 false

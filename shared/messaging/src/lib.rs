@@ -8,6 +8,7 @@
 //! - [`consumer`]: the batch loop of a durable consumer, with retries and a dead-letter path.
 //! - [`janitor`]: streams trimmed of what all their consumers have acknowledged.
 //! - [`directory`]: the current state of all records, loaded and then followed.
+//! - [`measure`]: what is measured of consumers and streams.
 //! - [`listener`]: events as they pass, for whoever listens at the moment.
 //! - [`trace`]: W3C trace context through all of it.
 
@@ -23,6 +24,7 @@ mod headers;
 pub mod inbox;
 pub mod janitor;
 pub mod listener;
+pub mod measure;
 pub mod outbox;
 pub mod tail;
 pub mod topology;

@@ -30,6 +30,9 @@ impl Default for TopologySettings {
     }
 }
 
+/// The streams' names.
+pub const STREAMS: [&str; 5] = [streams::LEADS, streams::BILLING, streams::NOTIFY, streams::DIRECTORY, streams::DLQ];
+
 /// How long a consumer may take with a message before the stream delivers it to another replica.
 pub const ACK_WAIT: Duration = Duration::from_secs(30);
 /// Messages that all replicas of a consumer together may be working on.

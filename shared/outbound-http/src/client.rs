@@ -6,6 +6,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{
     error::{BuildError, Failure, FailureKind, UrlError},
+    measure,
     options::Options,
     redirect,
     resolve::{GuardedResolver, keep_public},
@@ -99,6 +100,7 @@ impl Client {
             Err(_) => Err(FailureKind::TimedOut),
         };
         let duration = started.elapsed();
+        measure::request(self.options.purpose, outcome.as_ref().map(|answer| answer.status), duration);
         match outcome {
             Ok(answer) => Ok(Answer { duration, ..answer }),
             Err(kind) => Err(Failure { kind, status, duration }),

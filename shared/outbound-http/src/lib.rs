@@ -19,6 +19,7 @@
 mod address;
 mod client;
 mod error;
+mod measure;
 mod options;
 mod redirect;
 mod resolve;

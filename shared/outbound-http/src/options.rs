@@ -19,6 +19,8 @@ pub struct Options {
     pub allow_loopback: bool,
     /// Idle connections kept to one host, for at most 30 s. 8.
     pub idle_per_host: usize,
+    /// What the requests are for, in a word: how they are told apart in what is measured.
+    pub purpose: &'static str,
     /// The `User-Agent` header.
     pub user_agent: String,
     /// Where names are looked up; the system's resolver.
@@ -36,6 +38,7 @@ impl Default for Options {
             max_redirects: 3,
             allow_loopback: false,
             idle_per_host: 8,
+            purpose: "other",
             user_agent: concat!("LeadFlow/", env!("CARGO_PKG_VERSION")).to_owned(),
             lookup: Arc::new(SystemLookup),
             authorities: None,

@@ -70,8 +70,11 @@ impl Env {
     /// A secret that must be there. An empty text stands in while problems are collected.
     pub fn required_secret(&mut self, name: &'static str, help: &'static str) -> String {
         self.know(name, help, None, true);
-        self.text(name).unwrap_or_else(|| {
-            self.problems.push(format!("{name} is not set ({help})"));
+        let problems = self.problems.len();
+        self.secret(name).unwrap_or_else(|| {
+            if self.problems.len() == problems {
+                self.problems.push(format!("{name} is not set ({help})"));
+            }
             String::new()
         })
     }
@@ -101,7 +104,7 @@ impl Env {
     /// A secret that may be absent.
     pub fn optional_secret(&mut self, name: &'static str, help: &'static str) -> Option<String> {
         self.know(name, help, Some(String::new()), true);
-        self.text(name)
+        self.secret(name)
     }
 
     /// Notes a problem that only several settings together show.
@@ -126,6 +129,29 @@ impl Env {
     // An empty variable counts as not set: compose files and shells make them by accident.
     fn text(&self, name: &str) -> Option<String> {
         self.variables.get(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+    }
+
+    /// A secret's value, or what is in the file that `<name>_FILE` names: how containers are handed secrets.
+    fn secret(&mut self, name: &str) -> Option<String> {
+        let file = self.text(&format!("{name}_FILE"));
+        match (self.text(name), file) {
+            (Some(_), Some(_)) => {
+                self.problems.push(format!("{name} and {name}_FILE are both set: one of them is too many"));
+                None
+            }
+            (value, None) => value,
+            (None, Some(file)) => match std::fs::read_to_string(&file) {
+                Ok(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
+                Ok(_) => {
+                    self.problems.push(format!("the file that {name}_FILE names is empty"));
+                    None
+                }
+                Err(error) => {
+                    self.problems.push(format!("the file that {name}_FILE names cannot be read: {error}"));
+                    None
+                }
+            },
+        }
     }
 
     // The value itself is not repeated: it may be a secret in the wrong place.
@@ -164,6 +190,29 @@ mod tests {
         for (problem, name) in error.problems.iter().zip(["PORT", "EMPTY", "TOKEN"]) {
             assert!(problem.starts_with(name), "{problem}");
         }
+    }
+
+    #[test]
+    fn a_secret_may_be_in_a_file() {
+        let folder = leadflow_testkit::TempDir::new("secrets").unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        let (good, empty) = (file("good", "s3cret\n"), file("empty", "\n"));
+        let mut env =
+            Env::from_pairs([("A_FILE", good.as_str()), ("B_FILE", empty.as_str()), ("C_FILE", "/nowhere/at/all")]);
+        assert_eq!(env.required_secret("A", "a"), "s3cret");
+        assert_eq!(env.required_secret("B", "b"), "");
+        assert_eq!(env.optional_secret("C", "c"), None);
+        let problems = env.finish().unwrap_err().problems;
+        assert_eq!(problems.len(), 2, "{problems:?}");
+        assert!(problems[0].contains("B_FILE") && problems[1].contains("C_FILE"), "{problems:?}");
+
+        let mut both = Env::from_pairs([("A", "x"), ("A_FILE", good.as_str())]);
+        assert_eq!(both.required_secret("A", "a"), "");
+        assert!(both.finish().unwrap_err().to_string().contains("one of them is too many"));
     }
 
     #[test]

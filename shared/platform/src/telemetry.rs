@@ -1,10 +1,16 @@
-//! Structured logs on standard output, and traces over OTLP when an endpoint is set.
+//! Structured logs on standard output; traces and metrics over OTLP when an endpoint is set; metrics for Prometheus when a port is.
 
 use std::io::IsTerminal as _;
 
 use opentelemetry::{global, trace::TracerProvider as _};
 use opentelemetry_otlp::WithExportConfig as _;
-use opentelemetry_sdk::{Resource, propagation::TraceContextPropagator, trace::SdkTracerProvider};
+use opentelemetry_sdk::{
+    Resource,
+    metrics::{PeriodicReader, SdkMeterProvider},
+    propagation::TraceContextPropagator,
+    trace::SdkTracerProvider,
+};
+use prometheus::{Registry, process_collector::ProcessCollector};
 use tracing_subscriber::{EnvFilter, Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use crate::Env;
@@ -16,8 +22,10 @@ pub struct TelemetrySettings {
     pub filter: String,
     /// One JSON object a line; otherwise text for people.
     pub json: bool,
-    /// The OTLP/gRPC endpoint that spans go to, if any.
+    /// The OTLP/gRPC endpoint that spans and metrics go to, if any.
     pub otlp_endpoint: Option<String>,
+    /// The port of `/metrics`, if it is served.
+    pub metrics_port: Option<u16>,
 }
 
 impl TelemetrySettings {
@@ -30,27 +38,45 @@ impl TelemetrySettings {
                 "which log lines are written, e.g. info,leadflow_billing=debug",
             ),
             json: env.or("LOG_FORMAT", "json".to_owned(), "json, or text for people") != "text",
-            otlp_endpoint: env
-                .optional("OTEL_EXPORTER_OTLP_ENDPOINT", "OTLP/gRPC endpoint for traces; none: no traces are exported"),
+            otlp_endpoint: env.optional(
+                "OTEL_EXPORTER_OTLP_ENDPOINT",
+                "OTLP/gRPC endpoint for traces and metrics; none: they are not exported",
+            ),
+            metrics_port: env
+                .optional("METRICS_PORT", "port of /metrics for Prometheus, one for each process; none: not served"),
         }
     }
 }
 
-/// Keeps the exporter; dropped, it sends what is left.
+/// Keeps the exporters; dropped, it sends what is left.
 #[derive(Debug, Default)]
-pub struct Telemetry(Option<SdkTracerProvider>);
+pub struct Telemetry {
+    traces: Option<SdkTracerProvider>,
+    metrics: Option<SdkMeterProvider>,
+    registry: Option<Registry>,
+}
+
+impl Telemetry {
+    /// What `/metrics` is to show, if it is served.
+    #[must_use]
+    pub const fn registry(&self) -> Option<&Registry> {
+        self.registry.as_ref()
+    }
+}
 
 impl Drop for Telemetry {
     fn drop(&mut self) {
-        if let Some(provider) = self.0.take()
-            && let Err(error) = provider.shutdown()
-        {
-            eprintln!("traces could not be sent at the end: {error}");
+        let traces = self.traces.take().map(|provider| provider.shutdown());
+        let metrics = self.metrics.take().map(|provider| provider.shutdown());
+        for ended in [traces, metrics].into_iter().flatten() {
+            if let Err(error) = ended {
+                eprintln!("traces or metrics could not be sent at the end: {error}");
+            }
         }
     }
 }
 
-/// Starts logs and traces for the whole process. Call once, inside the runtime.
+/// Starts logs, traces and metrics for the whole process. Call once, inside the runtime.
 ///
 /// # Errors
 /// When the exporter cannot be built or logging has been started before.
@@ -77,13 +103,44 @@ pub fn start(settings: &TelemetrySettings, service: &str) -> anyhow::Result<Tele
     let spans =
         provider.as_ref().map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("leadflow")));
     tracing_subscriber::registry().with(filter).with(lines).with(spans).try_init()?;
-    Ok(Telemetry(provider))
+    let mut telemetry = Telemetry { traces: provider, metrics: None, registry: None };
+    telemetry.measure(settings, service)?;
+    Ok(telemetry)
+}
+
+impl Telemetry {
+    fn measure(&mut self, settings: &TelemetrySettings, service: &str) -> anyhow::Result<()> {
+        if settings.metrics_port.is_none() && settings.otlp_endpoint.is_none() {
+            return Ok(());
+        }
+        let mut metrics = SdkMeterProvider::builder().with_resource(resource(service));
+        if settings.metrics_port.is_some() {
+            let registry = Registry::new();
+            registry.register(Box::new(ProcessCollector::for_self()))?;
+            let reader = opentelemetry_prometheus::exporter()
+                .with_registry(registry.clone())
+                .scope_info_enabled(false)
+                .build()?;
+            metrics = metrics.with_reader(reader);
+            self.registry = Some(registry);
+        }
+        if let Some(endpoint) = &settings.otlp_endpoint {
+            let exporter =
+                opentelemetry_otlp::MetricExporter::builder().with_tonic().with_endpoint(endpoint).build()?;
+            metrics = metrics.with_reader(PeriodicReader::builder(exporter).build());
+        }
+        let metrics = metrics.build();
+        global::set_meter_provider(metrics.clone());
+        self.metrics = Some(metrics);
+        Ok(())
+    }
+}
+
+fn resource(service: &str) -> Resource {
+    Resource::builder().with_service_name(format!("leadflow-{service}")).build()
 }
 
 fn exporter(endpoint: &str, service: &str) -> anyhow::Result<SdkTracerProvider> {
     let exporter = opentelemetry_otlp::SpanExporter::builder().with_tonic().with_endpoint(endpoint).build()?;
-    Ok(SdkTracerProvider::builder()
-        .with_batch_exporter(exporter)
-        .with_resource(Resource::builder().with_service_name(format!("leadflow-{service}")).build())
-        .build())
+    Ok(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource(service)).build())
 }

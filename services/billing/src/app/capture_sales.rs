@@ -4,7 +4,10 @@ use leadflow_billing_domain::{Books, CaptureError, Captured, Sale, pay_standing}
 use leadflow_kernel::{AssignmentId, PostingId};
 
 use super::{AppError, Billing};
-use crate::store::{holds, pay, wallets};
+use crate::{
+    metrics,
+    store::{holds, pay, wallets},
+};
 
 /// What becomes of a batch when one of its sales cannot be paid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +64,14 @@ impl Billing {
         }
         self.commit(transaction, &books.into_changes(), Vec::new()).await?;
         Ok(unpaid)
+    }
+
+    /// Tells how long ago leads were received that have been paid now; a repeat counts again.
+    pub(crate) fn measure_debits(&self, received_at_ms: &[i64]) {
+        let now = self.clock.now();
+        for received in received_at_ms {
+            metrics::debited(*received, now);
+        }
     }
 
     /// Nearly always every hold stands at its price: then one statement pays them. False: not like that; nothing

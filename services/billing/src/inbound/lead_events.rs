@@ -36,10 +36,12 @@ impl BatchHandler for LeadEvents {
     /// over them), and the error sends it to the dead letters, so the unpaid sale is not lost silently.
     async fn handle(&self, batch: &[Message]) -> Result<(), HandleError> {
         let (mut sales, mut undone) = (Vec::with_capacity(batch.len()), Vec::new());
+        let mut received = Vec::with_capacity(batch.len());
         for message in batch {
             match message.kind.as_str() {
                 LeadAssigned::TYPE => {
                     let event = message.decode::<LeadAssigned>().map_err(HandleError::permanent)?;
+                    received.push(event.received_at_ms);
                     sales.extend(sales_of(&event).map_err(HandleError::permanent)?);
                 }
                 LeadReturned::TYPE => {
@@ -54,6 +56,7 @@ impl BatchHandler for LeadEvents {
         if let Some(last) = unpaid.pop() {
             return Err(HandleError::permanent(last));
         }
+        self.billing.measure_debits(&received);
         let mut unreturned = self.billing.return_sales(&undone, on_failure).await.map_err(failed)?;
         unreturned.pop().map_or(Ok(()), |last| Err(HandleError::permanent(last)))
     }

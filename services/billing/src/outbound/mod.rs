@@ -2,6 +2,7 @@
 
 pub mod assignments;
 pub mod events;
+pub(crate) mod measured;
 mod not_configured;
 pub mod provider;
 pub mod records;

@@ -21,7 +21,10 @@ use super::{
     record::{Writes, note_moves, record},
     stored_trace,
 };
-use crate::store::{leads, retry, routing, save, view};
+use crate::{
+    metrics,
+    store::{leads, retry, routing, save, view},
+};
 
 /// A decided batch that is not written yet.
 struct Draft<'a> {
@@ -170,6 +173,7 @@ impl App {
 
     /// What follows the commit.
     async fn tell(&self, posted: &[Posted], draft: Draft<'_>) {
+        metrics::decided(&draft.writes.rows.leads, self.clock.now());
         for campaign in draft.moved {
             self.cache.keep(campaign);
         }

@@ -4,7 +4,10 @@ use leadflow_contracts::common::Outcome;
 use leadflow_kernel::LeadId;
 
 use super::{App, AppError, outcome};
-use crate::store::{leads::Verdict, sale_later};
+use crate::{
+    metrics,
+    store::{leads::Verdict, sale_later},
+};
 
 /// Leads ended in one transaction.
 const LEADS: i64 = 256;
@@ -42,6 +45,7 @@ impl App {
             .collect();
         let pending = self.outbox.append(&mut transaction, events).await?;
         transaction.commit().await?;
+        metrics::expired(expired.len());
         self.relay.send(pending);
         Ok(expired.len())
     }

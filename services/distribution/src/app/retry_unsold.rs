@@ -15,6 +15,7 @@ use super::{
     stored_trace,
 };
 use crate::{
+    metrics,
     outbound::billing::HoldsError,
     store::{
         projections, retry, routing,
@@ -121,6 +122,7 @@ impl App {
         }
         let pending = self.outbox.append(&mut transaction, events).await?;
         transaction.commit().await?;
+        metrics::sold_later(sold.len());
         for campaign in kept {
             self.cache.keep(campaign);
         }

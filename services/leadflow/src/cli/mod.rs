@@ -7,6 +7,7 @@ mod dlq;
 mod doctor;
 mod down;
 mod events;
+mod health;
 mod ledger;
 mod logs;
 mod migrate;
@@ -41,6 +42,8 @@ enum Command {
     Demo(demo::Args),
     /// Check every dependency and say what is wrong and how to mend it
     Doctor,
+    /// Say whether services on this machine can do their work; fails when one cannot. For health checks of containers
+    Health(health::Args),
     /// Bring every service's schema up to date
     Migrate,
     /// Watch events as they are published
@@ -82,6 +85,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Logs(args) => logs::run(&args).await,
         Command::Demo(args) => demo::run(&args).await,
         Command::Doctor => doctor::run().await,
+        Command::Health(args) => health::run(&args).await,
         Command::Migrate => migrate::run().await,
         Command::Events(command) => events::run(command).await,
         Command::Dlq(command) => dlq::run(command).await,

@@ -1,6 +1,9 @@
 //! Asking a service whether it is ready.
 
-use std::time::Duration;
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty};
@@ -20,14 +23,20 @@ pub enum Readiness {
     Silent,
 }
 
-/// Asks the service that serves HTTP on this loopback port.
+/// Asks the service that serves HTTP on this port of this machine.
 pub async fn readiness(port: u16) -> Readiness {
-    tokio::time::timeout(PATIENCE, ask(port)).await.ok().flatten().unwrap_or(Readiness::Silent)
+    readiness_at(IpAddr::from([127, 0, 0, 1]), port).await
 }
 
-async fn ask(port: u16) -> Option<Readiness> {
+/// Asks the service that serves HTTP there.
+pub async fn readiness_at(address: IpAddr, port: u16) -> Readiness {
+    let address = SocketAddr::from((address, port));
+    tokio::time::timeout(PATIENCE, ask(address)).await.ok().flatten().unwrap_or(Readiness::Silent)
+}
+
+async fn ask(address: SocketAddr) -> Option<Readiness> {
     let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
-    let request = Request::get(format!("http://127.0.0.1:{port}/readyz")).body(Empty::new()).ok()?;
+    let request = Request::get(format!("http://{address}/readyz")).body(Empty::new()).ok()?;
     let response = client.request(request).await.ok()?;
     if response.status().is_success() {
         return Some(Readiness::Ready);

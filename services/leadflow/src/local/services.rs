@@ -29,6 +29,8 @@ use crate::say::say;
 const READY_LIMIT: Duration = Duration::from_secs(60);
 /// Services finish what is at hand within 20 s.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
+/// How far above a role's HTTP port its metrics are.
+pub const METRICS_ABOVE: u16 = 10_000;
 /// A log larger than this is put aside at the next start.
 const LOG_LIMIT: u64 = 64 << 20;
 
@@ -87,6 +89,8 @@ pub async fn start(
     let child = Command::new(&program.path)
         .args(["serve", role.name()])
         .envs(variables)
+        // Each process has metrics of its own.
+        .envs(ports.http.checked_add(METRICS_ABOVE).map(|port| ("METRICS_PORT", port.to_string())))
         .stdin(Stdio::null())
         .stdout(file.try_clone().context("open the log twice")?)
         .stderr(file)

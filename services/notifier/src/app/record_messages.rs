@@ -8,6 +8,7 @@ use leadflow_messaging::Envelope;
 
 use super::Notifier;
 use crate::{
+    metrics,
     outbound::events,
     store::{
         message_leases,
@@ -66,6 +67,9 @@ impl Notifier {
         });
         let pending = self.outbox.append(&mut transaction, sorted(told.collect())).await?;
         transaction.commit().await?;
+        for result in results.iter().filter(|result| stored.contains(&result.key.id)) {
+            metrics::message(result.key.channel.code(), result.status);
+        }
         self.relay.send(pending);
         Ok(())
     }

@@ -13,6 +13,7 @@ use super::{
     audit::{self, TRAIL},
 };
 use crate::{
+    metrics,
     model::{Attempt, End, Finished, Job},
     outbound::events,
     store::{
@@ -97,6 +98,9 @@ impl Notifier {
         told.append(&mut refused);
         let pending = self.outbox.append(&mut transaction, told).await?;
         transaction.commit().await?;
+        for ending in endings.iter().filter(|ending| stored.contains(&ending.delivery)) {
+            metrics::delivery(ending.status);
+        }
         self.relay.send(pending);
         Ok(())
     }
@@ -123,6 +127,7 @@ impl Notifier {
             changes.push(NewHealth { id: endpoint.id, failing_since: change.failing_since, disable: reason });
             if let Some(reason) = reason {
                 disabled.push(endpoint.id);
+                metrics::endpoint_disabled();
                 tracing::warn!(endpoint_id = %endpoint.id, seller_id = %endpoint.seller, reason, "endpoint switched off");
                 TRAIL.write(transaction, Some(endpoint.seller), now, audit::disabled(endpoint, reason)).await?;
                 told.push(events::endpoint_disabled(endpoint, change.failing_since, reason, now));

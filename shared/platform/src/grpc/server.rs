@@ -10,7 +10,7 @@ use tonic::{
 };
 
 use super::auth::ServiceToken;
-use crate::Shutdown;
+use crate::{Shutdown, metrics};
 
 /// Lets through only calls that show the service token.
 #[derive(Debug, Clone)]
@@ -61,6 +61,7 @@ pub async fn serve(
     Server::builder()
         .http2_keepalive_interval(Some(Duration::from_secs(20)))
         .max_concurrent_streams(Some(1_024))
+        .layer(metrics::grpc::Measured)
         .add_routes(routes.routes())
         .serve_with_incoming_shutdown(incoming, async move {
             stopping.cancelled().await;

@@ -11,7 +11,7 @@ use hyper_util::{
 use tokio::{net::TcpListener, sync::Semaphore};
 use tower::ServiceExt as _;
 
-use crate::Shutdown;
+use crate::{Shutdown, metrics};
 
 /// What one server bears.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +56,7 @@ pub async fn serve_with(
     limits: ServerLimits,
     shutdown: Shutdown,
 ) -> std::io::Result<()> {
+    let router = router.layer(axum::middleware::from_fn(metrics::http::measure));
     let graceful = GracefulShutdown::new();
     let room = Arc::new(Semaphore::new(limits.max_connections));
     // HTTP/1.1 only: telling versions apart waits for the first bytes without a limit, so that callers

@@ -110,6 +110,7 @@ impl Google {
     pub fn new(settings: GoogleSettings) -> Result<Self, BuildError> {
         crypto::install();
         let client = Client::new(Options {
+            purpose: "google",
             total_timeout: REQUEST_WITHIN,
             connect_timeout: CONNECT_WITHIN,
             body_cap: MAX_ANSWER,

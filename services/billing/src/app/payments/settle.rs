@@ -9,6 +9,7 @@ use leadflow_messaging::Envelope;
 use super::{Heard, Payments, pause};
 use crate::{
     app::AppError,
+    metrics,
     outbound::{
         events,
         provider::{Intent, IntentStatus},
@@ -127,8 +128,24 @@ impl Payments {
         let first = if payment.state == PaymentState::RequiresAction { 3 } else { 1 };
         payments::save(&mut tx, &payment, now + pause(first), now).await?;
         billing.commit_tenant(tx, &books.into_changes(), events).await?;
+        measure(payment.kind, effect);
         Ok(Ok(effect))
     }
+}
+
+fn measure(kind: PaymentKind, effect: Effect) {
+    let kind = match kind {
+        PaymentKind::TopUp => "top_up",
+        PaymentKind::Recharge => "recharge",
+    };
+    let outcome = match effect {
+        Effect::Credit(_) => "paid",
+        Effect::Declined => "declined",
+        Effect::ActionNeeded => "action_needed",
+        Effect::Canceled => "canceled",
+        Effect::Noted | Effect::Nothing => return,
+    };
+    metrics::card_payment(kind, outcome);
 }
 
 fn news_of(intent: &Intent) -> ChargeNews {

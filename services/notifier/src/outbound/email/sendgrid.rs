@@ -60,6 +60,7 @@ impl SendGrid {
     /// When TLS cannot be set up.
     pub fn new(settings: &SendGridSettings, clock: Arc<dyn Clock>) -> Result<Self, BuildError> {
         let options = Options {
+            purpose: "sendgrid",
             total_timeout: settings.timeout,
             body_cap: ANSWER,
             // It is an API: it does not move.
