@@ -23,7 +23,7 @@ pub struct ChannelError {
     source: tonic::transport::Error,
 }
 
-/// A channel to the service at `urls` (one, or several replicas, comma-separated; calls are spread
+/// A channel to the service at `urls` (one, or several replicas, comma-separated; a name may stand for several. Calls are spread
 /// over those that can be reached). Connects when first used and again whenever it must. Must be
 /// called inside the runtime.
 ///
@@ -32,19 +32,22 @@ pub struct ChannelError {
 pub fn channel(urls: &str, setting: &'static str) -> Result<Channel, ChannelError> {
     let endpoints = urls
         .split(',')
-        .map(|url| {
-            Ok(Endpoint::from_shared(url.trim().to_owned())
-                .map_err(|source| ChannelError { setting, source })?
-                .connect_timeout(Duration::from_secs(2))
-                .tcp_nodelay(true)
-                .http2_keep_alive_interval(Duration::from_secs(10))
-                .keep_alive_timeout(Duration::from_secs(5)))
-        })
+        .map(|url| endpoint(url.trim().to_owned()).map_err(|source| ChannelError { setting, source }))
         .collect::<Result<Vec<_>, ChannelError>>()?;
     Ok(match <[Endpoint; 1]>::try_from(endpoints) {
-        Ok([single]) => single.connect_lazy(),
-        Err(several) => replicas::channel(several),
+        Ok([single]) if !replicas::is_name(&single) => single.connect_lazy(),
+        Ok([named]) => replicas::channel(vec![named], replicas::system()),
+        Err(several) => replicas::channel(several, replicas::system()),
     })
+}
+
+/// How every replica is called.
+pub(super) fn endpoint(url: String) -> Result<Endpoint, tonic::transport::Error> {
+    Ok(Endpoint::from_shared(url)?
+        .connect_timeout(Duration::from_secs(2))
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(Duration::from_secs(10))
+        .keep_alive_timeout(Duration::from_secs(5)))
 }
 
 /// What every call of one service carries.
