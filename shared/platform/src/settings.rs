@@ -6,7 +6,7 @@ use crate::{Env, db::DbSettings, grpc::ServiceToken};
 
 /// The database of one service: `<SERVICE>_DATABASE_URL`, else `DATABASE_URL`.
 pub fn database(env: &mut Env, own: &'static str, role: &'static str, application: &'static str) -> DbSettings {
-    let specific: Option<String> = env.optional(own, "PostgreSQL URL of this service alone, instead of DATABASE_URL");
+    let specific = env.optional_secret(own, "PostgreSQL URL of this service alone, instead of DATABASE_URL");
     let url = match specific {
         Some(url) => url,
         None => env.required_secret("DATABASE_URL", "PostgreSQL URL, e.g. postgres://user:password@host:5432/leadflow"),
