@@ -77,6 +77,65 @@ mod tests {
         assert_eq!(written, reference(), "run: leadflow settings > docs/settings.md");
     }
 
+    fn file(path: &str) -> String {
+        std::fs::read_to_string(format!("{}/../../{path}", env!("CARGO_MANIFEST_DIR"))).unwrap_or_else(|e| panic!("{path}: {e}"))
+    }
+
+    /// The settings of a file of `NAME=value` lines.
+    fn assigned(path: &str) -> HashMap<String, String> {
+        let text = file(path);
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        lines.map(|line| line.split_once('=').unwrap()).map(|(n, v)| (n.to_owned(), v.to_owned())).collect()
+    }
+
+    /// What is not as on a machine of one's own when every role has a machine of its own.
+    const APART: &[(&str, &str)] = &[
+        ("LISTEN_ADDRESS", "0.0.0.0"),
+        ("METRICS_PORT", "9464"),
+        ("NATS_URL", "nats://nats:4222"),
+        ("ACCOUNTS_GRPC_URL", "http://accounts:9101"),
+        ("BILLING_GRPC_URL", "http://billing:9102"),
+        ("DISTRIBUTION_GRPC_URL", "http://distribution:9103"),
+        ("NOTIFIER_GRPC_URL", "http://notifier:9104"),
+        ("INGEST_HTTP_URL", "http://ingest:8080"),
+    ];
+
+    #[test]
+    fn every_setting_is_in_the_manifests_with_its_default() {
+        let compose = file("docker-compose.yml");
+        for (title, read) in groups() {
+            let (name, role) = match title.strip_prefix("Role ") {
+                Some("sandbox") => continue,
+                Some(role) => (role, true),
+                None if title == "Every process" => ("process", false),
+                None => continue,
+            };
+            let process = assigned("k8s/base/settings/process.env");
+            let path = format!("k8s/base/settings/{name}.env");
+            let values = assigned(&path);
+            let pod = if role { file(&format!("k8s/base/{name}.yaml")) } else { String::new() };
+            let known = known(&read);
+            for setting in &known {
+                if setting.secret {
+                    assert!(pod.contains(&format!("- {{ name: {}, valueFrom", setting.name)), "{name}.yaml: {}", setting.name);
+                    assert!(compose.contains(&format!("{}: ${{", setting.name)), "docker-compose.yml: {}", setting.name);
+                    assert!(!values.contains_key(setting.name), "{path} holds a secret");
+                    continue;
+                }
+                if role && process.contains_key(setting.name) {
+                    continue;
+                }
+                let apart = APART.iter().find(|(name, _)| *name == setting.name).map(|(_, value)| (*value).to_owned());
+                let wanted = apart.or_else(|| setting.default.clone()).unwrap_or_default();
+                assert_eq!(values.get(setting.name), Some(&wanted), "{path}: {}", setting.name);
+            }
+            for there in values.keys() {
+                assert!(known.iter().any(|setting| setting.name == there), "{path}: nothing reads {there}");
+            }
+            assert!(!role || compose.contains(&format!("{path}")), "docker-compose.yml does not read {path}");
+        }
+    }
+
     #[test]
     fn a_setting_means_the_same_to_every_role() {
         let mut first: HashMap<&str, Setting> = HashMap::new();
