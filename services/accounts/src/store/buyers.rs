@@ -20,9 +20,10 @@ pub async fn insert(
     now: DateTime<Utc>,
 ) -> Result<bool, sqlx::Error> {
     let done = sqlx::query(
+        // No index is named: there is a second one that is unique, and of two who insert at once one may meet the other's row there first.
         "INSERT INTO accounts.buyers (buyer_id, seller_id, version, company_name, status, priority, \
            weekly_spending_limit, monthly_spending_limit, created_with, created_at, updated_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10) ON CONFLICT (buyer_id) DO NOTHING",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10) ON CONFLICT DO NOTHING",
     )
     .bind(buyer.id.uuid())
     .bind(buyer.seller_id.uuid())

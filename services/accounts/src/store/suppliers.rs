@@ -20,9 +20,10 @@ pub async fn insert(
     now: DateTime<Utc>,
 ) -> Result<bool, sqlx::Error> {
     let done = sqlx::query(
+        // No index is named: there is a second one that is unique, and of two who insert at once one may meet the other's row there first.
         "INSERT INTO accounts.suppliers (supplier_id, seller_id, version, name, status, category_ids, \
            posts_per_second, created_with, created_at, updated_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) ON CONFLICT (supplier_id) DO NOTHING",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) ON CONFLICT DO NOTHING",
     )
     .bind(supplier.id.uuid())
     .bind(supplier.seller_id.uuid())
