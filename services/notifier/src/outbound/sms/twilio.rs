@@ -74,6 +74,7 @@ impl Twilio {
     /// When TLS cannot be set up.
     pub fn new(settings: &TwilioSettings, clock: Arc<dyn Clock>) -> Result<Self, BuildError> {
         let options = Options {
+            purpose: "twilio",
             total_timeout: settings.timeout,
             body_cap: ANSWER,
             // It is an API: it does not move.
