@@ -67,7 +67,7 @@ impl Notifier {
         });
         let pending = self.outbox.append(&mut transaction, sorted(told.collect())).await?;
         transaction.commit().await?;
-        for result in results.iter().filter(|result| stored.contains(&result.key.id)) {
+        for result in results.iter().filter(|result| stored.recorded.contains(&result.key.id)) {
             metrics::message(result.key.channel.code(), result.status);
         }
         self.relay.send(pending);
