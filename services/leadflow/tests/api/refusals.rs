@@ -126,9 +126,11 @@ impl Market {
     async fn moved_on(&self, world: &World, lead: &str) -> Value {
         wait::until_some("the lead went on", PATIENCE, async || {
             let shown = self.lead(world, lead).await;
-            (shown["assignments"].as_array()?.len() == 2).then_some(shown)
+            (shown["assignments"].as_array()?.len() == 2 && shown["status"] == "DISTRIBUTED").then_some(())
         })
-        .await
+        .await;
+        // A lead is read with several questions: what the first of them was told may be of before.
+        self.lead(world, lead).await
     }
 
     /// The first buyer's deliveries once so many were refused.
