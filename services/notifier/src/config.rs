@@ -57,18 +57,33 @@ pub struct Limits {
     pub in_flight: usize,
     /// Requests at once to one endpoint.
     pub per_endpoint: usize,
+    /// Requests at once to one that has not answered yet; each answer adds one.
+    pub first_in_flight: usize,
     /// Deliveries in memory, those in flight included.
     pub held: usize,
-    /// Deliveries in memory for one endpoint.
+    /// Deliveries in memory for one endpoint that gets as many requests at once as there may be; with fewer, as much less.
     pub held_per_endpoint: usize,
     /// Deliveries in memory for an endpoint whose last attempt failed: few, so that a receiver that
     /// hangs holds little.
     pub held_when_failing: usize,
+    /// A request that takes longer does not count among those at once any more.
+    pub slow_after: Duration,
+    /// One that takes even longer is stuck: what waits behind it goes back to the table.
+    pub stuck_after: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { in_flight: 512, per_endpoint: 16, held: 4_096, held_per_endpoint: 256, held_when_failing: 2 }
+        Self {
+            in_flight: 512,
+            per_endpoint: 16,
+            first_in_flight: 2,
+            held: 4_096,
+            held_per_endpoint: 256,
+            held_when_failing: 2,
+            slow_after: Duration::from_secs(1),
+            stuck_after: Duration::from_secs(10),
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod old;
 mod receiver;
 mod report;
 mod scenarios;
+mod sick;
 mod sql;
 mod stand_in;
 mod usage;
@@ -37,7 +38,8 @@ pub struct Args {
     /// Posts a second while latency is measured; none: a quarter of the larger settled maximum of the run
     #[arg(long)]
     rate: Option<f64>,
-    /// Only these, comma-separated; the whole way with one replica is always measured, because the others compare with it
+    /// Only these, comma-separated; the whole way with one replica is always measured, because the others compare with it (but
+    /// webhooks alone are)
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Scenario>,
     /// When nats-server flushes to the disk, as NATS_SYNC
@@ -69,6 +71,8 @@ pub enum Scenario {
     Old,
     /// Plain SQL, and one transaction a lead
     Limits,
+    /// 10,000 webhooks to 200 endpoints, of which 20 hang and 20 fail; alone if it is the only one
+    Webhooks,
 }
 
 impl Args {

@@ -20,7 +20,7 @@ use super::{
     old,
     receiver::Receiver,
     report::{Goal, Report, grouped, table},
-    sql,
+    sick, sql,
     stand_in::{self, StandIn},
     usage,
 };
@@ -38,6 +38,12 @@ const PACED_CONNECTIONS: usize = 128;
 /// When something cannot be started or a lead is lost.
 pub async fn run(args: &Args) -> anyhow::Result<(Report, bool)> {
     let mut report = Report::default();
+    if args.wants(Scenario::Webhooks) {
+        sick::run(args, &mut report).await?;
+        if args.only == [Scenario::Webhooks] {
+            return Ok((report, true));
+        }
+    }
     let mut numbers = Numbers(0);
     let bare =
         if args.wants(Scenario::Ingest) { Some(bare_acks(args, &mut report, &mut numbers).await?) } else { None };

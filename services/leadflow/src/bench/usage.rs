@@ -30,11 +30,6 @@ pub fn cpu(cluster: &Cluster) -> Cpu {
 
 /// Resident memory of each running replica, in MiB.
 pub fn memory(cluster: &Cluster) -> Vec<(String, f64)> {
-    let resident = |pid: u32| {
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-        line.split_whitespace().next()?.parse::<f64>().ok().map(|kib| kib / 1024.0)
-    };
     let mut rows: Vec<_> = cluster
         .replicas
         .iter()
@@ -44,6 +39,22 @@ pub fn memory(cluster: &Cluster) -> Vec<(String, f64)> {
         rows.push(("nats-server".to_owned(), mib));
     }
     rows
+}
+
+/// Resident memory of a process, in MiB.
+pub fn resident(pid: u32) -> Option<f64> {
+    mib(pid, "VmRSS:")
+}
+
+/// The most resident memory that a process had since it began, in MiB.
+pub fn peak(pid: u32) -> Option<f64> {
+    mib(pid, "VmHWM:")
+}
+
+fn mib(pid: u32, field: &str) -> Option<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
+    line.split_whitespace().next()?.parse::<f64>().ok().map(|kib| kib / 1024.0)
 }
 
 /// User and system time, children that have ended included.

@@ -33,8 +33,8 @@ impl Notifier {
             leased_until: now + self.lease,
             limit: count(limit),
             full: load.full,
-            held: load.held.into_iter().map(|(endpoint, held)| (endpoint, count(held))).collect(),
-            room: count(limits.held_per_endpoint),
+            lines: load.lines.into_iter().map(|(endpoint, room, held)| (endpoint, count(room), count(held))).collect(),
+            room: count(dispatcher.room_at_first()),
             room_when_failing: count(limits.held_when_failing),
         };
         let taken = deliveries::claim(&mut *self.pool.acquire().await?, &claim).await?;

@@ -1,23 +1,31 @@
 //! Who is sent to now: bounded at once, per endpoint and in memory.
 //!
 //! A delivery needs a [`Slot`] to be in memory at all; without one it stays in the table. Each
-//! endpoint has a line of its own, so one that hangs fills its line and nobody else's, and an
-//! endpoint whose last attempt failed has a very short one.
+//! endpoint has a [line](super::lines) of its own, so one that hangs fills its line and nobody else's.
+//! A request that takes long makes room for others: it moves from the requests at once to the slow ones, of which there
+//! may be as many. One that is stuck breaks its endpoint's line down.
 
 use std::{
-    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use leadflow_kernel::{Clock, EndpointId};
-use tokio::sync::{Notify, Semaphore, mpsc};
+use leadflow_notifier_domain::Reply;
+use tokio::{
+    sync::{Notify, Semaphore, SemaphorePermit, mpsc},
+    time::timeout,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::webhook::Webhooks;
+pub use super::lines::Load;
+use super::{
+    lines::{Lines, room_at_first},
+    webhook::Webhooks,
+};
 use crate::{
     config::Limits,
-    model::{End, Endpoint, Finished, Job},
+    model::{Attempt, End, Endpoint, Finished, Job},
 };
 
 /// A job's end, and the slot that is free once it is recorded.
@@ -35,6 +43,8 @@ struct Shared {
     timeout: Duration,
     lines: Mutex<Lines>,
     in_flight: Semaphore,
+    /// Requests that take long.
+    slow: Semaphore,
     results: mpsc::Sender<Result>,
     room: Notify,
     tasks: TaskTracker,
@@ -42,43 +52,6 @@ struct Shared {
     stopping: CancellationToken,
     /// Requests at hand are dropped.
     dropping: CancellationToken,
-}
-
-#[derive(Default)]
-struct Lines {
-    held: usize,
-    by_endpoint: HashMap<EndpointId, Line>,
-}
-
-struct Line {
-    held: usize,
-    most: usize,
-    in_flight: Arc<Semaphore>,
-    /// Permits that there are, and shall be: what is in flight gives back only when it ends.
-    permits: usize,
-    wanted: usize,
-}
-
-impl Line {
-    fn new(wanted: usize) -> Self {
-        Self { held: 0, most: 0, in_flight: Arc::new(Semaphore::new(wanted)), permits: wanted, wanted }
-    }
-
-    /// Comes as near to what is wanted as what is in flight allows.
-    fn adjust(&mut self) {
-        if self.permits < self.wanted {
-            self.in_flight.add_permits(self.wanted - self.permits);
-            self.permits = self.wanted;
-        } else {
-            self.permits -= self.in_flight.forget_permits(self.permits - self.wanted);
-        }
-    }
-}
-
-/// Full enough that the table is not asked for more: it is asked again when a quarter is free, so
-/// that it is asked for many rows at once and not for each as its place becomes free.
-const fn is_full(held: usize, most: usize) -> bool {
-    held >= most - most / 4
 }
 
 /// The right to be in memory.
@@ -91,17 +64,6 @@ impl std::fmt::Debug for Slot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Slot({})", self.endpoint)
     }
-}
-
-/// How full the lines are.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Load {
-    /// How many more deliveries fit; 0 until a quarter is free.
-    pub room: usize,
-    /// Endpoints whose line is full.
-    pub full: Vec<EndpointId>,
-    /// How many the others hold.
-    pub held: Vec<(EndpointId, usize)>,
 }
 
 impl Dispatcher {
@@ -120,8 +82,9 @@ impl Dispatcher {
             clock,
             limits,
             timeout,
-            lines: Mutex::default(),
+            lines: Mutex::new(Lines::new(limits)),
             in_flight: Semaphore::new(limits.in_flight),
+            slow: Semaphore::new(limits.in_flight),
             results,
             room: Notify::new(),
             tasks: TaskTracker::new(),
@@ -137,25 +100,9 @@ impl Dispatcher {
         if self.0.stopping.is_cancelled() {
             return None;
         }
-        let limits = &self.0.limits;
-        let most = if endpoint.failing_since.is_some() { limits.held_when_failing } else { limits.held_per_endpoint };
-        let mut lines = self.0.lines();
-        if lines.held >= limits.held {
-            return None;
-        }
-        let wanted = match usize::try_from(endpoint.concurrency) {
-            Ok(asked @ 1..) => asked.min(limits.per_endpoint),
-            _ => limits.per_endpoint,
-        };
-        let line = lines.by_endpoint.entry(endpoint.id).or_insert_with(|| Line::new(wanted));
-        (line.most, line.wanted) = (most, wanted);
-        line.adjust();
-        if line.held >= most {
-            return None;
-        }
-        line.held += 1;
-        lines.held += 1;
-        Some(Slot { shared: self.0.clone(), endpoint: endpoint.id })
+        let failing = endpoint.failing_since.is_some();
+        let taken = self.0.lines().reserve(endpoint.id, endpoint.concurrency, failing);
+        taken.then(|| Slot { shared: self.0.clone(), endpoint: endpoint.id })
     }
 
     /// Sends `job` when its turn comes.
@@ -179,18 +126,13 @@ impl Dispatcher {
     /// How full the lines are now.
     #[must_use]
     pub fn load(&self) -> Load {
-        let lines = self.0.lines();
-        let most = self.0.limits.held;
-        let room = if is_full(lines.held, most) { 0 } else { most - lines.held };
-        let mut load = Load { room, ..Load::default() };
-        for (endpoint, line) in &lines.by_endpoint {
-            if is_full(line.held, line.most) {
-                load.full.push(*endpoint);
-            } else {
-                load.held.push((*endpoint, line.held));
-            }
-        }
-        load
+        self.0.lines().load()
+    }
+
+    /// For how many deliveries there is room for an endpoint that has none here.
+    #[must_use]
+    pub fn room_at_first(&self) -> usize {
+        room_at_first(&self.0.limits)
     }
 
     /// Returns when a full line has room again, or when it is told that the table has work.
@@ -201,9 +143,7 @@ impl Dispatcher {
     /// Deliveries for these endpoints were left in the table. Wakes [`Dispatcher::room`] if one has room by
     /// now; the others' lines wake it when they have.
     pub fn left_behind(&self, endpoints: &[EndpointId]) {
-        let lines = self.0.lines();
-        let has_room = |id| lines.by_endpoint.get(id).is_none_or(|line| !is_full(line.held, line.most));
-        if !is_full(lines.held, self.0.limits.held) && endpoints.iter().any(has_room) {
+        if self.0.lines().have_room(endpoints) {
             self.0.room.notify_one();
         }
     }
@@ -229,40 +169,63 @@ impl Shared {
     }
 
     async fn work(&self, slot: Slot, job: Job) {
-        let line = self.lines().by_endpoint.get(&slot.endpoint).map(|line| line.in_flight.clone());
-        let Some(line) = line else { return };
+        let Some(turns) = self.lines().turns(slot.endpoint) else { return };
         let turn = tokio::select! {
             biased;
             () = self.stopping.cancelled() => None,
+            () = turns.back.cancelled() => None,
             // First the endpoint's own limit: what waits for it takes nothing from the others.
-            turn = async { (line.acquire().await, self.in_flight.acquire().await) } => Some(turn),
+            turn = async { (turns.in_flight.acquire().await, self.in_flight.acquire().await) } => Some(turn),
         };
         let end = match turn {
-            Some(_) if self.clock.now() + self.timeout <= job.leased_until => {
-                End::Attempted(self.webhooks.send(&job).await)
+            Some((own, Ok(of_all))) if self.clock.now() + self.timeout <= job.leased_until => {
+                let attempt = self.send(slot.endpoint, &job, of_all).await;
+                drop(own);
+                End::Attempted(attempt)
             }
             _ => End::GivenBack,
         };
-        drop(turn);
         drop(self.results.send((Finished { job, end }, Some(slot))).await);
+    }
+
+    /// Makes the request, and sees whether its endpoint is well.
+    async fn send(&self, endpoint: EndpointId, job: &Job, of_all: SemaphorePermit<'_>) -> Attempt {
+        let mut sending = std::pin::pin!(self.webhooks.send(job));
+        let attempt = match timeout(self.limits.slow_after, &mut sending).await {
+            Ok(attempt) => attempt,
+            Err(_) => {
+                // The others' place, unless too many are slow already.
+                let slow = self.slow.try_acquire();
+                let of_all = if slow.is_ok() { None } else { Some(of_all) };
+                let left = self.limits.stuck_after.saturating_sub(self.limits.slow_after);
+                let attempt = match timeout(left, &mut sending).await {
+                    Ok(attempt) => attempt,
+                    Err(_) => {
+                        self.lines().broke_down(endpoint);
+                        sending.await
+                    }
+                };
+                drop((slow, of_all));
+                attempt
+            }
+        };
+        let wake = match attempt.reply {
+            Reply::Answer { .. } => self.lines().answered(endpoint),
+            Reply::NoAnswer { .. } => {
+                self.lines().broke_down(endpoint);
+                false
+            }
+        };
+        if wake {
+            self.room.notify_one();
+        }
+        attempt
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let mut lines = self.shared.lines();
-        let most = self.shared.limits.held;
-        let mut wake = is_full(lines.held, most) && !is_full(lines.held - 1, most);
-        lines.held -= 1;
-        if let Some(line) = lines.by_endpoint.get_mut(&self.endpoint) {
-            wake |= is_full(line.held, line.most) && !is_full(line.held - 1, line.most);
-            line.held -= 1;
-            line.adjust();
-            if line.held == 0 {
-                lines.by_endpoint.remove(&self.endpoint);
-            }
-        }
-        drop(lines);
+        let wake = self.shared.lines().release(self.endpoint);
         if wake {
             self.shared.room.notify_one();
         }

@@ -4,6 +4,7 @@ pub mod carrier;
 pub mod dispatcher;
 pub mod email;
 pub mod events;
+mod lines;
 pub mod numbers;
 pub mod sms;
 pub mod webhook;

@@ -94,7 +94,14 @@ async fn each_buyer_of_a_lead_gets_his_own_and_a_buyer_without_endpoint_none() {
 #[tokio::test]
 async fn more_than_fits_in_memory_waits_in_the_table_and_arrives() {
     let mut world = World::empty().await;
-    let small = Limits { in_flight: 4, per_endpoint: 2, held: 10, held_per_endpoint: 5, held_when_failing: 1 };
+    let small = Limits {
+        in_flight: 4,
+        per_endpoint: 2,
+        held: 10,
+        held_per_endpoint: 5,
+        held_when_failing: 1,
+        ..Limits::default()
+    };
     world.replica(|config| config.limits = small).await;
     let receivers = [Receiver::start().await, Receiver::start().await, Receiver::start().await];
     let mut buyers = Vec::new();

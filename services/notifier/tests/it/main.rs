@@ -25,6 +25,7 @@ mod rotation;
 mod sandbox_texts;
 mod sendgrid;
 mod several;
+mod sick;
 mod signatures;
 mod statements;
 mod summaries;
