@@ -141,7 +141,7 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
         grpc::Caller::new(config.token.clone()),
     ));
     let people = Arc::new(inbound::events::DirectoryChanged { notifier: notifier.clone() });
-    let money = Arc::new(inbound::events::MoneyNews { notifier: notifier.clone() });
+    let money = Arc::new(inbound::events::MoneyNews { notifier: notifier.clone(), dispatcher: dispatcher.clone() });
     let (limits, poll) = (config.limits, config.poll);
     let work = [
         tokio::spawn(leadflow_platform::metrics::watch(pool.clone(), SCHEMA, metrics::SAMPLES, shutdown.clone())),

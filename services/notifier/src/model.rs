@@ -65,6 +65,15 @@ impl Endpoint {
     }
 }
 
+/// A lead sold to one buyer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SaleKey {
+    /// What.
+    pub lead: LeadId,
+    /// The sale.
+    pub assignment: AssignmentId,
+}
+
 /// Which delivery, for whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeliveryKey {
@@ -74,10 +83,8 @@ pub struct DeliveryKey {
     pub seller: SellerId,
     /// Who bought.
     pub buyer: BuyerId,
-    /// What.
-    pub lead: LeadId,
-    /// The sale.
-    pub assignment: AssignmentId,
+    /// The sale that it tells of, if it tells of one.
+    pub sale: Option<SaleKey>,
     /// What it tells of.
     pub event: EventKind,
 }

@@ -324,6 +324,7 @@ pub fn routes() -> Vec<Route> {
         r::message_events::routes(),
         r::webhooks::routes(),
         r::deliveries::routes(),
+        r::buyer_webhooks::routes(),
         r::reports::routes(),
         r::ledger::routes(),
         r::usage::routes(),

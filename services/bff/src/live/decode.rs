@@ -271,6 +271,8 @@ const fn outcome(outcome: Outcome) -> &'static str {
 fn delivery_ended(event: told::DeliveryEnded) -> Result<Told, Unreadable> {
     let reach = Reach::buyer(&event.buyer_id)?;
     let told::DeliveryEnded { delivery_id, assignment_id, lead_id, buyer_id, attempts, .. } = event;
+    let some = |text: String| Some(text).filter(|text| !text.is_empty());
+    let (assignment_id, lead_id) = (some(assignment_id), some(lead_id));
     let at = Time::from_ms(event.ended_at_ms);
     let happening = if event.delivered {
         Happening::DeliverySucceeded { delivery_id, assignment_id, lead_id, buyer_id, attempts, at }

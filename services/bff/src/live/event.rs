@@ -75,8 +75,9 @@ pub(crate) enum Happening {
     #[serde(rename = "delivery.succeeded", rename_all = "camelCase")]
     DeliverySucceeded {
         delivery_id: String,
-        assignment_id: String,
-        lead_id: String,
+        assignment_id: Option<String>,
+        /// Null: it told of no lead.
+        lead_id: Option<String>,
         buyer_id: String,
         attempts: u32,
         at: Option<Time>,
@@ -85,8 +86,9 @@ pub(crate) enum Happening {
     #[serde(rename = "delivery.failed", rename_all = "camelCase")]
     DeliveryFailed {
         delivery_id: String,
-        assignment_id: String,
-        lead_id: String,
+        assignment_id: Option<String>,
+        /// Null: it told of no lead.
+        lead_id: Option<String>,
         buyer_id: String,
         attempts: u32,
         /// In words.

@@ -241,6 +241,9 @@ pub fn example(method: &Method, path: &str, own: &Own<'_>) -> Option<Example> {
             let body = json!({ "from": "2020-01-01T00:00:00Z", "until": "2020-01-02T00:00:00Z" });
             on_record(format!("/api/notifications/endpoints/{}/replay", own.endpoint), Some(body), 200)
         }
+        ("GET", "/api/buyers/{id}/endpoints") => {
+            on_record(format!("/api/buyers/{}/endpoints", own.buyer_id), None, 200)
+        }
         ("GET", "/api/buyers/{id}/deliveries") => {
             on_record(format!("/api/buyers/{}/deliveries", own.buyer_id), None, 200)
         }

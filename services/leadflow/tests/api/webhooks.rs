@@ -71,6 +71,15 @@ async fn a_webhook_is_made_formed_tried_and_what_it_got_is_shown_and_sent_again(
         (&sent["id"], &json!(null))
     );
     assert_eq!(client.get(&of_buyer, &theirs.seller.token).await.refused(404), "buyer_not_found");
+    let of_buyer = of_buyer.replace("deliveries", "endpoints");
+    let seen = client.get(&of_buyer, &mine.seller.token).await.ok(200);
+    let expected = json!([{
+        "id": webhook, "name": "CRM", "place": sandbox, "enabled": true, "disabledReason": null, "failingSince": null,
+        "events": ["lead.assigned", "lead.returned"],
+    }]);
+    assert_eq!(seen["endpoints"], expected);
+    assert_eq!(client.get(&of_buyer, &theirs.seller.token).await.refused(404), "buyer_not_found");
+    assert_eq!(client.get(&of_buyer, token).await.refused(403), "forbidden");
     let last = sent["id"].as_str().unwrap();
     let page = client.get(&format!("{DELIVERIES}?limit=1&after={last}"), token).await.ok(200);
     assert_eq!(page, json!({ "deliveries": [], "nextAfter": null }));
@@ -144,4 +153,28 @@ async fn what_is_wrong_with_a_webhook_is_named_and_versions_and_secrets_hold() {
     assert_eq!(client.put(&one, token, &json!({ "name": "x" })).await.refused(404), "endpoint_not_found");
     assert_eq!(client.get(LIST, token).await.ok(200)["endpoints"], json!([]));
     client.get(LIST, &tenant.seller.token).await.refused(403);
+
+    // A request that made one and is repeated after that was deleted brings it back no more; another one makes another.
+    let make = async |key: &str| {
+        let headers =
+            [("authorization", bearer.as_str()), ("content-type", "application/json"), ("idempotency-key", key)];
+        let body = json!({ "url": "http://127.0.0.1:9/hook" }).to_string();
+        client.send(Method::POST, LIST, &headers, Some(body.into())).await
+    };
+    let made = make("once").await.ok(201);
+    client.delete(&format!("{LIST}/{}", id(&made, "endpoint")), token).await;
+    assert_eq!(make("once").await.refused(409), "endpoint_deleted");
+    assert_eq!(client.get(LIST, token).await.ok(200)["endpoints"], json!([]));
+    make("another").await.ok(201);
+    // The preferences' one webhook has no such id, and can be set again.
+    let hook = json!({ "webhookUrl": "http://127.0.0.1:9/one", "webhookEnabled": true });
+    let fresh = world.tenant("fresh").await;
+    let one = async || {
+        client.put("/api/notifications/preferences", &fresh.buyer.token, &hook).await.ok(200);
+        let listed = client.get(LIST, &fresh.buyer.token).await.ok(200);
+        listed["endpoints"][0]["id"].as_str().unwrap().to_owned()
+    };
+    let before = one().await;
+    assert_eq!(client.delete(&format!("{LIST}/{before}"), &fresh.buyer.token).await.status, 204);
+    assert_eq!(one().await, before);
 }

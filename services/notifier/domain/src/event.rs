@@ -7,11 +7,15 @@ pub enum EventKind {
     LeadAssigned,
     /// A sale was undone, its price paid back.
     LeadReturned,
+    /// The buyer's wallet fell below its threshold.
+    WalletLowBalance,
+    /// A payment by card was declined.
+    PaymentFailed,
 }
 
 impl EventKind {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::LeadAssigned, Self::LeadReturned];
+    pub const ALL: [Self; 4] = [Self::LeadAssigned, Self::LeadReturned, Self::WalletLowBalance, Self::PaymentFailed];
 
     /// As in bodies, in the API and stored.
     #[must_use]
@@ -19,6 +23,8 @@ impl EventKind {
         match self {
             Self::LeadAssigned => "lead.assigned",
             Self::LeadReturned => "lead.returned",
+            Self::WalletLowBalance => "wallet.low_balance",
+            Self::PaymentFailed => "payment.failed",
         }
     }
 

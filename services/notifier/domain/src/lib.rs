@@ -27,7 +27,10 @@ pub use messages::{
     day_to_sum_up, initial, message_pause, person, plain, plain_name, quiet_until, readable_fields,
 };
 pub use outcome::{Context, Outcome, Reply, classify, meaning, parse_retry_after};
-pub use payload::{LeadAssigned, LeadReturned, PayloadError, payload, payload_of_return, sample};
+pub use payload::{
+    LeadAssigned, LeadReturned, LowBalance, PayloadError, PaymentFailed, payload, payload_of_failed_payment,
+    payload_of_low_balance, payload_of_return, sample,
+};
 pub use preferences::{Preferences, PreferencesChange, PreferencesError, Quiet};
 pub use schedule::{MAX_ATTEMPTS, RETRY_AFTER_CAP, STEPS, TIMEOUT_PAUSE, Trouble, pause_after};
 pub use signature::{OLD_SECRET_FOR, Secret, SecretError};

@@ -1,5 +1,7 @@
 //! What a receiver gets: the lead's fields beside ours, in one flat object.
 
+mod money;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -7,6 +9,7 @@ use leadflow_kernel::{AssignmentId, BuyerId, CampaignId, Currency, LeadId, Money
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+pub use self::money::{LowBalance, PaymentFailed, payload_of_failed_payment, payload_of_low_balance};
 use crate::EventKind;
 
 /// A lead sold to one buyer.
@@ -109,7 +112,7 @@ pub fn payload(sold: &LeadAssigned<'_>) -> Result<Vec<u8>, PayloadError> {
     for (name, value) in &ours {
         data.insert((*name).to_owned(), value);
     }
-    let timestamp = sold.assigned_at.to_rfc3339_opts(SecondsFormat::Millis, true);
+    let timestamp = timestamp(sold.assigned_at);
     serde_json::to_vec(&Body { event: EventKind::LeadAssigned.text(), timestamp, data }).map_err(refused)
 }
 
@@ -119,24 +122,37 @@ pub fn payload(sold: &LeadAssigned<'_>) -> Result<Vec<u8>, PayloadError> {
 /// # Errors
 /// None that anybody has seen: it is what writing JSON may say.
 pub fn payload_of_return(returned: &LeadReturned<'_>) -> Result<Vec<u8>, PayloadError> {
+    body(
+        EventKind::LeadReturned,
+        returned.decided_at,
+        [
+            ("returnId", text(&returned.undone.to_string())),
+            ("leadId", text(&returned.lead.to_string())),
+            ("buyerId", text(&returned.buyer.to_string())),
+            ("assignmentId", text(&returned.assignment.to_string())),
+            ("campaignId", text(&returned.campaign.to_string())),
+            ("campaign", text(returned.campaign_name)),
+            ("reason", text(returned.reason)),
+            ("price", RawValue::from_string(returned.price.amount().to_string())),
+        ],
+    )
+}
+
+/// A body with nothing but what we say.
+fn body<const N: usize>(
+    event: EventKind,
+    at: DateTime<Utc>,
+    fields: [(&str, serde_json::Result<Box<RawValue>>); N],
+) -> Result<Vec<u8>, PayloadError> {
     let refused = |e: serde_json::Error| PayloadError::Data(e.to_string());
-    let ours = [
-        ("returnId", text(&returned.undone.to_string())),
-        ("leadId", text(&returned.lead.to_string())),
-        ("buyerId", text(&returned.buyer.to_string())),
-        ("assignmentId", text(&returned.assignment.to_string())),
-        ("campaignId", text(&returned.campaign.to_string())),
-        ("campaign", text(returned.campaign_name)),
-        ("reason", text(returned.reason)),
-        ("price", RawValue::from_string(returned.price.amount().to_string())),
-    ]
-    .into_iter()
-    .map(|(name, value)| value.map(|value| (name, value)))
-    .collect::<Result<Vec<_>, _>>()
-    .map_err(refused)?;
+    let ours = fields.into_iter().map(|(name, value)| value.map(|value| (name, value)));
+    let ours = ours.collect::<Result<Vec<_>, _>>().map_err(refused)?;
     let data = ours.iter().map(|(name, value)| ((*name).to_owned(), &**value)).collect();
-    let timestamp = returned.decided_at.to_rfc3339_opts(SecondsFormat::Millis, true);
-    serde_json::to_vec(&Body { event: EventKind::LeadReturned.text(), timestamp, data }).map_err(refused)
+    serde_json::to_vec(&Body { event: event.text(), timestamp: timestamp(at), data }).map_err(refused)
+}
+
+fn timestamp(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 /// The body of a made-up lead, which says of itself that it is one.

@@ -1,34 +1,22 @@
-//! What happened becomes deliveries: one row for each sale (or each that was undone) and each of its buyer's endpoints that wants
-//! to know, all of a batch in one statement. A sale told twice is one row, because its id follows from the sale. The first attempt then starts from memory, because the rows are born with a
-//! lease; a crash before it ends leaves rows that come up again when the lease does.
+//! Leads that are sold, or are so no more, become deliveries and messages.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use leadflow_kernel::{AssignmentId, BuyerId, CampaignId, DeliveryId, LeadId, Money, ReturnId, SellerId};
-use leadflow_messaging::{consumer::HandleError, outbox::Pending};
+use leadflow_kernel::{AssignmentId, BuyerId, CampaignId, DeliveryId, EndpointId, LeadId, Money, ReturnId, SellerId};
+use leadflow_messaging::consumer::HandleError;
 use leadflow_notifier_domain::{
     Channel, EventKind, LeadAssigned, LeadNews, LeadReturned, MessageKind, News, PayloadError, amount, payload,
     payload_of_return, person, readable_fields,
 };
 use serde_json::{Map, Value};
-use sqlx::Acquire as _;
-use uuid::Uuid;
 
-use super::{Notifier, accept_news::Telling};
+use super::{Notifier, accept_news::Telling, occasions::Occasion};
 use crate::{
-    model::{DeliveryKey, Endpoint, Job},
-    outbound::{
-        dispatcher::{Dispatcher, Slot},
-        events,
-    },
+    model::SaleKey,
+    outbound::dispatcher::Dispatcher,
     store::{
-        deliveries::{self, NewDelivery, Status},
-        endpoints,
         messages::{self, NewMessage},
         wishes,
     },
@@ -92,28 +80,22 @@ pub struct Undone {
     pub decided_at: DateTime<Utc>,
 }
 
-/// Something that an endpoint may be told of.
-trait Occasion {
-    const EVENT: EventKind;
-    fn whose(&self) -> (SellerId, BuyerId);
-    fn what(&self) -> (LeadId, AssignmentId);
-    fn traceparent(&self) -> Option<&String>;
-    fn body(&self) -> Result<Vec<u8>, PayloadError>;
-}
-
 impl Occasion for Sale {
     const EVENT: EventKind = EventKind::LeadAssigned;
 
     fn whose(&self) -> (SellerId, BuyerId) {
         (self.seller, self.buyer)
     }
-    fn what(&self) -> (LeadId, AssignmentId) {
-        (self.lead, self.assignment)
+    fn sale(&self) -> Option<SaleKey> {
+        Some(SaleKey { lead: self.lead, assignment: self.assignment })
+    }
+    fn delivery(&self, endpoint: EndpointId) -> DeliveryId {
+        DeliveryId::derive(&[self.assignment.as_bytes(), endpoint.as_bytes()])
     }
     fn traceparent(&self) -> Option<&String> {
         self.traceparent.as_ref()
     }
-    fn body(&self) -> Result<Vec<u8>, PayloadError> {
+    fn body(&self, _: DateTime<Utc>) -> Result<Vec<u8>, PayloadError> {
         payload(&LeadAssigned {
             lead: self.lead,
             buyer: self.buyer,
@@ -136,13 +118,16 @@ impl Occasion for Undone {
     fn whose(&self) -> (SellerId, BuyerId) {
         (self.seller, self.buyer)
     }
-    fn what(&self) -> (LeadId, AssignmentId) {
-        (self.lead, self.assignment)
+    fn sale(&self) -> Option<SaleKey> {
+        Some(SaleKey { lead: self.lead, assignment: self.assignment })
+    }
+    fn delivery(&self, endpoint: EndpointId) -> DeliveryId {
+        DeliveryId::derive(&[b"returned", self.assignment.as_bytes(), endpoint.as_bytes()])
     }
     fn traceparent(&self) -> Option<&String> {
         self.traceparent.as_ref()
     }
-    fn body(&self) -> Result<Vec<u8>, PayloadError> {
+    fn body(&self, _: DateTime<Utc>) -> Result<Vec<u8>, PayloadError> {
         payload_of_return(&LeadReturned {
             undone: self.undone,
             lead: self.lead,
@@ -183,51 +168,6 @@ impl Notifier {
         self.accept(returns, dispatcher).await
     }
 
-    async fn accept<O: Occasion + Sync>(&self, occasions: &[O], dispatcher: &Dispatcher) -> Result<(), HandleError> {
-        let now = self.clock.now();
-        let mut buyers: Vec<_> = occasions.iter().map(Occasion::whose).collect();
-        buyers.sort_unstable();
-        buyers.dedup();
-        let mut connection = self.pool.acquire().await?;
-        let mut endpoints: HashMap<_, Vec<Arc<Endpoint>>> = HashMap::new();
-        for endpoint in endpoints::of_buyers(&mut connection, &buyers).await? {
-            if endpoint.events.contains(&O::EVENT) {
-                endpoints.entry((endpoint.seller, endpoint.buyer)).or_default().push(Arc::new(endpoint));
-            }
-        }
-
-        let lease = Uuid::now_v7();
-        let mut planned = Vec::with_capacity(occasions.len());
-        for occasion in occasions {
-            // A buyer without a webhook is told in other ways.
-            let Some(wanting) = endpoints.get(&occasion.whose()) else { continue };
-            let body = Bytes::from(occasion.body().map_err(HandleError::permanent)?);
-            for endpoint in wanting {
-                planned.push(self.plan(occasion, &body, endpoint, dispatcher, lease, now));
-            }
-        }
-        // In the order of their ids: two batches with the same sales cannot deadlock.
-        planned.sort_unstable_by_key(|plan| plan.row.key.id);
-        planned.dedup_by_key(|plan| plan.row.key.id);
-        if planned.is_empty() {
-            return Ok(());
-        }
-        let pending = self.store(&mut connection, &mut planned, now).await?;
-        drop(connection);
-
-        self.relay.send(pending);
-        let mut left_behind = Vec::new();
-        for plan in planned {
-            match plan.send {
-                Some((slot, job)) => dispatcher.submit(slot, job),
-                None if plan.row.status == Status::Pending => left_behind.push(plan.row.endpoint),
-                None => {}
-            }
-        }
-        dispatcher.left_behind(&left_behind);
-        Ok(())
-    }
-
     /// Mails and text messages to those buyers who are reached and want them. One question, whatever the answer.
     async fn messages(
         &self,
@@ -253,85 +193,6 @@ impl Notifier {
             }
         }
         Ok(messages)
-    }
-
-    /// Stores what is planned and keeps those that are new. Only what ends here has an event, and needs
-    /// a transaction for it.
-    async fn store(
-        &self,
-        connection: &mut sqlx::PgConnection,
-        planned: &mut Vec<Plan>,
-        now: DateTime<Utc>,
-    ) -> Result<Pending, sqlx::Error> {
-        let keep = |planned: &mut Vec<Plan>, stored: &HashSet<DeliveryId>| {
-            planned.retain(|plan| stored.contains(&plan.row.key.id));
-        };
-        if planned.iter().all(|plan| plan.row.status == Status::Pending) {
-            let stored = deliveries::insert(connection, planned.iter().map(|plan| &plan.row)).await?;
-            keep(planned, &stored);
-            return Ok(Pending::default());
-        }
-        let mut transaction = connection.begin().await?;
-        let stored = deliveries::insert(&mut transaction, planned.iter().map(|plan| &plan.row)).await?;
-        keep(planned, &stored);
-        let given_up = planned.iter().filter(|plan| plan.row.status == Status::GaveUp).map(|plan| {
-            let row = &plan.row;
-            events::delivery_ended(&row.key, row.endpoint, (0, 0), Some(&row.error), now, row.traceparent.as_deref())
-        });
-        let pending = self.outbox.append(&mut transaction, given_up.collect()).await?;
-        transaction.commit().await?;
-        Ok(pending)
-    }
-
-    fn plan<O: Occasion>(
-        &self,
-        occasion: &O,
-        body: &Bytes,
-        endpoint: &Arc<Endpoint>,
-        dispatcher: &Dispatcher,
-        lease: Uuid,
-        now: DateTime<Utc>,
-    ) -> Plan {
-        let (lead, assignment) = occasion.what();
-        let id = match O::EVENT {
-            EventKind::LeadAssigned => DeliveryId::derive(&[assignment.as_bytes(), endpoint.id.as_bytes()]),
-            EventKind::LeadReturned => {
-                DeliveryId::derive(&[b"returned", assignment.as_bytes(), endpoint.id.as_bytes()])
-            }
-        };
-        let key = DeliveryKey { id, seller: endpoint.seller, buyer: endpoint.buyer, lead, assignment, event: O::EVENT };
-        let mut row = NewDelivery {
-            key,
-            endpoint: endpoint.id,
-            payload: body.clone(),
-            traceparent: occasion.traceparent().cloned(),
-            status: Status::Pending,
-            due_at: Some(now),
-            lease: None,
-            error: String::new(),
-            created_at: now,
-        };
-        let mut send = None;
-        if let Some(reason) = endpoint.off() {
-            row = NewDelivery { status: Status::GaveUp, due_at: None, error: reason, ..row };
-        } else if let Some(slot) = dispatcher.reserve(endpoint) {
-            let leased_until = now + self.lease;
-            row = NewDelivery { due_at: Some(leased_until), lease: Some(lease), ..row };
-            let job = Job {
-                key,
-                endpoint: endpoint.clone(),
-                payload: row.payload.clone(),
-                traceparent: row.traceparent.clone(),
-                attempts_made: 0,
-                attempts_before: 0,
-                arrived: false,
-                taken_over: false,
-                lease,
-                leased_until,
-            };
-            send = Some((slot, job));
-        }
-        Plan { row, send }
     }
 }
 
@@ -359,10 +220,4 @@ fn telling(sale: &Sale) -> Result<Telling, HandleError> {
         news,
         traceparent: sale.traceparent.clone(),
     })
-}
-
-/// A row to store, and what to do once it is.
-struct Plan {
-    row: NewDelivery,
-    send: Option<(Slot, Job)>,
 }

@@ -2,6 +2,7 @@
 
 mod accept_leads;
 mod accept_messages;
+mod accept_money;
 mod accept_news;
 mod audit;
 mod delete_endpoint;
@@ -10,6 +11,7 @@ mod get_preferences;
 mod learn_buyers;
 mod list_deliveries;
 mod list_messages;
+mod occasions;
 mod put_endpoint;
 mod put_preferences;
 mod record_messages;
@@ -43,6 +45,7 @@ use crate::{
 };
 
 pub use accept_leads::{Sale, Undone};
+pub use accept_money::{Declined, LowWallet};
 pub use accept_news::Telling;
 pub use get_endpoint::EndpointView;
 pub use get_preferences::PreferencesView;
@@ -122,6 +125,9 @@ pub enum AppError {
     /// The endpoint's id is in use by somebody else.
     #[error("the endpoint's id is in use")]
     EndpointExists,
+    /// There was one with this id, and its owner deleted it.
+    #[error("this webhook was made before, and deleted since")]
+    EndpointDeleted,
     /// The buyer has [`MAX_ENDPOINTS`].
     #[error("a buyer may have {MAX_ENDPOINTS} endpoints")]
     TooManyEndpoints,

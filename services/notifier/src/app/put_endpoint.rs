@@ -45,6 +45,8 @@ pub struct PutEndpoint {
     pub format: Option<Format>,
     /// The version that it was made for; 0: there is none yet. `None`: whatever there is.
     pub expected: Option<u64>,
+    /// One with this id that was deleted stays so.
+    pub keep_deleted: bool,
 }
 
 /// How an endpoint is called and understood.
@@ -83,6 +85,7 @@ impl Notifier {
         }
         let mut tx = self.tenants.begin(seller).await?;
         let view = match endpoints::lock(&mut tx, seller, put.buyer, put.id).await? {
+            Some(old) if old.deleted && put.keep_deleted => return Err(AppError::EndpointDeleted),
             Some(old) if !old.deleted => self.change(&mut tx, actor, &old, put, given).await?,
             old => match self.create(&mut tx, actor, seller, &put, given.clone(), old).await? {
                 Some(view) => view,

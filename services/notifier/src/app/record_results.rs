@@ -87,10 +87,10 @@ impl Notifier {
             if let (Status::Delivered | Status::Refused, End::Attempted(attempt)) = (ending.status, &finished.end) {
                 sent.push(events::webhook_sent(&job.key, attempt.started_at, trace));
             }
-            if let (Some(Outcome::Refused { duplicate, because }), EventKind::LeadAssigned) =
-                (outcomes.get(&ending.delivery), job.key.event)
+            if let (Some(Outcome::Refused { duplicate, because }), EventKind::LeadAssigned, Some(sale)) =
+                (outcomes.get(&ending.delivery), job.key.event, job.key.sale)
             {
-                refused.push(events::lead_refused(&job.key, *duplicate, because, now, trace));
+                refused.push(events::lead_refused(&job.key, sale, *duplicate, because, now, trace));
             }
         }
         // Events of one kind beside each other are one message of the stream.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{AppError, Notifier};
 use crate::{
-    model::{Attempt, DeliveryKey, Job},
+    model::{Attempt, DeliveryKey, Job, SaleKey},
     outbound::webhook::Webhooks,
     store::endpoints,
 };
@@ -43,7 +43,13 @@ impl Notifier {
         let (lead, assignment) = (LeadId::new(), AssignmentId::new());
         let body = sample(buyer, lead, assignment, now).map_err(|error| AppError::Sample(error.to_string()))?;
         let job = Job {
-            key: DeliveryKey { id: DeliveryId::new(), seller, buyer, lead, assignment, event: EventKind::LeadAssigned },
+            key: DeliveryKey {
+                id: DeliveryId::new(),
+                seller,
+                buyer,
+                sale: Some(SaleKey { lead, assignment }),
+                event: EventKind::LeadAssigned,
+            },
             endpoint: Arc::new(endpoint),
             payload: body.into(),
             traceparent: None,

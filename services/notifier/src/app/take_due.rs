@@ -8,7 +8,7 @@ use crate::{
     config::Limits,
     model::End,
     outbound::dispatcher::Dispatcher,
-    store::deliveries::{self, Claim},
+    store::claims::{self, Claim},
 };
 
 /// The most that is taken at once.
@@ -37,7 +37,7 @@ impl Notifier {
             room: count(dispatcher.room_at_first()),
             room_when_failing: count(limits.held_when_failing),
         };
-        let taken = deliveries::claim(&mut *self.pool.acquire().await?, &claim).await?;
+        let taken = claims::claim(&mut *self.pool.acquire().await?, &claim).await?;
         let number = taken.len();
         for job in taken {
             if let Some(reason) = job.endpoint.off() {

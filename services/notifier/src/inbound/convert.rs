@@ -10,7 +10,7 @@ use leadflow_platform::{db::is_passing, grpc::status};
 use tonic::{Code, Status};
 
 use crate::{
-    app::{AppError, DeliveryView, Sale, Sample, Undone},
+    app::{AppError, Declined, DeliveryView, LowWallet, Sale, Sample, Undone},
     store::messages::NewMessage,
 };
 
@@ -72,6 +72,36 @@ pub(super) fn sales(message: &Message, event: told::LeadAssigned) -> Result<Vec<
         .collect()
 }
 
+/// The wallet that an event tells runs low.
+pub(super) fn low_wallet(message: &Message, event: &told::WalletLowBalance) -> Result<LowWallet, ConvertError> {
+    Ok(LowWallet {
+        source: message.id,
+        traceparent: message.traceparent.clone(),
+        seller: id(&event.seller_id, "seller_id")?,
+        buyer: id(&event.buyer_id, "buyer_id")?,
+        available: money(event.available.as_ref(), "available")?,
+        threshold: money(event.threshold.as_ref(), "threshold")?,
+    })
+}
+
+/// The payment that an event tells was declined; `None` when it tells of something else.
+pub(super) fn declined(message: &Message, event: &told::PaymentChanged) -> Result<Option<Declined>, ConvertError> {
+    if event.news() != told::PaymentNews::Declined {
+        return Ok(None);
+    }
+    Ok(Some(Declined {
+        source: message.id,
+        traceparent: message.traceparent.clone(),
+        seller: id(&event.seller_id, "seller_id")?,
+        buyer: id(&event.buyer_id, "buyer_id")?,
+        payment: id(&event.payment_id, "payment_id")?,
+        amount: money(event.amount.as_ref(), "amount")?,
+        recharge: event.recharge,
+        reason: event.decline_message.as_str().into(),
+        next_attempt_at: time_from_ms(event.next_attempt_at_ms).filter(|_| event.next_attempt_at_ms > 0),
+    }))
+}
+
 /// The sale that an event tells is undone.
 pub(super) fn undone(message: &Message, event: told::LeadReturned) -> Result<Undone, ConvertError> {
     Ok(Undone {
@@ -113,8 +143,8 @@ pub(super) fn delivery(view: DeliveryView) -> proto::Delivery {
     let number = |number: i32| u32::try_from(number).unwrap_or(0);
     proto::Delivery {
         delivery_id: delivery.id.to_string(),
-        assignment_id: delivery.assignment.to_string(),
-        lead_id: delivery.lead.to_string(),
+        assignment_id: delivery.sale.map(|sale| sale.assignment.to_string()).unwrap_or_default(),
+        lead_id: delivery.sale.map(|sale| sale.lead.to_string()).unwrap_or_default(),
         endpoint_id: delivery.endpoint.to_string(),
         status: delivery.status,
         attempts_made: number(delivery.attempts_made),
@@ -150,6 +180,7 @@ pub(super) fn refused(error: &AppError) -> Status {
     match error {
         AppError::NotFound(what) => status(Code::NotFound, &format!("{what}_not_found"), error),
         AppError::EndpointExists => status(Code::AlreadyExists, "endpoint_exists", error),
+        AppError::EndpointDeleted => status(Code::FailedPrecondition, "endpoint_deleted", error),
         AppError::ChangedMeanwhile => status(Code::Aborted, "changed_meanwhile", error),
         AppError::Url(refusal) => status(Code::InvalidArgument, refusal.code(), error),
         AppError::TooManyEndpoints => status(Code::ResourceExhausted, "too_many_endpoints", error),

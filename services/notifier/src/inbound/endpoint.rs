@@ -87,6 +87,7 @@ pub(super) fn put(request: proto::PutEndpointRequest) -> Result<PutEndpoint, Sta
         name: request.name,
         events: request.events.map(|events| events.names.iter().map(|name| event(name)).collect()).transpose()?,
         concurrency: request.concurrency,
+        keep_deleted: request.keep_deleted,
         format: request.format.map(format).transpose()?,
         expected: request.expected_version,
     })

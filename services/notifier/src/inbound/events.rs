@@ -90,22 +90,34 @@ impl BatchHandler for LeadsAssigned {
 pub struct MoneyNews {
     /// Tells of it.
     pub notifier: Notifier,
+    /// Sends what endpoints are told.
+    pub dispatcher: Dispatcher,
 }
 
 #[async_trait::async_trait]
 impl BatchHandler for MoneyNews {
     async fn handle(&self, batch: &[Message]) -> Result<(), HandleError> {
         let mut tellings = Vec::with_capacity(batch.len());
+        let (mut low, mut declined) = (Vec::new(), Vec::new());
         for message in batch {
             let telling = match message.kind.as_str() {
-                told::WalletLowBalance::TYPE => news::low_balance(message, &read(message)?).map(Some),
-                told::PaymentChanged::TYPE => news::payment(message, &read(message)?),
+                told::WalletLowBalance::TYPE => {
+                    let event = read(message)?;
+                    low.push(convert::low_wallet(message, &event).map_err(HandleError::permanent)?);
+                    news::low_balance(message, &event).map(Some)
+                }
+                told::PaymentChanged::TYPE => {
+                    let event = read(message)?;
+                    declined.extend(convert::declined(message, &event).map_err(HandleError::permanent)?);
+                    news::payment(message, &event)
+                }
                 told::RechargeTurnedOff::TYPE => news::recharge_turned_off(message, &read(message)?).map(Some),
                 _ => return Err(unknown(message)),
             };
             tellings.extend(telling.map_err(HandleError::permanent)?);
         }
-        Ok(self.notifier.accept_news(&tellings).await?)
+        self.notifier.accept_news(&tellings).await?;
+        self.notifier.accept_money(&low, &declined, &self.dispatcher).await
     }
 }
 

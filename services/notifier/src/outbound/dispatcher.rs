@@ -196,7 +196,12 @@ impl Shared {
             Err(_) => {
                 // The others' place, unless too many are slow already.
                 let slow = self.slow.try_acquire();
-                let of_all = if slow.is_ok() { None } else { Some(of_all) };
+                let of_all = if slow.is_ok() {
+                    drop(of_all);
+                    None
+                } else {
+                    Some(of_all)
+                };
                 let left = self.limits.stuck_after.saturating_sub(self.limits.slow_after);
                 let attempt = match timeout(left, &mut sending).await {
                     Ok(attempt) => attempt,

@@ -7,7 +7,7 @@ use leadflow_messaging::Envelope;
 use leadflow_notifier_domain::{Channel, MessageKind};
 
 use crate::{
-    model::DeliveryKey,
+    model::{DeliveryKey, SaleKey},
     store::{
         health::Ailing,
         messages::{MessageKey, MessageStatus},
@@ -27,8 +27,8 @@ pub fn delivery_ended(
 ) -> Envelope {
     let event = events::DeliveryEnded {
         delivery_id: key.id.to_string(),
-        assignment_id: key.assignment.to_string(),
-        lead_id: key.lead.to_string(),
+        assignment_id: key.sale.map(|sale| sale.assignment.to_string()).unwrap_or_default(),
+        lead_id: key.sale.map(|sale| sale.lead.to_string()).unwrap_or_default(),
         buyer_id: key.buyer.to_string(),
         seller_id: key.seller.to_string(),
         endpoint_id: endpoint.to_string(),
@@ -50,6 +50,7 @@ pub fn delivery_ended(
 #[must_use]
 pub fn lead_refused(
     key: &DeliveryKey,
+    sale: SaleKey,
     duplicate: bool,
     because: &str,
     at: DateTime<Utc>,
@@ -58,15 +59,15 @@ pub fn lead_refused(
     let refusal = if duplicate { events::LeadRefusal::Duplicate } else { events::LeadRefusal::Rejected };
     let event = events::LeadRefused {
         delivery_id: key.id.to_string(),
-        assignment_id: key.assignment.to_string(),
-        lead_id: key.lead.to_string(),
+        assignment_id: sale.assignment.to_string(),
+        lead_id: sale.lead.to_string(),
         buyer_id: key.buyer.to_string(),
         seller_id: key.seller.to_string(),
         refusal: refusal.into(),
         because: because.to_owned(),
         at_ms: time_to_ms(at),
     };
-    Envelope::new(EventId::derive(&[b"refused", key.assignment.as_bytes()]), &event, at).caused_by(traceparent)
+    Envelope::new(EventId::derive(&[b"refused", sale.assignment.as_bytes()]), &event, at).caused_by(traceparent)
 }
 
 /// A webhook has arrived, which the seller pays for: once, whatever it took. The message's id is the delivery's, so one

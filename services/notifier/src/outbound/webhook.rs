@@ -35,7 +35,8 @@ impl Webhooks {
     pub async fn send(&self, job: &Job) -> Attempt {
         // Its target is switched on only where spans are exported.
         let span = tracing::trace_span!(
-            target: "leadflow::trace", "webhook", delivery_id = %job.key.id, lead_id = %job.key.lead
+            target: "leadflow::trace", "webhook", delivery_id = %job.key.id,
+            lead_id = job.key.sale.map(|sale| tracing::field::display(sale.lead))
         );
         if span.is_disabled() {
             return self.attempt(job).await;

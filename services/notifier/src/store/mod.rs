@@ -3,6 +3,7 @@
 pub mod attempts;
 pub mod buyers;
 pub mod callbacks;
+pub mod claims;
 pub mod dead_addresses;
 pub mod deliveries;
 pub mod endpoints;

@@ -50,6 +50,7 @@ async fn attempt(world: &World, parts: &mut Parts, url: &str) -> (i32, String) {
         concurrency: None,
         format: None,
         expected: None,
+        keep_deleted: false,
     };
     parts.notifier.put_endpoint(None, world.seller, endpoint).await.unwrap();
     parts.notifier.accept_leads(&[sale(world, buyer)], &parts.dispatcher).await.unwrap();

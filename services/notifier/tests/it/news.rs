@@ -1,20 +1,102 @@
 //! What buyers are told, by which events.
 
-use leadflow_contracts::{common, events};
-use leadflow_kernel::{AssignmentId, BuyerId, EndpointId, LeadId, PaymentId, ReturnId};
-use leadflow_notifier::MailSettings;
+use std::collections::HashMap;
+
+use leadflow_contracts::{
+    common, events,
+    notifier::{EndpointEvents, PutEndpointRequest},
+};
+use leadflow_kernel::{AssignmentId, BuyerId, EndpointId, EventId, LeadId, PaymentId, ReturnId};
+use leadflow_messaging::{Envelope, Message, consumer::BatchHandler as _};
+use leadflow_notifier::{MailSettings, inbound::events::MoneyNews};
 use leadflow_testkit::wait;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     mails::Sandbox,
-    world::{PATIENCE, World, sold},
+    parts::parts,
+    receiver::Receiver,
+    world::{PATIENCE, World, put, sold},
 };
 
 const ADDRESS: &str = "sam@buyer.example";
 
 fn usd(amount: &str) -> Option<common::Money> {
     Some(common::Money { amount: amount.into(), currency: "USD".into() })
+}
+
+/// What endpoints are told of money: once each, and only those that asked.
+#[tokio::test]
+async fn endpoints_are_told_of_money_if_they_want_to_be() {
+    let world = World::start().await;
+    let (money, leads) = (Receiver::start().await, Receiver::start().await);
+    let buyer = world.buyer_at(&leads.url).await;
+    let names = ["wallet.low_balance", "payment.failed"].map(str::to_owned).to_vec();
+    let wants = PutEndpointRequest {
+        endpoint_id: EndpointId::new().to_string(),
+        events: Some(EndpointEvents { names }),
+        ..put(buyer, &money.url)
+    };
+    world.client().put_endpoint(world.call(wants)).await.unwrap();
+    let low = events::WalletLowBalance {
+        buyer_id: buyer.to_string(),
+        seller_id: world.seller.to_string(),
+        available: usd("12.50"),
+        threshold: usd("100.00"),
+    };
+    let declined = events::PaymentChanged {
+        payment_id: PaymentId::new().to_string(),
+        buyer_id: buyer.to_string(),
+        seller_id: world.seller.to_string(),
+        news: events::PaymentNews::Declined.into(),
+        recharge: true,
+        amount: usd("250.00"),
+        decline_code: "expired_card".into(),
+        decline_message: "the card has expired".into(),
+        next_attempt_at_ms: 0,
+    };
+    let succeeded = events::PaymentChanged { news: events::PaymentNews::Succeeded.into(), ..declined.clone() };
+    let twice = Envelope::new(EventId::new(), &low, world.now());
+    world.bus.publish(&[twice.clone()]).await.unwrap();
+    world.publish(&succeeded).await;
+    world.publish(&declined).await;
+    world.all_delivered(2).await;
+    // Told twice under one id, which the stream may not notice after a while.
+    let message = Message {
+        id: twice.id,
+        subject: twice.subject.clone(),
+        kind: twice.kind.clone(),
+        traceparent: None,
+        payload: twice.payload.clone(),
+        delivered: 2,
+        sequence: 1,
+    };
+    let parts = parts(&world);
+    let handler = MoneyNews { notifier: parts.notifier.clone(), dispatcher: parts.dispatcher.clone() };
+    handler.handle(&[message]).await.unwrap();
+    parts.dispatcher.drain(PATIENCE).await;
+    let bodies: HashMap<String, Value> = money
+        .got()
+        .iter()
+        .map(|got| serde_json::from_slice::<Value>(&got.body).unwrap())
+        .map(|body| (body["event"].as_str().unwrap().to_owned(), body["data"].clone()))
+        .collect();
+    assert_eq!(money.got().len(), 2);
+    let expected = json!({ "buyerId": buyer.to_string(), "available": 12.5, "threshold": 100.0, "currency": "USD" });
+    assert_eq!(bodies["wallet.low_balance"], expected);
+    assert_eq!(
+        bodies["payment.failed"],
+        json!({
+            "paymentId": declined.payment_id, "buyerId": buyer.to_string(), "amount": 250.0, "currency": "USD",
+            "recharge": true, "reason": "the card has expired", "nextAttemptAt": null,
+        })
+    );
+    assert!(leads.got().is_empty());
+    let listed = world.deliveries(buyer).await;
+    assert_eq!(listed.len(), 2);
+    assert!(listed.iter().all(|delivery| delivery.lead_id.is_empty() && delivery.assignment_id.is_empty()));
+    let told = "SELECT count(*) FROM notifier.deliveries WHERE status = 'DELIVERED'";
+    assert_eq!(world.count(told).await, 2);
 }
 
 /// A buyer whom the directory knows.

@@ -152,6 +152,10 @@ async fn a_deleted_endpoint_gets_nothing_more_keeps_no_secret_and_can_be_made_an
     assert_eq!(world.count(secrets).await, 0);
     assert_eq!(world.count("SELECT count(*) FROM notifier.audit_entries WHERE action = 'webhook.deleted'").await, 1);
     receiver.behave(status(200));
+    // A creation that is repeated late does not bring it back.
+    let late = PutEndpointRequest { keep_deleted: true, ..put(buyer, &receiver.url) };
+    assert_eq!(code(world.client().put_endpoint(world.call(late)).await), "endpoint_deleted");
+    assert!(list(&world, buyer).await.is_empty());
     // The one that replaces it is new: the first version of a new life.
     let again = PutEndpointRequest { expected_version: Some(0), secret: String::new(), ..put(buyer, &receiver.url) };
     let made = world.client().put_endpoint(world.call(again)).await.unwrap().into_inner();

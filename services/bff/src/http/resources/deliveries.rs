@@ -77,8 +77,9 @@ struct Delivery {
     id: String,
     event: String,
     endpoint_id: String,
-    lead_id: String,
-    assignment_id: String,
+    /// Null: it tells of no lead.
+    lead_id: Option<String>,
+    assignment_id: Option<String>,
     /// `PENDING`, `DELIVERED`, `REFUSED` (by the receiver's answer), `GAVE_UP`.
     status: String,
     /// Why it did not arrive, or what became of sending it again, in words.
@@ -107,8 +108,8 @@ impl Delivery {
             id: delivery.delivery_id,
             event: delivery.event,
             endpoint_id: delivery.endpoint_id,
-            lead_id: delivery.lead_id,
-            assignment_id: delivery.assignment_id,
+            lead_id: some(delivery.lead_id),
+            assignment_id: some(delivery.assignment_id),
             status: delivery.status,
             reason: some(delivery.error),
             created_at: Time::from_ms(delivery.created_at_ms),

@@ -3,6 +3,7 @@
 pub(super) mod admin;
 pub(super) mod audit;
 pub(super) mod auth;
+pub(super) mod buyer_webhooks;
 pub(super) mod buyers;
 pub(super) mod campaigns;
 pub(super) mod cards;

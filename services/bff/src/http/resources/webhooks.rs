@@ -37,6 +37,7 @@ pub(in crate::http) fn routes() -> Vec<Route> {
         Route::post(LIST, BUYERS, "Make a webhook; at most 20", create)
             .body::<NewWebhook>()
             .answers::<WebhookAnswer>(CREATED, "Made")
+            .refuses(StatusCode::CONFLICT, "`endpoint_deleted`: this request made one before, and it was deleted since")
             .versioned(),
         Route::put(ONE, BUYERS, "Change a webhook; what is not given stays", update)
             .body::<WebhookChange>()
@@ -57,14 +58,23 @@ pub(in crate::http) fn routes() -> Vec<Route> {
 /// What a webhook is told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = WebhookEvent)]
-enum Event {
+pub(super) enum Event {
     #[serde(rename = "lead.assigned")]
     LeadAssigned,
     #[serde(rename = "lead.returned")]
     LeadReturned,
+    #[serde(rename = "wallet.low_balance")]
+    WalletLowBalance,
+    #[serde(rename = "payment.failed")]
+    PaymentFailed,
 }
 
-const EVENTS: [(Event, &str); 2] = [(Event::LeadAssigned, "lead.assigned"), (Event::LeadReturned, "lead.returned")];
+pub(super) const EVENTS: [(Event, &str); 4] = [
+    (Event::LeadAssigned, "lead.assigned"),
+    (Event::LeadReturned, "lead.returned"),
+    (Event::WalletLowBalance, "wallet.low_balance"),
+    (Event::PaymentFailed, "payment.failed"),
+];
 
 /// A header that is sent with each request.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -315,6 +325,8 @@ async fn create(
         events: body.events.as_deref().map(events),
         format: Some(format),
         concurrency: Some(body.concurrency.unwrap_or(0)),
+        // The id follows from the request: one that is repeated late does not bring back what was deleted since.
+        keep_deleted: true,
     };
     let known = || async { Ok(Webhook::of(one(&api, &me, id).await?)) };
     let endpoint = made_once(put(&api, &me, message), known, |webhook| webhook.version).await?;
@@ -442,6 +454,7 @@ async fn update(
                 name: body.name.clone(),
                 events: body.events.as_deref().map(events),
                 concurrency: body.concurrency.map(Option::unwrap_or_default),
+                keep_deleted: true,
             };
             put(api, me, message).await
         }

@@ -17,15 +17,15 @@ pub(super) const ALL: &[Invariant] = &[
     },
     Invariant {
         name: "delivery_has_its_assignment",
-        sentence: "What is delivered was sold to that buyer, and goes to his own endpoint.",
+        sentence: "What is delivered goes to the buyer's own endpoint, and a lead was sold to him.",
         only_when_settled: false,
         checked: "SELECT 1 FROM notifier.deliveries",
         broken: "SELECT format('delivery %s of assignment %s to buyer %s', d.delivery_id, d.assignment_id, d.buyer_id)
                  FROM notifier.deliveries d
                  LEFT JOIN distribution.assignments a USING (assignment_id)
                  LEFT JOIN notifier.endpoints e USING (endpoint_id)
-                 WHERE (a.buyer_id = d.buyer_id AND a.seller_id = d.seller_id AND a.lead_id = d.lead_id
-                     AND e.buyer_id = d.buyer_id AND e.seller_id = d.seller_id) IS NOT TRUE",
+                 WHERE (e.buyer_id = d.buyer_id AND e.seller_id = d.seller_id AND (d.event NOT LIKE 'lead.%'
+                     OR a.buyer_id = d.buyer_id AND a.seller_id = d.seller_id AND a.lead_id = d.lead_id)) IS NOT TRUE",
     },
     Invariant {
         name: "delivery_ends_visibly",
