@@ -57,7 +57,7 @@ async fn endpoints_are_told_of_money_if_they_want_to_be() {
     };
     let succeeded = events::PaymentChanged { news: events::PaymentNews::Succeeded.into(), ..declined.clone() };
     let twice = Envelope::new(EventId::new(), &low, world.now());
-    world.bus.publish(&[twice.clone()]).await.unwrap();
+    world.bus.publish(std::slice::from_ref(&twice)).await.unwrap();
     world.publish(&succeeded).await;
     world.publish(&declined).await;
     world.all_delivered(2).await;
