@@ -288,6 +288,7 @@ const BESIDE_TENANTS: &[(&str, &str, &[&str])] = &[
             "accept_messages.rs",
             "accept_news.rs",
             "learn_buyers.rs",
+            "occasions.rs",
             "record_messages.rs",
             "record_results.rs",
             "send_messages.rs",

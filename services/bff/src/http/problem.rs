@@ -243,6 +243,7 @@ const CODES: &[&str] = &[
     "email_exists",
     "endpoint_exists",
     "endpoint_not_found",
+    "endpoint_deleted",
     "endpoint_off",
     "field_in_use",
     "google_account_unknown",
