@@ -52,7 +52,9 @@ impl Client {
             let response = self.0.request(request).await.map_err(|error| error.to_string())?;
             let (parts, body) = response.into_parts();
             let bytes = body.collect().await.map_err(|error| error.to_string())?.to_bytes();
-            let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+            let text = || Value::String(String::from_utf8_lossy(&bytes).into_owned());
+            let body =
+                if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap_or_else(|_| text()) };
             Ok(Answer { status: parts.status, body })
         };
         tokio::time::timeout(PATIENCE, whole).await.map_err(|_| "no answer in time".to_owned())?

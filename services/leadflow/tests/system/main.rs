@@ -4,6 +4,7 @@
 mod cards;
 mod chaos;
 mod client;
+mod metrics;
 mod operator;
 mod races;
 mod story;

@@ -41,6 +41,8 @@ pub struct ClusterOptions {
     pub env: Vec<(String, String)>,
     /// Further settings of PostgreSQL.
     pub postgres: Vec<(String, String)>,
+    /// Every process serves its metrics on a port of its own.
+    pub metrics: bool,
     /// Where logs go, kept; `None` is a folder that goes away with the cluster.
     pub logs: Option<PathBuf>,
 }
@@ -59,6 +61,7 @@ impl ClusterOptions {
             proxied: false,
             env: Vec::new(),
             postgres: Vec::new(),
+            metrics: false,
             logs: None,
         }
     }
@@ -138,7 +141,7 @@ impl Cluster {
         let mut replicas = Vec::new();
         for (role, count) in &options.roles {
             for index in 0..*count {
-                replicas.push(Replica::plan(&options.binary, role, index, &logs)?);
+                replicas.push(Replica::plan(&options.binary, role, index, &logs, options.metrics)?);
             }
             let urls: Vec<_> = replicas.iter().filter(|r| r.role == *role).map(Replica::grpc_url).collect();
             env.push((format!("{}_GRPC_URL", role.to_uppercase()), urls.join(",")));

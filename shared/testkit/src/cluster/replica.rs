@@ -28,6 +28,8 @@ pub struct Replica {
     pub http: u16,
     /// Its gRPC port.
     pub grpc: u16,
+    /// The port of its metrics, if it serves them.
+    pub metrics: Option<u16>,
     binary: PathBuf,
     log: PathBuf,
     env: Vec<(String, String)>,
@@ -35,13 +37,20 @@ pub struct Replica {
 }
 
 impl Replica {
-    pub(super) fn plan(binary: &Path, role: &'static str, index: usize, logs: &Path) -> anyhow::Result<Self> {
+    pub(super) fn plan(
+        binary: &Path,
+        role: &'static str,
+        index: usize,
+        logs: &Path,
+        metrics: bool,
+    ) -> anyhow::Result<Self> {
         let port = || free_port().context("no free port");
         Ok(Self {
             role,
             index,
             http: port()?,
             grpc: port()?,
+            metrics: metrics.then(port).transpose()?,
             binary: binary.to_owned(),
             log: logs.join(format!("{role}-{index}.log")),
             env: Vec::new(),
@@ -55,6 +64,7 @@ impl Replica {
         self.env.push((format!("{upper}_HTTP_PORT"), self.http.to_string()));
         self.env.push((format!("{upper}_GRPC_PORT"), self.grpc.to_string()));
         self.env.push((format!("{upper}_SMTP_PORT"), self.smtp().to_string()));
+        self.env.extend(self.metrics.map(|port| ("METRICS_PORT".to_owned(), port.to_string())));
     }
 
     /// Its HTTP base URL.
