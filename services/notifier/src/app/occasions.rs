@@ -19,7 +19,7 @@ use super::Notifier;
 use crate::{
     model::{DeliveryKey, Endpoint, Job, SaleKey},
     outbound::{
-        dispatcher::{Dispatcher, Slot},
+        dispatcher::{Dispatcher, Origin, Slot},
         events,
     },
     store::{
@@ -156,7 +156,7 @@ impl Notifier {
         let mut send = None;
         if let Some(reason) = endpoint.off() {
             row = NewDelivery { status: Status::GaveUp, due_at: None, error: reason, ..row };
-        } else if let Some(slot) = dispatcher.reserve(endpoint) {
+        } else if let Some(slot) = dispatcher.reserve(endpoint, Origin::News) {
             let leased_until = now + self.lease;
             row = NewDelivery { due_at: Some(leased_until), lease: Some(lease), ..row };
             let job = Job {

@@ -7,7 +7,7 @@ use super::Notifier;
 use crate::{
     config::Limits,
     model::End,
-    outbound::dispatcher::Dispatcher,
+    outbound::dispatcher::{Dispatcher, Origin},
     store::claims::{self, Claim},
 };
 
@@ -42,7 +42,7 @@ impl Notifier {
         for job in taken {
             if let Some(reason) = job.endpoint.off() {
                 dispatcher.end(job, End::EndpointOff(reason)).await;
-            } else if let Some(slot) = dispatcher.reserve(&job.endpoint) {
+            } else if let Some(slot) = dispatcher.reserve(&job.endpoint, Origin::Table) {
                 dispatcher.submit(slot, job);
             } else {
                 // The room was taken by new leads meanwhile.

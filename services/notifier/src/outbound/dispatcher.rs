@@ -18,7 +18,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use super::lines::Load;
+pub use super::lines::{Load, Origin};
 use super::{
     lines::{Lines, room_at_first},
     webhook::Webhooks,
@@ -96,12 +96,12 @@ impl Dispatcher {
 
     /// A place in the endpoint's line, if there is one.
     #[must_use]
-    pub fn reserve(&self, endpoint: &Endpoint) -> Option<Slot> {
+    pub fn reserve(&self, endpoint: &Endpoint, origin: Origin) -> Option<Slot> {
         if self.0.stopping.is_cancelled() {
             return None;
         }
         let failing = endpoint.failing_since.is_some();
-        let taken = self.0.lines().reserve(endpoint.id, endpoint.concurrency, failing);
+        let taken = self.0.lines().reserve(endpoint.id, endpoint.concurrency, failing, origin);
         taken.then(|| Slot { shared: self.0.clone(), endpoint: endpoint.id })
     }
 

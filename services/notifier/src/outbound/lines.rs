@@ -13,10 +13,29 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Limits;
 
-/// Full enough that the table is not asked for more: it is asked again when a quarter is free, so
+/// Where a delivery comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// It was written just now.
+    News,
+    /// It waited in the table.
+    Table,
+}
+
+/// How far news may fill what holds `most`: the last quarter is the table's, so that a flood of news does not keep
+/// from their turn those that failed before.
+const fn mark(most: usize) -> usize {
+    match most {
+        0 | 1 => most,
+        2..=7 => most - 1,
+        _ => most - most / 4,
+    }
+}
+
+/// Full enough that the table is not asked for more: it is asked again when what is the table's is free, so
 /// that it is asked for many rows at once and not for each as its place becomes free.
 const fn is_full(held: usize, most: usize) -> bool {
-    held >= most - most / 4
+    held > mark(most) || held >= most
 }
 
 /// What an endpoint without a line would have room for.
@@ -116,8 +135,12 @@ impl Lines {
     }
 
     /// Takes a place in the endpoint's line, if there is one. `concurrency` is what its owner asked for, 0 for nothing.
-    pub(super) fn reserve(&mut self, endpoint: EndpointId, concurrency: u32, failing: bool) -> bool {
-        if self.held >= self.limits.held {
+    pub(super) fn reserve(&mut self, endpoint: EndpointId, concurrency: u32, failing: bool, origin: Origin) -> bool {
+        let fits = |held, most| match origin {
+            Origin::News => held < mark(most),
+            Origin::Table => held < most,
+        };
+        if !fits(self.held, self.limits.held) {
             return false;
         }
         let line = self.by_endpoint.entry(endpoint).or_insert_with(Line::new);
@@ -127,7 +150,7 @@ impl Lines {
             _ => self.limits.per_endpoint,
         };
         line.adjust(&self.limits);
-        if line.held >= line.most(&self.limits) {
+        if !fits(line.held, line.most(&self.limits)) {
             return false;
         }
         line.held += 1;
@@ -214,7 +237,8 @@ mod tests {
     };
 
     fn fill(lines: &mut Lines, endpoint: EndpointId, concurrency: u32, failing: bool) -> usize {
-        std::iter::repeat_with(|| lines.reserve(endpoint, concurrency, failing)).take_while(|taken| *taken).count()
+        let mut take = || lines.reserve(endpoint, concurrency, failing, Origin::Table);
+        std::iter::repeat_with(&mut take).take_while(|taken| *taken).count()
     }
 
     fn answer_often(lines: &mut Lines, endpoint: EndpointId) {
@@ -267,15 +291,38 @@ mod tests {
     }
 
     #[test]
+    fn however_much_news_there_is_the_table_is_asked_and_gets_its_place() {
+        for most in 1..40 {
+            let limits =
+                Limits { held: 4 * most, per_endpoint: 1, first_in_flight: 1, held_per_endpoint: most, ..LIMITS };
+            let (mut lines, endpoint) = (Lines::new(limits), EndpointId::new());
+            let flood = |lines: &mut Lines| while lines.reserve(endpoint, 0, false, Origin::News) {};
+            let mut from_table = 0;
+            for _ in 0..4 * most {
+                flood(&mut lines);
+                // As the worker does: what the table is asked for fits.
+                if let Some((_, room, _)) = lines.load().lines.first().copied() {
+                    for _ in 0..room {
+                        assert!(lines.reserve(endpoint, 0, false, Origin::Table));
+                        from_table += 1;
+                    }
+                }
+                lines.release(endpoint);
+            }
+            assert!(from_table > 0 || most == 1, "{most}: nothing from the table");
+        }
+    }
+
+    #[test]
     fn a_limit_that_shrinks_takes_effect_as_requests_end() {
         let (mut lines, endpoint) = (Lines::new(LIMITS), EndpointId::new());
-        lines.reserve(endpoint, 0, false);
+        lines.reserve(endpoint, 0, false, Origin::News);
         answer_often(&mut lines, endpoint);
         let turns = lines.turns(endpoint).unwrap();
         let flying: Vec<_> = (0..8).map(|_| turns.in_flight.clone().try_acquire_owned().unwrap()).collect();
-        lines.reserve(endpoint, 3, false);
+        lines.reserve(endpoint, 3, false, Origin::News);
         drop(flying);
-        lines.reserve(endpoint, 3, false);
+        lines.reserve(endpoint, 3, false, Origin::News);
         assert_eq!(permits(&lines, endpoint), 3);
     }
 }
