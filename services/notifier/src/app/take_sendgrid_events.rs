@@ -154,9 +154,10 @@ fn dead(event: &Event, at: DateTime<Utc>) -> Option<NewSuppression> {
     (!recipient.is_empty()).then_some(NewSuppression { channel: Channel::Email, recipient, reason: why, detail, at })
 }
 
-/// Its reason, without addresses.
+/// Its reason, without addresses, and without what is no text: a stranger's mail server wrote it.
 fn words(event: &Event) -> String {
-    let words = event.reason.split_whitespace().map(|word| if word.contains('@') { "…" } else { word });
+    let words = event.reason.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    let words = words.map(|word| if word.contains('@') { "…" } else { word });
     let words: String = words.collect::<Vec<_>>().join(" ").chars().take(WORDS).collect();
     if words.is_empty() { format!("SendGrid told: {}", event.event) } else { words }
 }

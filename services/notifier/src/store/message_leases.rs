@@ -8,7 +8,7 @@ use leadflow_notifier_domain::{Channel, Wishes};
 use sqlx::{PgConnection, Row, postgres::PgRow};
 use uuid::Uuid;
 
-use super::messages::{Addressee, MessageJob, MessageResult, Taken, column, key, number};
+use super::messages::{Addressee, MessageJob, MessageResult, Taken, column, key, number, storable};
 
 /// What to take.
 #[derive(Debug, Clone, Copy)]
@@ -173,9 +173,9 @@ pub async fn finish(
     .bind(column(results, |r| r.status.text()))
     .bind(column(results, |r| number(r.attempts_made)))
     .bind(column(results, |r| r.due_at))
-    .bind(column(results, |r| r.error.as_str()))
+    .bind(column(results, |r| storable(&r.error)))
     .bind(column(results, |r| r.recipient.as_str()))
-    .bind(column(results, |r| r.provider_id.as_deref()))
+    .bind(column(results, |r| r.provider_id.as_deref().map(storable)))
     .bind(column(results, |r| number(r.units)))
     .bind(now)
     .bind(column(&tried, |(r, _)| r.key.id.uuid()))
@@ -183,7 +183,7 @@ pub async fn finish(
     .bind(column(&tried, |(_, attempt)| attempt.started_at))
     .bind(column(&tried, |(_, attempt)| number(attempt.duration_ms)))
     .bind(column(&tried, |(_, attempt)| i32::from(attempt.status_code)))
-    .bind(column(&tried, |(r, _)| r.error.as_str()))
+    .bind(column(&tried, |(r, _)| storable(&r.error)))
     .bind(column(results, |r| r.unsure))
     .fetch_all(connection)
     .await?;

@@ -191,6 +191,11 @@ pub(super) fn column<'a, S, T>(rows: &'a [S], value: impl FnMut(&'a S) -> T) -> 
     rows.iter().map(value).collect()
 }
 
+/// What others say, as PostgreSQL's text can hold it: with every character but NUL.
+pub(super) fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
 pub(super) fn number(value: u32) -> i32 {
     i32::try_from(value).unwrap_or(i32::MAX)
 }

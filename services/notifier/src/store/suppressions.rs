@@ -6,6 +6,8 @@ use chrono::{DateTime, Utc};
 use leadflow_notifier_domain::Channel;
 use sqlx::PgConnection;
 
+use super::messages::storable;
+
 /// An address or number as it is compared.
 #[must_use]
 pub fn plain(recipient: &str) -> String {
@@ -76,7 +78,7 @@ pub async fn insert(connection: &mut PgConnection, new: &[NewSuppression]) -> Re
     .bind(new.iter().map(|it| it.channel.code()).collect::<Vec<_>>())
     .bind(new.iter().map(|it| it.recipient.as_str()).collect::<Vec<_>>())
     .bind(new.iter().map(|it| it.reason).collect::<Vec<_>>())
-    .bind(new.iter().map(|it| it.detail.as_str()).collect::<Vec<_>>())
+    .bind(new.iter().map(|it| storable(&it.detail)).collect::<Vec<_>>())
     .bind(new.iter().map(|it| it.at).collect::<Vec<_>>())
     .execute(connection)
     .await?;

@@ -218,6 +218,21 @@ async fn what_comes_back_ends_mails_to_that_address_and_what_is_only_blocked_doe
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_strangers_mail_server_says_holds_up_no_event() {
+    let mut post = Post::start().await;
+    let message = post.ask().await;
+    assert_eq!(post.send().await, 1);
+    let (.., provider_id) = post.row(message).await;
+    let arrived = post.call().await;
+    assert_eq!(post.take(&arrived).await.unwrap(), 1);
+    let bounced = post.tell(&provider_id.unwrap(), "bounce", "550 no\0 such user", "bounce").await;
+    assert_eq!(post.take(&bounced).await.unwrap(), 1);
+    let (status, _, error, _) = post.row(message).await;
+    assert_eq!((status.as_str(), error.as_str()), ("BOUNCED", "550 no such user"));
+    assert_eq!(post.world.count("SELECT count(*) FROM notifier.suppressions").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_complaint_ends_mails_too_and_the_mail_stays_delivered() {
     let mut post = Post::start().await;
     let message = post.ask().await;
