@@ -262,7 +262,8 @@ pub async fn known_to_us(
     Ok(known.into_iter().collect())
 }
 
-/// Ends at most `limit` of those that are of no use any more and that nobody has; which, and why they were not sent.
+/// Ends at most `limit` of those that are of no use any more and that nobody has; which, and why they were not sent. One that somebody had and
+/// never recorded may be sent all the same.
 ///
 /// # Errors
 /// Those of PostgreSQL.
@@ -273,6 +274,7 @@ pub async fn expire(
 ) -> Result<Vec<(MessageKey, String)>, sqlx::Error> {
     let rows = sqlx::query(
         "UPDATE notifier.messages SET status = 'EXPIRED', contents = NULL, due_at = NULL, lease = NULL, ended_at = $1, \
+           may_be_sent = may_be_sent OR lease IS NOT NULL, \
            error = CASE WHEN error = '' THEN 'not sent while it was of use' ELSE error END \
          WHERE message_id = ANY(ARRAY( \
            SELECT message_id FROM notifier.messages WHERE status = 'WAITING' AND expires_at <= $1 \

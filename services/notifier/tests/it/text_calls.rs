@@ -204,6 +204,21 @@ async fn what_twilio_tells_before_its_answer_is_recorded_is_no_second_text() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_arrived_though_its_sender_died_and_its_time_was_over_is_known_to_have_arrived() {
+    let office = Office::start().await;
+    let heard = Heard::on(&office.world);
+    let message = office.sent(&low()).await;
+    // As if whoever handed it over had died before he recorded it; nobody takes it again while it is of use.
+    office.forget(message, &low(), 180).await;
+    office.world.advance(300);
+    assert_eq!(office.notifier.expire_messages().await.unwrap(), 1);
+    assert_eq!(office.status_of(message).await, "EXPIRED");
+    office.status(&office.phones.taken().remove(0), "delivered", "").await.unwrap();
+    assert_eq!(office.status_of(message).await, "DELIVERED");
+    assert_eq!(heard.wait_for(1).await[0].message_id, message.to_string());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_service_sends_texts_and_takes_calls() {
     let mut world = World::empty().await;
     let phones = Phones::start(&world.clock).await;
