@@ -22,6 +22,8 @@ use crate::http::{
 
 const PATH: &str = "/api/notifications/unsubscribe";
 const FORM: &str = "application/x-www-form-urlencoded";
+/// What RFC 8058 would rather have mail programs send.
+const PARTS: &str = "multipart/form-data";
 const MAX_BODY: usize = 4 * 1024;
 /// The page sends a form to where it is from, and tells that it is from there.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -92,7 +94,8 @@ async fn end(
     let token = match media.as_str() {
         "application/json" => parse::<Token>(&body)?.token,
         FORM if one_click(&body) => link.token,
-        FORM => return Err(unsupported("the form must say List-Unsubscribe=One-Click").into()),
+        PARTS if one_click_part(&body) => link.token,
+        FORM | PARTS => return Err(unsupported("the form must say List-Unsubscribe=One-Click").into()),
         _ => return Err(unsupported("the body must be JSON with the token, or a mail program's form").into()),
     };
     let message = UnsubscribeRequest { token };
@@ -103,6 +106,15 @@ async fn end(
 
 fn one_click(body: &[u8]) -> bool {
     form_urlencoded::parse(body).any(|(name, value)| name == "List-Unsubscribe" && value == "One-Click")
+}
+
+/// The same, of a form in parts: the part of that name has that text, whatever stands between parts.
+fn one_click_part(body: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(body).replace("\r\n", "\n");
+    text.split("\n\n").zip(text.split("\n\n").skip(1)).any(|(head, value)| {
+        let named = head.to_ascii_lowercase().replace('"', "").ends_with("form-data; name=list-unsubscribe");
+        named && value.lines().next() == Some("One-Click")
+    })
 }
 
 fn unsupported(sentence: &str) -> ApiError {
@@ -118,7 +130,7 @@ fn refused(status: tonic::Status) -> Problem {
 
 #[cfg(test)]
 mod tests {
-    use super::one_click;
+    use super::{one_click, one_click_part};
 
     #[test]
     fn a_mail_programs_form_says_so() {
@@ -127,5 +139,23 @@ mod tests {
         for wrong in [&b""[..], b"List-Unsubscribe=", b"list-unsubscribe=One-Click", b"{}", b"\xff=\xff"] {
             assert!(!one_click(wrong));
         }
+    }
+    #[test]
+    fn so_does_a_form_in_parts() {
+        let form = |name: &str, value: &str| {
+            format!("--b\r\nContent-Disposition: form-data; name={name}\r\n\r\n{value}\r\n--b--\r\n").into_bytes()
+        };
+        for name in ["\"List-Unsubscribe\"", "List-Unsubscribe"] {
+            assert!(one_click_part(&form(name, "One-Click")));
+        }
+        let second = [
+            &b"--b\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\n1\r\n"[..],
+            &form("List-Unsubscribe", "One-Click"),
+        ];
+        assert!(one_click_part(&second.concat()));
+        for wrong in [form("x", "One-Click"), form("List-Unsubscribe", ""), form("List-Unsubscribe", "One-Clicks")] {
+            assert!(!one_click_part(&wrong), "{}", String::from_utf8_lossy(&wrong));
+        }
+        assert!(!one_click_part(b"") && !one_click_part(b"\xff\n\n\xff"));
     }
 }
