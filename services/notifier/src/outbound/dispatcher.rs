@@ -1,7 +1,7 @@
 //! Who is sent to now: bounded at once, per endpoint and in memory.
 //!
 //! A delivery needs a [`Slot`] to be in memory at all; without one it stays in the table. Each
-//! endpoint has a [line](super::lines) of its own, so one that hangs fills its line and nobody else's.
+//! endpoint has a line (`lines.rs`) of its own, so one that hangs fills its line and nobody else's.
 //! A request that takes long makes room for others: it moves from the requests at once to the slow ones, of which there
 //! may be as many. One that is stuck breaks its endpoint's line down.
 
