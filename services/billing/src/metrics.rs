@@ -3,15 +3,15 @@
 use std::{sync::LazyLock, time::Duration};
 
 use chrono::{DateTime, Utc};
-use leadflow_platform::metrics::{Counter, Histogram, KeyValue, Sample, counter, seconds};
+use leadflow_platform::metrics::{Counter, KeyValue, Sample, Seconds, counter, seconds};
 
-static DEBIT: LazyLock<Histogram<f64>> =
+static DEBIT: LazyLock<Seconds> =
     LazyLock::new(|| seconds("leadflow.lead.debit.duration", "from a lead's receipt to its debit, committed"));
 static PAYMENTS: LazyLock<Counter<u64>> = LazyLock::new(|| {
     counter("leadflow.card_payments", "card payments by kind (top_up, recharge) and what was heard of them")
 });
 
-static PROVIDER: LazyLock<Histogram<f64>> = LazyLock::new(|| {
+static PROVIDER: LazyLock<Seconds> = LazyLock::new(|| {
     seconds("leadflow.payment_provider.duration", "calls of the payment provider, by operation and outcome")
 });
 

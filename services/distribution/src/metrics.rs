@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
 use leadflow_contracts::common::Outcome;
-use leadflow_platform::metrics::{Counter, Histogram, KeyValue, Sample, counter, seconds};
+use leadflow_platform::metrics::{Counter, KeyValue, Sample, Seconds, counter, seconds};
 
 use crate::store::leads::NewLead;
 
@@ -14,7 +14,7 @@ static LEADS: LazyLock<Counter<u64>> = LazyLock::new(|| {
         "leads by what became of them; one for sale later counts again when it is sold or expires",
     )
 });
-static DECISION: LazyLock<Histogram<f64>> =
+static DECISION: LazyLock<Seconds> =
     LazyLock::new(|| seconds("leadflow.lead.decision.duration", "from a lead's receipt to its decision, committed"));
 
 /// Looked up now and then.

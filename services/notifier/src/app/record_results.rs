@@ -14,14 +14,19 @@ use super::{
 };
 use crate::{
     metrics,
-    model::{Attempt, End, Finished, Job},
+    model::{Attempt, DeliveryKey, End, Finished, Job, SaleKey},
     outbound::events,
     store::{
         attempts::AttemptRow,
         deliveries::{self, Ending, Status},
         health::{self, Ailing, NewHealth},
+        refusals,
     },
 };
+
+/// What is recorded of a delivery that its receiver refused, before the reason.
+const DUPLICATE: &str = "the receiver has this person already: ";
+const REJECTED: &str = "the receiver does not take it: ";
 
 impl Notifier {
     /// Records `results`. A result whose lease has passed to somebody else changes nothing.
@@ -46,7 +51,20 @@ impl Notifier {
                 }
             }
         }
+        // Sales that may have to be given back, by the delivery that ends without having arrived.
+        let by_delivery: HashMap<DeliveryId, &Finished> = results.iter().map(|f| (f.job.key.id, f)).collect();
+        let missed: HashMap<DeliveryId, (&Job, SaleKey)> = endings
+            .iter()
+            .filter(|ending| matches!(ending.status, Status::Refused | Status::GaveUp))
+            .filter_map(|ending| by_delivery.get(&ending.delivery))
+            .filter(|finished| finished.job.key.event == EventKind::LeadAssigned)
+            .filter_map(|finished| Some((finished.job.key.id, (&finished.job, finished.job.key.sale?))))
+            .collect();
         let mut transaction = deliveries::begin_without_waiting_for_the_disk(&self.pool).await?;
+        if !missed.is_empty() {
+            let sales: Vec<_> = missed.values().map(|(_, sale)| sale.assignment).collect();
+            refusals::take_turns(&mut transaction, &sales).await?;
+        }
         // Endpoints first, then deliveries, everywhere: no two recorders can wait for each other.
         let failed: Vec<EndpointId> =
             attempted.iter().filter(|(.., outcome)| !outcome.works()).map(|(endpoint, ..)| *endpoint).collect();
@@ -68,10 +86,7 @@ impl Notifier {
 
         attempted.retain(|(_, delivery, ..)| stored.contains(delivery));
         let (mut sent, mut refused) = (Vec::new(), Vec::new());
-        let outcomes: HashMap<DeliveryId, &Outcome> =
-            attempted.iter().map(|(_, delivery, _, outcome)| (*delivery, outcome)).collect();
         let mut told = self.change_health(&mut transaction, &ailing, &attempted, now).await?;
-        let by_delivery: HashMap<DeliveryId, &Finished> = results.iter().map(|f| (f.job.key.id, f)).collect();
         for ending in endings.iter().filter(|e| e.status != Status::Pending && stored.contains(&e.delivery)) {
             let Some(finished) = by_delivery.get(&ending.delivery) else { continue };
             let job = &finished.job;
@@ -87,10 +102,21 @@ impl Notifier {
             if let (Status::Delivered | Status::Refused, End::Attempted(attempt)) = (ending.status, &finished.end) {
                 sent.push(events::webhook_sent(&job.key, attempt.started_at, trace));
             }
-            if let (Some(Outcome::Refused { duplicate, because }), EventKind::LeadAssigned, Some(sale)) =
-                (outcomes.get(&ending.delivery), job.key.event, job.key.sale)
-            {
-                refused.push(events::lead_refused(&job.key, sale, *duplicate, because, now, trace));
+        }
+        let ended: Vec<DeliveryId> = missed.keys().filter(|delivery| stored.contains(delivery)).copied().collect();
+        if !ended.is_empty() {
+            for refusal in refusals::of(&mut transaction, &ended).await? {
+                let Some((job, sale)) = missed.get(&refusal.asked) else { continue };
+                let key = DeliveryKey { id: refusal.refused, ..job.key };
+                let (duplicate, because) = match refusal.error.strip_prefix(DUPLICATE) {
+                    Some(because) => (true, because),
+                    None => (false, refusal.error.strip_prefix(REJECTED).unwrap_or(&refusal.error)),
+                };
+                let event = events::lead_refused(&key, *sale, duplicate, because, now, job.traceparent.as_deref());
+                // Two of one sale may end together.
+                if refused.iter().all(|told: &Envelope| told.id != event.id) {
+                    refused.push(event);
+                }
             }
         }
         // Events of one kind beside each other are one message of the stream.
@@ -148,12 +174,8 @@ fn ending(finished: &Finished, attempt: &Attempt, outcome: &Outcome, now: DateTi
     let round = number.saturating_sub(finished.job.attempts_before);
     let (status, due_at, error) = match outcome {
         Outcome::Delivered => (Status::Delivered, None, String::new()),
-        Outcome::Refused { duplicate: true, because } => {
-            (Status::Refused, None, format!("the receiver has this person already: {because}"))
-        }
-        Outcome::Refused { because, .. } => {
-            (Status::Refused, None, format!("the receiver does not take it: {because}"))
-        }
+        Outcome::Refused { duplicate: true, because } => (Status::Refused, None, format!("{DUPLICATE}{because}")),
+        Outcome::Refused { because, .. } => (Status::Refused, None, format!("{REJECTED}{because}")),
         Outcome::Gone => (Status::GaveUp, None, "the receiver answered 410".to_owned()),
         Outcome::Failed { error, trouble } => match pause_after(round, *trouble, rand::random()) {
             Some(pause) => (Status::Pending, Some(now + pause), String::new()),

@@ -22,7 +22,7 @@ const SOURCE: &str = "SENDGRID";
 const SIGNATURE: &str = "x-twilio-email-event-webhook-signature";
 const TIMESTAMP: &str = "x-twilio-email-event-webhook-timestamp";
 /// How far a signature's time may be from ours.
-const TOLERANCE: TimeDelta = TimeDelta::minutes(10);
+const TOLERANCE: TimeDelta = TimeDelta::days(3);
 /// Of a reason, this many characters are kept.
 const WORDS: usize = 300;
 

@@ -13,6 +13,7 @@ pub mod message_log;
 pub mod messages;
 pub mod old_mails;
 pub mod preferences;
+pub mod refusals;
 pub mod replay;
 pub mod sealed;
 pub mod summaries;

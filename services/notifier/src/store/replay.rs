@@ -9,6 +9,17 @@ use leadflow_platform::db::TenantTx;
 use sqlx::Row;
 use uuid::Uuid;
 
+/// Whether delivery `c` is of a sale that was given back, because none of its buyer's systems took it (see
+/// [`refusals`](super::refusals)): the lead may be somebody else's by now.
+macro_rules! given_back {
+    () => {
+        "c.status = 'GAVE_UP' AND (SELECT bool_or(d.status = 'REFUSED') AND NOT bool_or(d.arrived OR d.status IN ('PENDING', 'DELIVERED')) \
+           FROM notifier.deliveries d \
+           WHERE d.seller_id = c.seller_id AND d.buyer_id = c.buyer_id AND d.created_at = c.created_at \
+             AND d.assignment_id = c.assignment_id AND d.event = c.event)"
+    };
+}
+
 /// A delivery that somebody wants to be sent again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
@@ -28,10 +39,13 @@ pub async fn lock(
     buyer: BuyerId,
     delivery: DeliveryId,
 ) -> Result<Option<Candidate>, sqlx::Error> {
-    let row = sqlx::query(
-        "SELECT endpoint_id, status FROM notifier.deliveries \
-         WHERE delivery_id = $3 AND seller_id = $1 AND buyer_id = $2 FOR UPDATE",
-    )
+    let row = sqlx::query(concat!(
+        "SELECT endpoint_id, CASE WHEN ",
+        given_back!(),
+        " THEN 'REFUSED' ELSE status END AS status \
+         FROM notifier.deliveries c \
+         WHERE delivery_id = $3 AND seller_id = $1 AND buyer_id = $2 FOR UPDATE OF c"
+    ))
     .bind(seller.uuid())
     .bind(buyer.uuid())
     .bind(delivery.uuid())
@@ -97,18 +111,18 @@ pub async fn range(
     now: DateTime<Utc>,
 ) -> Result<(u32, Option<DeliveryId>), sqlx::Error> {
     let made: Vec<Uuid> = sqlx::query_scalar(
-        "WITH chosen AS MATERIALIZED ( \
-           SELECT delivery_id, created_at FROM notifier.deliveries \
+        concat!("WITH chosen AS MATERIALIZED ( \
+           SELECT delivery_id, created_at FROM notifier.deliveries c \
            WHERE seller_id = $1 AND buyer_id = $2 AND endpoint_id = $3 AND created_at >= $4 AND created_at < $5 \
-             AND (status = 'GAVE_UP' OR status = 'DELIVERED' AND NOT $6) \
+             AND (status = 'GAVE_UP' OR status = 'DELIVERED' AND NOT $6) AND NOT (", given_back!(), ") \
              AND ($7::uuid IS NULL OR (created_at, delivery_id) > (SELECT b.created_at, b.delivery_id \
                FROM notifier.deliveries b WHERE b.delivery_id = $7 AND b.seller_id = $1 AND b.buyer_id = $2)) \
-           ORDER BY created_at, delivery_id LIMIT $8 FOR UPDATE), \
+           ORDER BY created_at, delivery_id LIMIT $8 FOR UPDATE OF c), \
          due AS ( \
            UPDATE notifier.deliveries d SET status = 'PENDING', due_at = $9, ended_at = NULL, error = '', lease = NULL, \
              attempts_before = d.attempts_made, arrived = d.arrived OR d.status = 'DELIVERED' \
            FROM chosen WHERE d.delivery_id = chosen.delivery_id RETURNING d.delivery_id, d.created_at) \
-         SELECT delivery_id FROM due ORDER BY created_at, delivery_id",
+         SELECT delivery_id FROM due ORDER BY created_at, delivery_id"),
     )
     .bind(range.seller.uuid())
     .bind(range.buyer.uuid())

@@ -7,9 +7,12 @@ use std::{
 
 use leadflow_contracts::{
     events::{LeadRefusal, LeadRefused},
-    notifier::{AnswerMeaning, AnswerRule, AnswerRules, EndpointFormat, PutEndpointRequest, SendSampleRequest},
+    notifier::{
+        AnswerMeaning, AnswerRule, AnswerRules, EndpointFormat, PutEndpointRequest, ReplayDeliveriesRequest,
+        SendSampleRequest,
+    },
 };
-use leadflow_kernel::{BuyerId, EventId};
+use leadflow_kernel::{BuyerId, EndpointId, EventId};
 use leadflow_messaging::{
     CoreMessages,
     listener::{Heard as Told, Listener},
@@ -87,6 +90,71 @@ async fn a_refusal_ends_the_delivery_with_its_reason_and_is_told_once() {
     let all = world.deliveries(buyer).await;
     assert!(all.iter().any(|d| d.error == r#"the receiver has this person already: {"result":"dup"}"#), "{all:?}");
     assert_eq!(receiver.got().len(), 2, "what was refused is not sent again");
+}
+
+/// Another endpoint of `buyer`, by the same rules; its id.
+async fn another(world: &World, buyer: BuyerId, url: &str, name: &str) -> String {
+    let request = PutEndpointRequest {
+        endpoint_id: EndpointId::new().to_string(),
+        name: Some(name.to_owned()),
+        format: Some(rules()),
+        ..put(buyer, url)
+    };
+    world.client().put_endpoint(world.call(request)).await.unwrap().into_inner().endpoint_id
+}
+
+async fn ends(world: &World, buyer: BuyerId, lead: &str, wanted: [&str; 2]) {
+    wait::until(format!("the deliveries of a sale are {wanted:?}"), PATIENCE, async || {
+        let all = world.deliveries(buyer).await;
+        let mut of: Vec<_> = all.iter().filter(|d| d.lead_id == lead).map(|d| d.status.as_str()).collect();
+        of.sort_unstable();
+        of == wanted
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_endpoint_gives_nothing_back_that_another_has_or_may_still_get() {
+    let world = World::start().await;
+    let (one, other) = (Receiver::start().await, Receiver::start().await);
+    let mut told = world.bus.subscribe_core("notification.lead_refused").await.unwrap();
+    let buyer = buyer_with_rules(&world, &one.url).await;
+    another(&world, buyer, &other.url, "other").await;
+    let no = || answer(200, r#"{"result":"no","why":"not ours"}"#);
+
+    // One has it, whatever the other says.
+    other.behave(no());
+    let kept = world.sell(&[buyer]).await;
+    ends(&world, buyer, &kept.lead_id, ["DELIVERED", "REFUSED"]).await;
+    // One may still get it, and does.
+    one.behave(answer(200, r#"{"result":"later"}"#));
+    let late = world.sell(&[buyer]).await;
+    ends(&world, buyer, &late.lead_id, ["PENDING", "REFUSED"]).await;
+    one.behave(status(200));
+    world.advance(60);
+    ends(&world, buyer, &late.lead_id, ["DELIVERED", "REFUSED"]).await;
+    // Neither takes it, at the same time: it is told once.
+    one.behave(no());
+    let refused_by_both = world.sell(&[buyer]).await;
+    let event = refused(&mut told).await;
+    assert_eq!(event.lead_id, refused_by_both.lead_id, "those before were not given back");
+    assert_eq!((event.refusal(), event.because.as_str()), (LeadRefusal::Rejected, "not ours"));
+    // One does not take it, and the other is gone for good.
+    one.behave(status(410));
+    let lost = world.sell(&[buyer]).await;
+    let event = refused(&mut told).await;
+    assert_eq!((event.lead_id.as_str(), event.because.as_str()), (lost.lead_id.as_str(), "not ours"));
+    let all = world.deliveries(buyer).await;
+    let of_lost = |status: &str| all.iter().find(|d| d.lead_id == lost.lead_id && d.status == status).unwrap();
+    assert_eq!(event.delivery_id, of_lost("REFUSED").delivery_id);
+    // It may be somebody else's by now: nothing of it is sent again.
+    world.client().put_endpoint(world.call(put(buyer, &one.url))).await.unwrap();
+    let again = ReplayDeliveriesRequest {
+        buyer_id: buyer.to_string(),
+        delivery_id: of_lost("GAVE_UP").delivery_id.clone(),
+        ..ReplayDeliveriesRequest::default()
+    };
+    assert_eq!(code(world.endpoints().replay_deliveries(world.call(again)).await), "delivery_refused");
 }
 
 #[tokio::test]

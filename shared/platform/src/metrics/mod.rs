@@ -18,6 +18,9 @@ pub use opentelemetry::{
 pub use sample::{EVERY, Sample, watch};
 pub use serve::{bind, serve};
 
+/// Durations, in seconds.
+pub type Seconds = Histogram<f64>;
+
 /// Upper bounds of the buckets of durations, in seconds: from half a millisecond to five minutes.
 const SECONDS: [f64; 17] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
@@ -28,7 +31,7 @@ fn meter() -> Meter {
 
 /// How long something takes, in seconds.
 #[must_use]
-pub fn seconds(name: &'static str, help: &'static str) -> Histogram<f64> {
+pub fn seconds(name: &'static str, help: &'static str) -> Seconds {
     meter().f64_histogram(name).with_unit("s").with_description(help).with_boundaries(SECONDS.to_vec()).build()
 }
 

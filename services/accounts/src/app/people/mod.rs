@@ -87,7 +87,7 @@ impl Default for PeopleRules {
             reads: 600,
             writes: 240,
             sign_ins: 30,
-            provider_events: 3_000,
+            provider_events: 12_000,
             passwords_tried: 10,
         }
     }

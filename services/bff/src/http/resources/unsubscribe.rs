@@ -33,7 +33,6 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 pub(in crate::http) fn routes() -> Vec<Route> {
     vec![
         Route::get(PATH, Who::Public, "A page with a button that ends such mails; it changes nothing itself", show)
-            .sign_in()
             .query::<Link>()
             .answers_other(OK, "The page", "text/html"),
         Route::post(
@@ -42,7 +41,6 @@ pub(in crate::http) fn routes() -> Vec<Route> {
             "End the mails that a link is of: by its token, or by a mail program's form",
             end,
         )
-        .sign_in()
         .query::<Link>()
         .body::<Token>()
         .answers::<Unsubscribed>(OK, "Ended, now or before")
