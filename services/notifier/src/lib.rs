@@ -40,7 +40,7 @@ use outbound::{
 };
 
 pub use config::{Config, Limits, MailSettings};
-pub use leadflow_notifier_domain::{Topic, UnsubscribeTokens};
+pub use leadflow_notifier_domain::{Channel, Topic, UnsubscribeTokens};
 
 /// The service's schema.
 pub const SCHEMA: &str = "notifier";

@@ -16,6 +16,7 @@ mod reconcile;
 mod secrets;
 mod serve;
 mod settings;
+mod suppressions;
 mod up;
 
 use std::process::ExitCode;
@@ -55,6 +56,9 @@ enum Command {
     /// List, show and have worked off again webhooks of the payment provider that billing has given up
     #[command(subcommand)]
     ProviderEvents(provider_events::Command),
+    /// Addresses and numbers that nothing is sent to any more: list them, send to one again
+    #[command(subcommand)]
+    Suppressions(suppressions::Command),
     /// People who run the platform
     #[command(subcommand)]
     Admin(admin::Command),
@@ -90,6 +94,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Events(command) => events::run(command).await,
         Command::Dlq(command) => dlq::run(command).await,
         Command::ProviderEvents(command) => provider_events::run(command).await,
+        Command::Suppressions(command) => suppressions::run(command).await,
         Command::Admin(command) => admin::run(command).await,
         Command::Ledger(command) => ledger::run(command).await,
         Command::Reconcile(args) => reconcile::run(&args).await,

@@ -9,6 +9,7 @@ mod migrate;
 mod packages;
 mod provider_events;
 mod secrets;
+mod suppressions;
 mod tenants;
 
 #[path = "../system/client.rs"]

@@ -84,3 +84,46 @@ pub async fn insert(connection: &mut PgConnection, new: &[NewSuppression]) -> Re
     .await?;
     Ok(done.rows_affected())
 }
+
+/// One of them, for an operator.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Suppression {
+    /// `EMAIL` or `SMS`.
+    pub channel: String,
+    /// Address or number.
+    pub recipient: String,
+    /// `BOUNCED`, `COMPLAINED` or `STOPPED`.
+    pub reason: String,
+    /// In words.
+    pub detail: String,
+    /// Since when.
+    pub at: DateTime<Utc>,
+}
+
+/// The newest, at most `limit`.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn list(connection: &mut PgConnection, limit: i64) -> Result<Vec<Suppression>, sqlx::Error> {
+    sqlx::query_as(
+        "SELECT channel, recipient, reason, detail, at FROM notifier.suppressions \
+         ORDER BY at DESC, channel, recipient LIMIT $1",
+    )
+    .bind(limit)
+    .fetch_all(connection)
+    .await
+}
+
+/// Sends there again, unless it was asked to be left alone. False: it was, or nothing is known of it.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn lift(connection: &mut PgConnection, channel: Channel, recipient: &str) -> Result<bool, sqlx::Error> {
+    let done =
+        sqlx::query("DELETE FROM notifier.suppressions WHERE channel = $1 AND recipient = $2 AND reason <> 'STOPPED'")
+            .bind(channel.code())
+            .bind(recipient)
+            .execute(connection)
+            .await?;
+    Ok(done.rows_affected() > 0)
+}
