@@ -12,18 +12,17 @@ use crate::{
 /// How often a role is asked whether it is ready.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// Serves `/metrics` on `port` of `address`, if there is something to show, until `shutdown`.
-///
-/// # Errors
-/// When the port cannot be had.
-pub async fn serve_metrics(
-    telemetry: &Telemetry,
-    address: IpAddr,
-    port: Option<u16>,
-    shutdown: &Shutdown,
-) -> anyhow::Result<()> {
-    let (Some(registry), Some(port)) = (telemetry.registry().cloned(), port) else { return Ok(()) };
-    let listener = metrics::bind(address, port).await?;
+/// Serves `/metrics` on `port` of `address`, if there is something to show, until `shutdown`. A port that cannot be had is said and
+/// stops nothing: leads are worth more than their numbers.
+pub async fn serve_metrics(telemetry: &Telemetry, address: IpAddr, port: Option<u16>, shutdown: &Shutdown) {
+    let (Some(registry), Some(port)) = (telemetry.registry().cloned(), port) else { return };
+    let listener = match metrics::bind(address, port).await {
+        Ok(listener) => listener,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "metrics are not served");
+            return;
+        }
+    };
     let stop = shutdown.clone();
     tokio::spawn(async move {
         if let Err(error) = metrics::serve(listener, registry, stop).await {
@@ -32,7 +31,6 @@ pub async fn serve_metrics(
     });
     let build = metrics::gauge("leadflow.build", "", "1; the version is in the label");
     build.record(1.0, &[metrics::KeyValue::new("version", env!("CARGO_PKG_VERSION"))]);
-    Ok(())
 }
 
 /// Tells now and then whether `role`, whose HTTP is on `port` of `address`, says that it is ready, until `shutdown`.

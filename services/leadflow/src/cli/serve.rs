@@ -22,7 +22,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let names: Vec<_> = roles.iter().map(|role| role.name()).collect();
     let telemetry = telemetry::start(&logging, if let [one] = names.as_slice() { one } else { "all" })?;
     let shutdown = shutdown::on_signal()?;
-    observe::serve_metrics(&telemetry, settings.address, logging.metrics_port, &shutdown).await?;
+    observe::serve_metrics(&telemetry, settings.address, logging.metrics_port, &shutdown).await;
     serve::run(settings, shutdown).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -81,9 +81,13 @@ struct PaymentMethods {
 }
 
 async fn list(State(api): State<Api>, me: Me) -> Result<Json<PaymentMethods>, Problem> {
-    let message = ListCardsRequest { buyer_id: me.buyer()?.to_string() };
-    let request = api.services.request(me.tenant()?, message);
-    let cards = api.services.payments().list_cards(request).await?.into_inner().cards;
+    let (tenant, buyer) = (me.tenant()?, me.buyer()?.to_string());
+    let call = || {
+        let request = api.services.request(tenant, ListCardsRequest { buyer_id: buyer.clone() });
+        let mut payments = api.services.payments();
+        async move { payments.list_cards(request).await }
+    };
+    let cards = patiently(WALLET_ON_ITS_WAY, call).await?.into_inner().cards;
     Ok(Json(PaymentMethods { payment_methods: cards.into_iter().map(PaymentMethod::of).collect() }))
 }
 
