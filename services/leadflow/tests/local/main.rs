@@ -1,6 +1,7 @@
 //! `leadflow up`, `down`, `doctor` and `logs` as a user runs them: real processes in a folder of
 //! their own.
 
+mod command;
 mod data;
 mod disk;
 mod doctor;

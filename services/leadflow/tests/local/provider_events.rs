@@ -1,16 +1,8 @@
 //! `leadflow provider-events`: webhooks of the payment provider that were given up.
 
-use std::process::Command;
-
 use leadflow_testkit::TestDb;
 
-fn run(url: &str, arguments: &[&str]) -> (bool, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_leadflow"));
-    command.args(arguments).env_clear().env("DATABASE_URL", url).current_dir("/");
-    let output = command.output().expect("run leadflow");
-    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    (output.status.success(), text)
-}
+use crate::command::run;
 
 #[tokio::test]
 async fn an_operator_sees_why_and_has_them_worked_off_again() {
