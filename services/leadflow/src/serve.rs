@@ -88,15 +88,17 @@ pub fn topology_settings(env: &mut Env) -> TopologySettings {
 }
 
 /// Serves until `shutdown`, or until one service fails: then the others are stopped in an orderly
-/// way too.
+/// way too. `measured`: somebody is told of readiness and of what waits in the streams.
 ///
 /// # Errors
 /// When a port or NATS cannot be had, or a service fails.
-pub async fn run(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()> {
+pub async fn run(settings: Settings, measured: bool, shutdown: Shutdown) -> anyhow::Result<()> {
     let mut bound = Vec::new();
     for (ports, config) in settings.roles {
         let role = config.role();
-        tokio::spawn(observe::watch_readiness(role, settings.address, ports.http, shutdown.clone()));
+        if measured {
+            tokio::spawn(observe::watch_readiness(role, settings.address, ports.http, shutdown.clone()));
+        }
         let http = bind(settings.address, ports.http, role, role.http().name).await?;
         let mut further = [None, None];
         for (listener, port) in further.iter_mut().zip([ports.grpc.zip(role.grpc()), ports.smtp.zip(role.smtp())]) {
@@ -126,7 +128,9 @@ pub async fn run(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()> {
                     topology::ensure(&bus, settings.topology).await.context("streams and consumers")?;
                 }
                 buses.push(bus.clone());
-                tokio::spawn(measure::watch(bus.clone(), role.name(), shutdown.clone()));
+                if measured {
+                    tokio::spawn(measure::watch(bus.clone(), role.name(), shutdown.clone()));
+                }
                 start(config, bus, Arc::clone(&clock), bound, shutdown.clone())?
             }
         };

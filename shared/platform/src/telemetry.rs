@@ -57,6 +57,12 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
+    /// Whether anybody is told what is measured.
+    #[must_use]
+    pub const fn measures(&self) -> bool {
+        self.metrics.is_some()
+    }
+
     /// What `/metrics` is to show, if it is served.
     #[must_use]
     pub const fn registry(&self) -> Option<&Registry> {

@@ -23,6 +23,6 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let telemetry = telemetry::start(&logging, if let [one] = names.as_slice() { one } else { "all" })?;
     let shutdown = shutdown::on_signal()?;
     observe::serve_metrics(&telemetry, settings.address, logging.metrics_port, &shutdown).await;
-    serve::run(settings, shutdown).await?;
+    serve::run(settings, telemetry.measures(), shutdown).await?;
     Ok(ExitCode::SUCCESS)
 }
