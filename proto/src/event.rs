@@ -55,6 +55,7 @@ event!(DeliveryEnded, |this| {
 });
 event!(EndpointDisabled, |_this| subjects::NOTIFICATION_ENDPOINT_DISABLED.to_owned());
 event!(MailWanted, |_this| subjects::NOTIFICATION_MAIL_WANTED.to_owned());
+event!(LeadsMasked, |_this| subjects::LEAD_MASKED.to_owned());
 event!(LeadReturned, |_this| subjects::LEAD_RETURNED.to_owned());
 event!(PaymentChanged, |this| {
     match this.news() {

@@ -4,7 +4,8 @@ use std::sync::LazyLock;
 
 use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
 
-static POOL: LazyLock<Option<DescriptorPool>> = LazyLock::new(|| DescriptorPool::decode(crate::DESCRIPTOR_SET).ok());
+pub(crate) static POOL: LazyLock<Option<DescriptorPool>> =
+    LazyLock::new(|| DescriptorPool::decode(crate::DESCRIPTOR_SET).ok());
 
 /// The JSON form (protobuf's mapping; bytes are base64) of an encoded message of type `full_name`,
 /// e.g. "leadflow.events.v1.LeadReceived". `None` for an unknown type or undecodable bytes.

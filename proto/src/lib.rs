@@ -8,12 +8,14 @@
 mod convert;
 mod event;
 mod json;
+mod lead;
 pub mod streams;
 pub mod subjects;
 
 pub use convert::{ConvertError, id, money, money_to_proto, optional_money, time_from_ms, time_to_ms};
 pub use event::Event;
 pub use json::to_json;
+pub use lead::lead_of;
 
 #[allow(
     missing_docs,

@@ -17,6 +17,9 @@ pub const LEADS_DISTRIBUTION: &str = "distribution";
 pub const LEADS_BILLING: &str = "billing";
 /// LEADS: notifier delivers `lead.assigned` and `lead.returned`, and tells of `lead.return_decided`.
 pub const LEADS_NOTIFIER: &str = "notifier";
+/// LEADS: notifier removes the personal data of leads that `lead.masked` tells of. A name of its own: the release before this one would
+/// put them among the dead letters.
+pub const LEADS_MASKING: &str = "notifier-masking";
 /// BILLING: distribution looks again at leads that wait for a buyer.
 pub const BILLING_DISTRIBUTION: &str = "distribution";
 /// BILLING: billing recharges wallets that `wallet.low_balance` told of.

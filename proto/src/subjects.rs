@@ -14,6 +14,8 @@ pub const LEAD_UNSOLD: &str = "lead.unsold";
 pub const LEAD_REJECTED: &str = "lead.rejected";
 /// distribution: the lead was for sale until its time ran out.
 pub const LEAD_EXPIRED: &str = "lead.expired";
+/// distribution: the personal data of leads is removed.
+pub const LEAD_MASKED: &str = "lead.masked";
 /// distribution: a sale was undone.
 pub const LEAD_RETURNED: &str = "lead.returned";
 /// billing: money was added to a wallet.

@@ -165,6 +165,7 @@ fn every_event_ever_published_reads_as_it_was_meant() {
             currency: "USD".into(),
             platform_fee_percent: "5".into(),
             posts_per_second: 50,
+            retention_days: 0,
         },
         &mut seen,
     );
@@ -280,6 +281,19 @@ fn every_event_ever_published_reads_as_it_was_meant() {
             seller_id: SELLER.into(),
             sealed: vec![5; 60].into(),
             expires_at_ms: AT,
+        },
+        &mut seen,
+    );
+    sample(
+        "LeadsMasked",
+        &events::LeadsMasked {
+            seller_id: SELLER.into(),
+            leads: vec![events::MaskedLead {
+                lead_id: LEAD.into(),
+                sales: vec![events::MaskedSale { assignment_id: ASSIGNMENT.into(), buyer_id: BUYER.into() }],
+            }],
+            erasure_id: "era_01h455vb4pex5vsknk084sn02q".into(),
+            masked_at_ms: AT,
         },
         &mut seen,
     );
@@ -415,7 +429,7 @@ fn every_event_ever_published_reads_as_it_was_meant() {
     );
     let pool = DescriptorPool::decode(leadflow_contracts::DESCRIPTOR_SET).unwrap();
     // Parts of events, and answers over core NATS that are never stored.
-    let parts = ["Assignment", "ApiKey", "Decisions", "PostsTaken", "MailContents"];
+    let parts = ["Assignment", "ApiKey", "Decisions", "PostsTaken", "MailContents", "MaskedLead", "MaskedSale"];
     for message in pool.all_messages().filter(|m| m.package_name() == "leadflow.events.v1" && !m.is_map_entry()) {
         assert!(
             seen.contains(message.full_name()) || parts.contains(&message.name()),

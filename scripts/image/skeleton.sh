@@ -15,6 +15,12 @@ find proto services shared -name Cargo.toml | while read -r manifest; do
   [ ! -e "$from/src/main.rs" ] || echo 'fn main() {}' >"$crate/src/main.rs"
   [ ! -e "$from/src/lib.rs" ] || : >"$crate/src/lib.rs"
   [ ! -e "$from/build.rs" ] || echo 'fn main() {}' >"$crate/build.rs"
+  for folder in tests benches examples; do
+    [ ! -d "$from/$folder" ] || find "$from/$folder" -maxdepth 2 \( -path "$from/$folder/*/main.rs" -o -path "$from/$folder/*.rs" ! -path "$from/$folder/*/*" \)
+  done | while read -r file; do
+    mkdir -p "$to/$(dirname "$file")"
+    echo 'fn main() {}' >"$to/$file"
+  done
   sed -n 's/^path = "\(.*\.rs\)"$/\1/p' "$manifest" | while read -r file; do
     mkdir -p "$crate/$(dirname "$file")"
     [ -e "$crate/$file" ] || echo 'fn main() {}' >"$crate/$file"

@@ -95,7 +95,7 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
     let served = tokio::try_join!(
         async { grpc::serve(listeners.grpc, routes, shutdown.clone()).await.context("gRPC server of accounts") },
         async {
-            let router = http::request_id(health.router());
+            let router = http::request_id(health.router(&shutdown));
             http::serve(listeners.http, router, shutdown.clone()).await.context("HTTP server of accounts")
         },
     );

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use leadflow_kernel::Clock;
 use leadflow_platform::{
-    Health, Shutdown,
+    Health, Shutdown, grpc,
     http::{ServerLimits, serve_with},
 };
 use tokio::net::TcpListener;
@@ -37,8 +37,9 @@ pub async fn run(config: Config, deps: Deps, listener: TcpListener, shutdown: Sh
     let limits = ServerLimits { max_connections: config.max_connections, ..ServerLimits::default() };
     let services = Services::connect(&config)?;
     let gateway = Gateway::new(&config.ingest_url, config.call_timeout * 2)?;
-    // Ready as long as it runs: with one service away, what the others know is still answered.
-    let health = Health::new("bff").router();
+    // Without accounts nobody is known. With another service away, what the others know is still answered.
+    let accounts = services.accounts_channel();
+    let health = Health::new("bff").with("accounts", move || grpc::answers(accounts.clone())).router(&shutdown);
     let live = Live::new(config.live, shutdown.clone());
     let feed = tokio::spawn(live::run(live.clone(), services.clone(), config.nats_url.clone()));
     let api = http::Api::new(&config, services, gateway, live, deps.clock);

@@ -107,6 +107,7 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
     let usage = app::usage::Usage::new(pool.clone(), deps.clock.clone(), &config.usage_costs);
     let billing = app::Billing::new(pool.clone(), relay, deps.clock);
 
+    metrics::begin();
     let consume = |stream, consumer, handler: Arc<dyn BatchHandler>| {
         let settings = ConsumerSettings { stream, consumer, max_batch: config.max_batch, pace: CAPTURE_PACE };
         tokio::spawn(consumer::run(deps.bus.clone(), settings, handler, shutdown.clone()))
@@ -157,7 +158,7 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
     let served = tokio::try_join!(
         async { grpc::serve(listeners.grpc, routes, shutdown.clone()).await.context("gRPC server of billing") },
         async {
-            let router = http::request_id(health.router());
+            let router = http::request_id(health.router(&shutdown));
             http::serve(listeners.http, router, shutdown.clone()).await.context("HTTP server of billing")
         },
     );

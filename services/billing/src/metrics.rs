@@ -7,6 +7,8 @@ use leadflow_platform::metrics::{Counter, KeyValue, Sample, Seconds, counter, se
 
 static DEBIT: LazyLock<Seconds> =
     LazyLock::new(|| seconds("leadflow.lead.debit.duration", "from a lead's receipt to its debit, committed"));
+static SALE_DEBIT: LazyLock<Seconds> =
+    LazyLock::new(|| seconds("leadflow.sale.debit.duration", "from a sale to its debit, committed"));
 static PAYMENTS: LazyLock<Counter<u64>> = LazyLock::new(|| {
     counter("leadflow.card_payments", "card payments by kind (top_up, recharge) and what was heard of them")
 });
@@ -65,10 +67,20 @@ pub(crate) const SAMPLES: &[Sample] = &[
     },
 ];
 
-/// A sale that was received then has been paid.
-pub(crate) fn debited(received_at_ms: i64, now: DateTime<Utc>) {
-    if let Some(received) = DateTime::from_timestamp_millis(received_at_ms) {
-        DEBIT.record((now - received).as_seconds_f64().max(0.0), &[]);
+/// Counters that alerts look at begin at zero: what was never counted cannot be seen to grow from nothing to one.
+pub(crate) fn begin() {
+    for outcome in ["paid", "declined"] {
+        PAYMENTS.add(0, &[KeyValue::new("kind", "recharge"), KeyValue::new("outcome", outcome)]);
+    }
+}
+
+/// A lead that was received and sold at these times has been paid. One that found its buyer late was received long ago, so only the time since
+/// its sale tells how billing does.
+pub(crate) fn debited(received_at_ms: i64, sold_at_ms: i64, now: DateTime<Utc>) {
+    for (since, duration) in [(received_at_ms, &DEBIT), (sold_at_ms, &SALE_DEBIT)] {
+        if let Some(since) = DateTime::from_timestamp_millis(since) {
+            duration.record((now - since).as_seconds_f64().max(0.0), &[]);
+        }
     }
 }
 

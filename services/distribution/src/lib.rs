@@ -14,10 +14,12 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Context as _;
 use leadflow_contracts::{
     distribution::{
-        catalogue_server::CatalogueServer, distribution_server::DistributionServer, returns_server::ReturnsServer,
+        catalogue_server::CatalogueServer, distribution_server::DistributionServer, privacy_server::PrivacyServer,
+        returns_server::ReturnsServer,
     },
     streams,
 };
+use leadflow_distribution_domain::person::ERASURE_PURPOSE;
 use leadflow_kernel::Clock;
 use leadflow_messaging::{
     Bus,
@@ -79,7 +81,9 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
     let holds = Arc::new(BillingHolds::new(billing, config.token.clone()));
     let catalogue = app::Catalogue::connect(&config.database, deps.clock.clone())
         .context("the database URL of distribution cannot be read")?;
-    let app = app::App::new(pool.clone(), relay, deps.bus.clone(), deps.clock, holds);
+    let app = app::App::new(pool.clone(), relay, deps.bus.clone(), deps.clock, holds)
+        .masking_after(config.retention_days)
+        .recognising_by(&config.token.derive_keys(ERASURE_PURPOSE));
 
     let consume = |stream, consumer, handler: Arc<dyn BatchHandler>| {
         let settings = ConsumerSettings { stream, consumer, max_batch: config.max_batch, pace: Duration::ZERO };
@@ -93,7 +97,10 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
         tokio::spawn(leadflow_platform::metrics::watch(pool.clone(), SCHEMA, metrics::SAMPLES, shutdown.clone())),
         tokio::spawn(workers::retry(app.clone(), shutdown.clone())),
         tokio::spawn(workers::expiry(app.clone(), shutdown.clone())),
+        tokio::spawn(workers::retention(app.clone(), shutdown.clone())),
+        tokio::spawn(workers::erasures(app.clone(), shutdown.clone())),
         tokio::spawn(workers::new_days(app.clone(), shutdown.clone())),
+        tokio::spawn(workers::months(app.clone(), shutdown.clone())),
         tokio::spawn(workers::everything(app.clone(), config.retry_everything_every, shutdown.clone())),
     ];
 
@@ -105,6 +112,8 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
     let mut routes = grpc::builder().context("reflection")?;
     let service = inbound::returns::ReturnsService::new(app.clone(), catalogue.clone());
     routes.add_service(ReturnsServer::with_interceptor(service, grpc::guard(&config.token)));
+    let service = inbound::privacy::PrivacyService::new(app.clone());
+    routes.add_service(PrivacyServer::with_interceptor(service, grpc::guard(&config.token)));
     let service = inbound::grpc::Service::new(app);
     routes.add_service(DistributionServer::with_interceptor(service, grpc::guard(&config.token)));
     let service = inbound::catalogue::CatalogueService::new(catalogue.clone());
@@ -113,7 +122,7 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
     let served = tokio::try_join!(
         async { grpc::serve(listeners.grpc, routes, shutdown.clone()).await.context("gRPC server of distribution") },
         async {
-            let router = http::request_id(health.router());
+            let router = http::request_id(health.router(&shutdown));
             http::serve(listeners.http, router, shutdown.clone()).await.context("HTTP server of distribution")
         },
     );

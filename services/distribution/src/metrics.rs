@@ -17,15 +17,28 @@ static LEADS: LazyLock<Counter<u64>> = LazyLock::new(|| {
 static DECISION: LazyLock<Seconds> =
     LazyLock::new(|| seconds("leadflow.lead.decision.duration", "from a lead's receipt to its decision, committed"));
 
+static MASKED: LazyLock<Counter<u64>> = LazyLock::new(|| {
+    counter("leadflow.leads.masked", "leads whose personal data was removed, by why: retention or erasure")
+});
+
 /// Looked up now and then.
-pub(crate) const SAMPLES: &[Sample] = &[Sample {
-    name: "leadflow.campaigns.retry_overdue",
-    unit: "s",
-    help: "since when the unsold leads of a campaign should have been tried again; 0: none waits",
-    label: "",
-    sql: "SELECT '', coalesce(greatest(0, extract(epoch FROM now() - min(due_at))), 0)::double precision \
+pub(crate) const SAMPLES: &[Sample] = &[
+    Sample {
+        name: "leadflow.campaigns.retry_overdue",
+        unit: "s",
+        help: "since when the unsold leads of a campaign should have been tried again; 0: none waits",
+        label: "",
+        sql: "SELECT '', coalesce(greatest(0, extract(epoch FROM now() - min(due_at))), 0)::double precision \
               FROM distribution.campaign_retry",
-}];
+    },
+    Sample {
+        name: "leadflow.leads.outside_months",
+        unit: "{lead}",
+        help: "leads in no month's partition, counted up to 10000; 0: all is well",
+        label: "",
+        sql: "SELECT '', count(*)::double precision FROM (SELECT FROM distribution.leads_default LIMIT 10000) t",
+    },
+];
 
 /// Counts leads whose decision was committed at `now`.
 pub(crate) fn decided(leads: &[NewLead<'_>], now: DateTime<Utc>) {
@@ -51,4 +64,11 @@ pub(crate) fn sold_later(leads: usize) {
 /// Counts leads that were for sale and are no more.
 pub(crate) fn expired(leads: usize) {
     LEADS.add(u64::try_from(leads).unwrap_or(u64::MAX), &[KeyValue::new("outcome", "expired")]);
+}
+
+/// Counts leads whose personal data was removed.
+pub(crate) fn masked(leads: usize, why: &'static str) {
+    if leads > 0 {
+        MASKED.add(u64::try_from(leads).unwrap_or(u64::MAX), &[KeyValue::new("why", why)]);
+    }
 }

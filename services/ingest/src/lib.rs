@@ -106,7 +106,8 @@ pub async fn run(config: Config, deps: Deps, listener: TcpListener, shutdown: Sh
         body_timeout: config.body_timeout,
         trusted_proxies: config.trusted_proxies,
     };
-    let router = http::request_id(inbound::http::router(api).merge(health(deps.bus, app.directory.clone()).router()));
+    let router =
+        http::request_id(inbound::http::router(api).merge(health(deps.bus, app.directory.clone()).router(&shutdown)));
     let limits = ServerLimits {
         max_connections: config.max_connections,
         header_timeout: config.header_timeout,

@@ -1,13 +1,16 @@
 //! `leadflow`: every role of the product, and what runs it on one machine, in one executable.
 
+mod backup;
 mod bench;
 mod cli;
 mod demo;
 mod local;
 mod migrate;
 mod observe;
+mod person;
 mod role;
 mod say;
+mod schema;
 mod seed;
 mod serve;
 

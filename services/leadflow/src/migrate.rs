@@ -62,6 +62,8 @@ const APPLICATION: &str = "leadflow-migrate";
 /// One lock for the whole of a schema's migration, roles included: sqlx's own covers only its part.
 const LOCK: &str = "SELECT pg_advisory_lock(hashtextextended('leadflow migrate', 0))";
 const RIGHTS_TRIES: u32 = 5;
+/// Partitions made ahead, as services do, too.
+const MONTHS_AHEAD: u32 = 3;
 
 /// Whether the roles of these schemas are there or can be made: asked before anything is migrated.
 ///
@@ -88,13 +90,27 @@ pub async fn check_roles(schemas: &[Schema]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What became of a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Migrated {
+    /// It has every migration of this program.
+    UpToDate,
+    /// It has these and more, of a later release. Nothing was done: schemas are never taken back, and this release bears what
+    /// the next one adds.
+    Newer,
+}
+
 /// Migrates one schema. Safe to run twice and at once.
 ///
 /// # Errors
 /// When the database cannot be reached or a migration fails; the text names the schema.
-pub async fn migrate(schema: &Schema) -> anyhow::Result<()> {
+pub async fn migrate(schema: &Schema) -> anyhow::Result<Migrated> {
     let mut connection = connect(&schema.database).await?;
     sqlx::query(LOCK).execute(&mut connection).await.context("lock the migrations")?;
+    if is_newer(schema, &history(&mut connection, schema).await?) {
+        connection.close().await?;
+        return Ok(Migrated::Newer);
+    }
     schema.migrator.run(&mut connection).await.with_context(|| format!("migrate schema {}", schema.name))?;
     let mut tries = 1;
     // Roles belong to the whole server, the lock to one database: another one's migration may
@@ -105,9 +121,47 @@ pub async fn migrate(schema: &Schema) -> anyhow::Result<()> {
         }
         tries += 1;
     }
+    months(&mut connection, schema).await.with_context(|| format!("make the partitions of schema {}", schema.name))?;
     // The lock ends with the session.
     connection.close().await?;
-    Ok(())
+    Ok(Migrated::UpToDate)
+}
+
+/// Makes the partitions by month that are missing, where there are any. Not in time if the tables are too busy for it now: what lacks one lies in the
+/// last partition meanwhile, and the service tries again.
+async fn months(connection: &mut PgConnection, schema: &Schema) -> Result<(), sqlx::Error> {
+    const BUSY: &str = "55P03";
+    if !has_months(connection, schema).await? {
+        return Ok(());
+    }
+    let make = format!("SELECT {}.make_months(now(), {MONTHS_AHEAD})", schema.name);
+    match sqlx::query(AssertSqlSafe(make)).execute(connection).await {
+        Err(error) if error.as_database_error().and_then(|e| e.code()).as_deref() == Some(BUSY) => Ok(()),
+        other => other.map(|_| ()),
+    }
+}
+
+async fn has_months(connection: &mut PgConnection, schema: &Schema) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("SELECT to_regprocedure($1) IS NOT NULL")
+        .bind(format!("{}.make_months(timestamptz, integer)", schema.name))
+        .fetch_one(connection)
+        .await
+}
+
+/// Whether this month and the next lack a partition; `None` where nothing is partitioned by month.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn missing_months(schema: &Schema) -> anyhow::Result<Option<bool>> {
+    let mut connection = connect(&schema.database).await?;
+    let missing = if has_months(&mut connection, schema).await? {
+        let ask = format!("SELECT EXISTS (SELECT FROM {}.missing_months(now(), 1))", schema.name);
+        Some(sqlx::query_scalar(AssertSqlSafe(ask)).fetch_one(&mut connection).await?)
+    } else {
+        None
+    };
+    connection.close().await?;
+    Ok(missing)
 }
 
 /// How many migrations this program has that the schema has not; `None` if the schema is newer or
@@ -117,23 +171,41 @@ pub async fn migrate(schema: &Schema) -> anyhow::Result<()> {
 /// When the database cannot be reached.
 pub async fn missing(schema: &Schema) -> anyhow::Result<Option<usize>> {
     let mut connection = connect(&schema.database).await?;
+    let applied = history(&mut connection, schema).await?;
+    connection.close().await?;
+    let all_known = applied.iter().all(|one| one.success && is_known(schema, one));
+    Ok(all_known.then(|| schema.migrator.iter().count().saturating_sub(applied.len())))
+}
+
+/// A line of a schema's history.
+#[derive(sqlx::FromRow)]
+struct Applied {
+    version: i64,
+    success: bool,
+    checksum: Vec<u8>,
+}
+
+/// The schema's history; none before its first migration.
+async fn history(connection: &mut PgConnection, schema: &Schema) -> Result<Vec<Applied>, sqlx::Error> {
     let exists: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
         .bind(schema.migrator.table_name.as_ref())
-        .fetch_one(&mut connection)
+        .fetch_one(&mut *connection)
         .await?;
-    let applied: Vec<(i64, bool, Vec<u8>)> = if exists {
-        sqlx::query_as(AssertSqlSafe(format!("SELECT version, success, checksum FROM {}", schema.migrator.table_name)))
-            .fetch_all(&mut connection)
-            .await?
-    } else {
-        Vec::new()
-    };
-    connection.close().await?;
-    let known: Vec<_> = schema.migrator.iter().map(|m| (m.version, m.checksum.to_vec())).collect();
-    let all_known = applied
-        .iter()
-        .all(|(version, success, checksum)| *success && known.iter().any(|(v, sum)| v == version && sum == checksum));
-    Ok(all_known.then(|| known.len().saturating_sub(applied.len())))
+    if !exists {
+        return Ok(Vec::new());
+    }
+    let all = format!("SELECT version, success, checksum FROM {}", schema.migrator.table_name);
+    sqlx::query_as(AssertSqlSafe(all)).fetch_all(connection).await
+}
+
+fn is_known(schema: &Schema, applied: &Applied) -> bool {
+    schema.migrator.iter().any(|one| one.version == applied.version && *one.checksum == *applied.checksum)
+}
+
+/// Whether the schema has every migration of this program, and others behind them.
+fn is_newer(schema: &Schema, applied: &[Applied]) -> bool {
+    let known = applied.iter().filter(|one| is_known(schema, one)).count();
+    known == schema.migrator.iter().count() && known < applied.len() && applied.iter().all(|one| one.success)
 }
 
 /// As statements for an administrator: which of the schema's roles the login cannot take now.

@@ -123,8 +123,13 @@ impl Role {
         &[("INGEST_HTTP_URL", Self::Ingest), ("BFF_HTTP_URL", Self::Bff)];
 
     /// What `up` sets on a machine of one's own unless the caller set it.
-    pub const LOCAL_DEFAULTS: &'static [(&'static str, &'static str)] =
-        &[("LOG_FORMAT", "text"), ("PASSWORD_RULES", "demo"), ("WEBHOOK_ALLOW_LOOPBACK", "true")];
+    pub const LOCAL_DEFAULTS: &'static [(&'static str, &'static str)] = &[
+        ("LOG_FORMAT", "text"),
+        ("PASSWORD_RULES", "demo"),
+        // Nothing is in front of them that would have to notice.
+        ("SHUTDOWN_DELAY_SECONDS", "0"),
+        ("WEBHOOK_ALLOW_LOOPBACK", "true"),
+    ];
 
     /// Secrets that `up` makes up unless the caller set them: base64 of 32 random bytes each.
     pub const SECRETS: &'static [&'static str] =

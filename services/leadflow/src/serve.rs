@@ -9,12 +9,16 @@ use leadflow_messaging::{
     topology::{self, TopologySettings},
 };
 use leadflow_platform::{Env, Shutdown, settings};
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     observe,
     role::{Ports, Role, listen_address},
+    schema::{self, Needed},
 };
 
 /// What the services of one process are to do.
@@ -23,8 +27,13 @@ pub struct Settings {
     topology: TopologySettings,
     /// Where all ports are.
     pub address: IpAddr,
+    /// Between being told to stop and stopping.
+    pub shutdown_delay: Duration,
     roles: Vec<(Ports, RoleConfig)>,
 }
+
+/// Connections that may wait to be taken.
+const BACKLOG: u32 = 1_024;
 
 enum RoleConfig {
     Accounts(leadflow_accounts::Config),
@@ -49,6 +58,18 @@ impl RoleConfig {
         }
     }
 
+    /// What it needs of its schema, if it has one.
+    fn needed(&self) -> Option<Needed> {
+        let (migrator, database) = match self {
+            Self::Accounts(config) => (&leadflow_accounts::MIGRATOR, &config.database),
+            Self::Billing(config) => (&leadflow_billing::MIGRATOR, &config.database),
+            Self::Distribution(config) => (&leadflow_distribution::MIGRATOR, &config.database),
+            Self::Notifier(config) => (&leadflow_notifier::MIGRATOR, &config.database),
+            Self::Ingest(_) | Self::Bff(_) | Self::Sandbox(_) => return None,
+        };
+        Some(Needed { migrator, database: database.clone() })
+    }
+
     const fn role(&self) -> Role {
         match self {
             Self::Accounts(_) => Role::Accounts,
@@ -69,6 +90,11 @@ impl Settings {
             nats_url: settings::nats_url(env),
             topology: topology_settings(env),
             address: listen_address(env),
+            shutdown_delay: Duration::from_secs(env.or(
+                "SHUTDOWN_DELAY_SECONDS",
+                5,
+                "seconds between SIGTERM and the stop, in which requests are still served but each is told to go elsewhere next time",
+            )),
             roles: roles.iter().map(|role| (Ports::read(env, *role), RoleConfig::read(env, *role))).collect(),
         }
     }
@@ -99,11 +125,11 @@ pub async fn run(settings: Settings, measured: bool, shutdown: Shutdown) -> anyh
         if measured {
             tokio::spawn(observe::watch_readiness(role, settings.address, ports.http, shutdown.clone()));
         }
-        let http = bind(settings.address, ports.http, role, role.http().name).await?;
+        let http = listen(bind(settings.address, ports.http, role, role.http().name)?)?;
         let mut further = [None, None];
         for (listener, port) in further.iter_mut().zip([ports.grpc.zip(role.grpc()), ports.smtp.zip(role.smtp())]) {
             if let Some((port, setting)) = port {
-                *listener = Some(bind(settings.address, port, role, setting.name).await?);
+                *listener = Some(bind(settings.address, port, role, setting.name)?);
             }
         }
         let [grpc, smtp] = further;
@@ -126,12 +152,18 @@ pub async fn run(settings: Settings, measured: bool, shutdown: Shutdown) -> anyh
                 let bus = connect(&settings.nats_url, role).await?;
                 if buses.is_empty() {
                     topology::ensure(&bus, settings.topology).await.context("streams and consumers")?;
+                    if measured {
+                        tokio::spawn(measure::watch(bus.clone(), shutdown.clone()));
+                    }
                 }
                 buses.push(bus.clone());
-                if measured {
-                    tokio::spawn(measure::watch(bus.clone(), role.name(), shutdown.clone()));
-                }
-                start(config, bus, Arc::clone(&clock), bound, shutdown.clone())?
+                let (clock, shutdown) = (Arc::clone(&clock), shutdown.clone());
+                Box::pin(async move {
+                    match config.needed() {
+                        Some(needed) if !schema::fits(role, &needed, &bound.http, &shutdown).await? => Ok(()),
+                        _ => start(config, bus, clock, bound, shutdown)?.await,
+                    }
+                })
             }
         };
         services.spawn(async move { (role, service.await) });
@@ -155,11 +187,11 @@ pub async fn run(settings: Settings, measured: bool, shutdown: Shutdown) -> anyh
     failed.map_or(Ok(()), Err)
 }
 
-/// A role's listeners.
+/// A role's ports. Only HTTP is listened to before the role can work: a caller whose connection is taken waits for an answer.
 struct Bound {
     http: TcpListener,
-    grpc: Option<TcpListener>,
-    smtp: Option<TcpListener>,
+    grpc: Option<TcpSocket>,
+    smtp: Option<TcpSocket>,
 }
 
 /// A service at work.
@@ -174,7 +206,7 @@ fn start(
 ) -> anyhow::Result<Service> {
     let role = config.role();
     let Bound { http, grpc, smtp } = bound;
-    let grpc = || grpc.with_context(|| format!("{role} has no gRPC port"));
+    let grpc = || listen(grpc.with_context(|| format!("{role} has no gRPC port"))?);
     Ok(match config {
         RoleConfig::Accounts(config) => {
             let listeners = leadflow_accounts::Listeners { grpc: grpc()?, http };
@@ -211,15 +243,27 @@ fn start(
 }
 
 fn sandbox(config: leadflow_sandbox::Config, bound: Bound, shutdown: Shutdown) -> anyhow::Result<Service> {
-    let smtp = bound.smtp.context("the sandbox has no port for mails")?;
+    let smtp = listen(bound.smtp.context("the sandbox has no port for mails")?)?;
     let listeners = leadflow_sandbox::Listeners { http: bound.http, smtp };
     Ok(Box::pin(leadflow_sandbox::run(config, listeners, shutdown)))
 }
 
-async fn bind(address: IpAddr, port: u16, role: Role, setting: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind((address, port))
-        .await
+/// Takes a port, which is not listened to yet.
+fn bind(address: IpAddr, port: u16, role: Role, setting: &str) -> anyhow::Result<TcpSocket> {
+    let bound = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // What an earlier process left in the system's hands is no reason to wait.
+        socket.set_reuseaddr(true)?;
+        socket.bind((address, port).into())?;
+        Ok::<_, std::io::Error>(socket)
+    };
+    bound()
         .with_context(|| format!("{role} cannot listen on {address}:{port}; free the port or set {setting} to another"))
+}
+
+fn listen(socket: TcpSocket) -> anyhow::Result<TcpListener> {
+    let address = socket.local_addr()?;
+    socket.listen(BACKLOG).with_context(|| format!("cannot listen on {address}; free the port"))
 }
 
 async fn connect(url: &str, role: Role) -> anyhow::Result<Bus> {

@@ -109,6 +109,18 @@ fn alerts_and_dashboards_name_metrics_that_there_are() {
 }
 
 #[test]
+fn a_role_of_which_nothing_runs_is_missed() {
+    let roles = read("services/leadflow/src/role.rs");
+    let names = roles.lines().filter_map(|line| line.strip_prefix("    name: \"")?.strip_suffix("\","));
+    let names: BTreeSet<_> = names.filter(|name| *name != "sandbox").collect();
+    assert!(names.contains("ingest") && names.len() > 4, "{names:?}");
+    let rules = read("deploy/prometheus/alerts.yml");
+    for name in names {
+        assert!(rules.contains(&format!("absent(leadflow_ready{{role=\"{name}\"}})")), "{name}");
+    }
+}
+
+#[test]
 fn the_runbook_has_a_paragraph_for_each_alert_and_no_other() {
     let runbook = read("docs/runbook.md");
     let paragraphs: BTreeSet<_> = runbook.lines().filter_map(|line| line.strip_prefix("## ")).collect();
@@ -128,4 +140,25 @@ fn the_operators_rules_are_the_same_as_those_of_a_prometheus_of_ones_own() {
     let spec = operators.split("\nspec:\n").nth(1).unwrap();
     let wanted: String = rules[rules.find("groups:").unwrap()..].lines().map(|line| format!("  {line}\n")).collect();
     assert_eq!(spec, wanted, "k8s/components/monitoring/rules.yaml is not what deploy/prometheus/alerts.yml says");
+}
+
+/// What the image's first layer is built from: cargo refuses a manifest that names a test or a build script which is not there.
+#[test]
+fn the_skeleton_of_the_image_is_a_workspace_that_cargo_takes() {
+    let folder = leadflow_testkit::TempDir::new("skeleton").unwrap();
+    let made =
+        std::process::Command::new(root().join("scripts/image/skeleton.sh")).arg(folder.path()).status().unwrap();
+    assert!(made.success());
+    let read = std::process::Command::new(env!("CARGO"))
+        .args(["metadata", "--locked", "--offline", "--no-deps", "--format-version", "1", "--manifest-path"])
+        .arg(folder.path().join("Cargo.toml"))
+        .output()
+        .unwrap();
+    assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
+    let whole: Value = serde_json::from_slice(&read.stdout).unwrap();
+    assert_eq!(
+        whole["packages"].as_array().unwrap().len(),
+        whole["workspace_members"].as_array().unwrap().len(),
+        "crates are missing"
+    );
 }

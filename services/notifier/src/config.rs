@@ -44,6 +44,8 @@ pub struct Config {
     pub sendgrid_webhook_key: Option<String>,
     /// Mails a second that this replica hands over at most.
     pub email_per_second: u32,
+    /// Months before the current one of which attempts at webhooks are kept; 0: all.
+    pub attempts_keep_months: u32,
     /// Where people's pages are: mails link to them.
     pub frontend: Url,
     /// Where the API is found from outside.
@@ -135,6 +137,11 @@ impl Config {
                 "gRPC address or addresses of billing, comma-separated",
             ),
             email_per_second: env.or("EMAIL_PER_SECOND", 50, "mails a second that a replica hands over at most"),
+            attempts_keep_months: env.or(
+                "ATTEMPTS_KEEP_MONTHS",
+                13,
+                "months before the current one of which attempts at webhooks are kept, with what receivers answered; 0: all",
+            ),
             frontend: frontend(env),
             public_url: public_url(env),
         }

@@ -16,7 +16,10 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use leadflow_contracts::{
-    notifier::{endpoints_server::EndpointsServer, messages_server::MessagesServer, notifier_server::NotifierServer},
+    notifier::{
+        endpoints_server::EndpointsServer, masking_server::MaskingServer, messages_server::MessagesServer,
+        notifier_server::NotifierServer,
+    },
     streams,
 };
 use leadflow_kernel::Clock;
@@ -117,6 +120,7 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
         Dispatcher::new(webhooks, deps.clock.clone(), config.limits, config.timeout, shutdown.clone());
     let recording = tokio::spawn(workers::recorder::run(notifier.clone(), results, recorder_stop.clone()));
 
+    metrics::begin();
     let consume = |stream, consumer, handler: Arc<dyn consumer::BatchHandler>| {
         let settings = ConsumerSettings { stream, consumer, max_batch: BATCH, pace: PACE };
         consumer::run(deps.bus.clone(), settings, handler, shutdown.clone())
@@ -141,17 +145,21 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
         grpc::Caller::new(config.token.clone()),
     ));
     let people = Arc::new(inbound::events::DirectoryChanged { notifier: notifier.clone() });
+    let masked = Arc::new(inbound::masked::LeadsMasked { notifier: notifier.clone() });
     let money = Arc::new(inbound::events::MoneyNews { notifier: notifier.clone(), dispatcher: dispatcher.clone() });
     let (limits, poll) = (config.limits, config.poll);
     let work = [
         tokio::spawn(leadflow_platform::metrics::watch(pool.clone(), SCHEMA, metrics::SAMPLES, shutdown.clone())),
         tokio::spawn(consume(streams::LEADS, streams::LEADS_NOTIFIER, leads)),
+        tokio::spawn(consume(streams::LEADS, streams::LEADS_MASKING, masked)),
+        tokio::spawn(workers::masking::run(notifier.clone(), poll * 4, shutdown.clone())),
         tokio::spawn(consume(streams::DIRECTORY, streams::DIRECTORY_NOTIFIER, people)),
         tokio::spawn(consume(streams::BILLING, streams::BILLING_NOTIFIER, money)),
         tokio::spawn(consume(streams::NOTIFY, streams::NOTIFY_NOTIFIER, wanted)),
         tokio::spawn(workers::messages::send(notifier.clone(), email, poll, DRAIN, shutdown.clone())),
         tokio::spawn(workers::messages::send(notifier.clone(), sms, poll, DRAIN, shutdown.clone())),
         tokio::spawn(workers::summaries::run(notifier.clone(), numbers, SUMMARIES, shutdown.clone())),
+        tokio::spawn(workers::months::run(notifier.clone(), config.attempts_keep_months, shutdown.clone())),
         tokio::spawn(workers::messages::tidy(notifier.clone(), poll * 4, shutdown.clone())),
         tokio::spawn(workers::retries::run(notifier.clone(), dispatcher.clone(), limits, poll, shutdown.clone())),
     ];
@@ -162,16 +170,18 @@ pub async fn run(config: Config, deps: Deps, listeners: Listeners, shutdown: Shu
         async move { if connected { Ok(()) } else { Err("cannot be reached".to_owned()) } }
     });
     let service = inbound::grpc::Service::new(notifier.clone());
+    let masking = inbound::masked::MaskingService { notifier: notifier.clone() };
     let messages = inbound::messages_grpc::Service::new(notifier);
     let mut routes = grpc::builder().context("reflection")?;
     routes.add_service(NotifierServer::with_interceptor(service.clone(), grpc::guard(&config.token)));
     routes.add_service(EndpointsServer::with_interceptor(service, grpc::guard(&config.token)));
     routes.add_service(MessagesServer::with_interceptor(messages, grpc::guard(&config.token)));
+    routes.add_service(MaskingServer::with_interceptor(masking, grpc::guard(&config.token)));
     routes.add_service(audit::server(pool.clone(), SCHEMA, TENANT_ROLE, &config.token));
     let served = tokio::try_join!(
         async { grpc::serve(listeners.grpc, routes, shutdown.clone()).await.context("gRPC server of notifier") },
         async {
-            let router = http::request_id(health.router());
+            let router = http::request_id(health.router(&shutdown));
             http::serve(listeners.http, router, shutdown.clone()).await.context("HTTP server of notifier")
         },
     );

@@ -157,7 +157,7 @@ impl Attempt {
 pub enum End {
     /// A request was made, or tried.
     Attempted(Attempt),
-    /// Its endpoint is off; why.
+    /// Nothing can be sent: its endpoint is off, or the personal data of its lead was removed; why.
     EndpointOff(String),
     /// Nothing was done: somebody else may take it at once.
     GivenBack,

@@ -138,7 +138,7 @@ pub async fn run_at(
     };
     let sending = tokio::spawn(payments::send_events(payments, client, shutdown.clone()));
     let mailing = tokio::spawn(mail::run(sandbox.clone(), listeners.smtp, shutdown.clone()));
-    let router = inbound::router(sandbox).merge(Health::new("sandbox").router());
+    let router = inbound::router(sandbox).merge(Health::new("sandbox").router(&shutdown));
     let served = http::serve(listeners.http, http::request_id(router), shutdown.clone()).await;
     // A listener that failed stops the other, too.
     shutdown.cancel();

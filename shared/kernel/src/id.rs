@@ -219,6 +219,8 @@ kinds! {
     Refund RefundId "refund";
     /// A card that a buyer stored.
     Card CardId "card";
+    /// A wish that one person's data be removed.
+    Erasure ErasureId "era";
     /// A buyer's wish to undo a sale.
     Return ReturnId "return";
     /// One message to one endpoint.

@@ -12,9 +12,9 @@ mod optimism;
 pub use backoff::Backoff;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use id::{
-    ApiKeyId, AssignmentId, AuditId, BuyerId, CampaignId, CardId, CategoryId, DeliveryId, EndpointId, EventId, Id,
-    IdError, InvitationId, Kind, LeadId, MailId, MessageId, PaymentId, PostingId, RefundId, ReturnId, SellerId,
-    SessionId, SubscriptionId, SupplierId, UserId,
+    ApiKeyId, AssignmentId, AuditId, BuyerId, CampaignId, CardId, CategoryId, DeliveryId, EndpointId, ErasureId,
+    EventId, Id, IdError, InvitationId, Kind, LeadId, MailId, MessageId, PaymentId, PostingId, RefundId, ReturnId,
+    SellerId, SessionId, SubscriptionId, SupplierId, UserId,
 };
 pub use money::{Currency, Money, MoneyError};
 pub use optimism::Optimism;

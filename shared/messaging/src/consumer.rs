@@ -20,6 +20,7 @@ use std::{
 
 use async_nats::jetstream::{self, AckKind, consumer::pull};
 use futures::{FutureExt, Stream, StreamExt};
+use leadflow_contracts::lead_of;
 use leadflow_kernel::Backoff;
 use tokio_util::sync::CancellationToken;
 
@@ -101,7 +102,13 @@ type Delivery = jetstream::Message;
 /// Runs until `shutdown`: the batch at work is finished, what was only fetched is given back.
 ///
 /// While it runs it also trims its stream ([`janitor`]).
-pub async fn run(bus: Bus, settings: ConsumerSettings, handler: Arc<dyn BatchHandler>, shutdown: CancellationToken) {
+pub async fn run(
+    bus: Bus,
+    settings: ConsumerSettings,
+    handler: Arc<dyn BatchHandler>,
+    shutdown: impl Into<CancellationToken>,
+) {
+    let shutdown = shutdown.into();
     // True at first: an earlier process may have stopped before it trimmed what it had done.
     let acknowledged = AtomicBool::new(true);
     tokio::join!(
@@ -371,9 +378,8 @@ impl Work<'_> {
         loop {
             tokio::select! {
                 outcome = &mut handling => return outcome.unwrap_or_else(|panic| {
-                    let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned())
-                        .or_else(|| panic.downcast_ref::<String>().cloned())
-                        .unwrap_or_else(|| "unknown panic".to_owned());
+                    // Words that were made at run time may quote the event.
+                    let text = panic.downcast_ref::<&'static str>().copied().unwrap_or("the log has the place");
                     Err(HandleError::permanent(format!("handler panicked: {text}")))
                 }),
                 () = tokio::time::sleep(topology::ACK_WAIT / 3) => acknowledge(kept, AckKind::Progress).await,
@@ -383,8 +389,10 @@ impl Work<'_> {
 
     /// Puts a message aside with its error. False if that fails: it must be delivered again.
     async fn bury(&self, message: &Message, delivery: &Delivery, error: &str) -> bool {
+        let lead_id = lead_of(&message.kind, &message.payload).map(tracing::field::display);
+        let trace_id = message.trace_id();
         tracing::error!(
-            stream = self.settings.stream, consumer = self.settings.consumer,
+            stream = self.settings.stream, consumer = self.settings.consumer, lead_id, trace_id,
             event_id = %message.id, kind = %message.kind, delivered = message.delivered, error, "message goes to the dead letters"
         );
         match dlq::bury(self.bus, self.settings, message, delivery, error).await {
@@ -393,7 +401,7 @@ impl Work<'_> {
                 true
             }
             Err(error) => {
-                tracing::error!(event_id = %message.id, error = %chain(&error), "dead letter could not be stored; the message stays");
+                tracing::error!(lead_id, trace_id, event_id = %message.id, error = %chain(&error), "dead letter could not be stored; the message stays");
                 false
             }
         }

@@ -24,7 +24,8 @@ pub trait Sink: Send + 'static {
 }
 
 /// Loads and follows the subjects of `nouns` ("seller", "campaign" …) until `shutdown`.
-pub async fn follow(bus: Bus, nouns: &[&str], mut sink: impl Sink, shutdown: CancellationToken) {
+pub async fn follow(bus: Bus, nouns: &[&str], mut sink: impl Sink, shutdown: impl Into<CancellationToken>) {
+    let shutdown = shutdown.into();
     let filters: Vec<String> = nouns.iter().map(|noun| leadflow_contracts::subjects::all_changed(noun)).collect();
     let mut failures = 0_u32;
     while !shutdown.is_cancelled() {

@@ -125,7 +125,41 @@ pub async fn redrive(bus: &Bus, letter: &DeadLetter) -> Result<(), BusError> {
     // A new key: the stream would take the event's own id for a duplicate.
     map.insert(headers::MSG_ID, format!("redrive/{}", EventId::new()).as_str());
     publish(bus, &letter.subject, map, letter.payload.clone()).await?;
-    stream(bus).await?.delete_message(letter.number).await.map(|_| ()).map_err(|error| unreadable(error.to_string()))
+    remove(bus, letter.number).await
+}
+
+/// Removes the dead letter with this number.
+///
+/// # Errors
+/// [`BusError::Topology`] when the stream cannot be changed, or there is no such one.
+pub async fn remove(bus: &Bus, number: u64) -> Result<(), BusError> {
+    stream(bus).await?.delete_message(number).await.map(|_| ()).map_err(|error| unreadable(error.to_string()))
+}
+
+/// Removes a dead letter for good; one that is gone already is no error.
+///
+/// # Errors
+/// [`BusError`]; the letter may then still be there.
+pub async fn forget(bus: &Bus, number: u64) -> Result<(), BusError> {
+    match stream(bus).await?.delete_message(number).await {
+        Ok(_) => Ok(()),
+        Err(error) if show(bus, number).await?.is_some() => Err(unreadable(error.to_string())),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Puts another payload and error in a dead letter's place; all else stays, but for its number. When it fails on the way both may be there.
+///
+/// # Errors
+/// [`BusError`].
+pub async fn replace(bus: &Bus, letter: &DeadLetter, payload: bytes::Bytes, error: &str) -> Result<(), BusError> {
+    let mut map = letter.headers.clone();
+    // Said twice it is stored once, beside the one that it replaces.
+    let id = map.get(headers::MSG_ID).map(|id| id.as_str().to_owned()).unwrap_or_default();
+    map.insert(headers::MSG_ID, format!("{id}/replaces {}", letter.number).as_str());
+    map.insert(headers::DLQ_ERROR, error);
+    publish(bus, &format!("dlq.{}", letter.consumer.replace('/', ".")), map, payload).await?;
+    forget(bus, letter.number).await
 }
 
 async fn publish(bus: &Bus, subject: &str, map: HeaderMap, payload: bytes::Bytes) -> Result<(), BusError> {

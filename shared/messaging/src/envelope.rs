@@ -92,6 +92,12 @@ impl Message {
         E::decode(self.payload.clone())
     }
 
+    /// The trace id (32 hex digits) of what caused it, for logs.
+    #[must_use]
+    pub fn trace_id(&self) -> Option<&str> {
+        self.traceparent.as_deref().and_then(trace::trace_id)
+    }
+
     pub(crate) fn from_nats(message: &async_nats::jetstream::Message) -> Self {
         let header =
             |name: &str| message.headers.as_ref().and_then(|map| map.get(name)).map(|value| value.as_str().to_owned());

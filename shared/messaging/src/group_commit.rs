@@ -69,10 +69,10 @@ impl GroupCommitPublisher {
     pub fn new(
         bus: Bus,
         settings: GroupCommitSettings,
-        shutdown: CancellationToken,
+        shutdown: impl Into<CancellationToken> + 'static,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (queue, waiting) = mpsc::channel(settings.queue.max(1));
-        let task = collect(bus.clone(), settings, waiting, shutdown);
+        let task = collect(bus.clone(), settings, waiting, shutdown.into());
         (Self { bus, queue, ack_within: settings.ack_within }, task)
     }
 

@@ -88,7 +88,7 @@ pub async fn trim(bus: &Bus, stream: &str) -> Result<u64, BusError> {
 }
 
 /// Up to which sequence a consumer needs nothing any more, at most `last`.
-async fn done_with(stream: &Stream, spec: &ConsumerSpec, last: u64) -> Result<u64, BoxError> {
+pub(crate) async fn done_with(stream: &Stream, spec: &ConsumerSpec, last: u64) -> Result<u64, BoxError> {
     let consumer: Consumer<pull::Config> = stream.get_consumer(spec.name).await?;
     let info = consumer.cached_info();
     let floor = info.ack_floor.stream_sequence;

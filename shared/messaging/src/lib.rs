@@ -7,7 +7,9 @@
 //! - [`inbox`]: events recorded in the transaction of their effect, so a repeat has none.
 //! - [`consumer`]: the batch loop of a durable consumer, with retries and a dead-letter path.
 //! - [`janitor`]: streams trimmed of what all their consumers have acknowledged.
+//! - [`copy`]: streams as they are, for backups.
 //! - [`directory`]: the current state of all records, loaded and then followed.
+//! - [`progress`]: how far a consumer is, and what is stored.
 //! - [`measure`]: what is measured of consumers and streams.
 //! - [`listener`]: events as they pass, for whoever listens at the moment.
 //! - [`trace`]: W3C trace context through all of it.
@@ -16,6 +18,7 @@ mod bundle;
 mod bus;
 mod chain;
 pub mod consumer;
+pub mod copy;
 pub mod directory;
 pub mod dlq;
 mod envelope;
@@ -26,6 +29,7 @@ pub mod janitor;
 pub mod listener;
 pub mod measure;
 pub mod outbox;
+pub mod progress;
 pub mod tail;
 pub mod topology;
 pub mod trace;

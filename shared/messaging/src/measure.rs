@@ -73,9 +73,10 @@ struct Gauges {
     full: Gauge<f64>,
 }
 
-/// Tells now and then how much waits in the consumers of `service` and in the streams, until `shutdown`. Every replica tells the same.
-/// A server that is away leaves the last values, and is told elsewhere (`leadflow.ready`).
-pub async fn watch(bus: Bus, service: &'static str, shutdown: CancellationToken) {
+/// Tells now and then how much waits in the streams, and for every consumer, until `shutdown`. Every process tells the same: what waits for a
+/// service that is gone is told by the others. A server that is away leaves the last values, and is told elsewhere (`leadflow.ready`).
+pub async fn watch(bus: Bus, shutdown: impl Into<CancellationToken>) {
+    let shutdown = shutdown.into();
     let gauge = |name: &'static str, help: &'static str| {
         global::meter("leadflow").f64_gauge(name).with_description(help).build()
     };
@@ -89,7 +90,7 @@ pub async fn watch(bus: Bus, service: &'static str, shutdown: CancellationToken)
         full: gauge("leadflow.stream.full", "how full a stream is, from 0 to 1; a full one takes no more"),
     };
     while !shutdown.is_cancelled() {
-        if let Err(error) = look(&bus, service, &gauges).await {
+        if let Err(error) = look(&bus, &gauges).await {
             tracing::debug!(%error, "streams could not be asked how much waits");
         }
         tokio::select! {
@@ -99,7 +100,7 @@ pub async fn watch(bus: Bus, service: &'static str, shutdown: CancellationToken)
     }
 }
 
-async fn look(bus: &Bus, service: &str, gauges: &Gauges) -> Result<(), BoxError> {
+async fn look(bus: &Bus, gauges: &Gauges) -> Result<(), BoxError> {
     let specs = topology::consumers();
     for name in topology::STREAMS {
         let stream = bus.jetstream().get_stream(name).await?;
@@ -109,8 +110,7 @@ async fn look(bus: &Bus, service: &str, gauges: &Gauges) -> Result<(), BoxError>
         if let Ok(most @ 1..) = u64::try_from(info.config.max_bytes) {
             gauges.full.record(number(info.state.bytes) / number(most), &label);
         }
-        // A consumer's name begins with the service's.
-        for spec in specs.iter().filter(|spec| spec.stream == name && spec.name.starts_with(service)) {
+        for spec in specs.iter().filter(|spec| spec.stream == name) {
             let consumer: Consumer<pull::Config> = stream.get_consumer(spec.name).await?;
             let info = consumer.cached_info();
             let labels = [KeyValue::new("stream", name), KeyValue::new("consumer", spec.name)];

@@ -61,6 +61,7 @@ pub(crate) fn consumers() -> Vec<ConsumerSpec> {
             streams::LEADS_NOTIFIER,
             &[subjects::LEAD_ASSIGNED, subjects::LEAD_RETURNED, subjects::LEAD_RETURN_DECIDED],
         ),
+        spec(streams::LEADS, streams::LEADS_MASKING, &[subjects::LEAD_MASKED]),
         spec(
             streams::BILLING,
             streams::BILLING_DISTRIBUTION,

@@ -6,6 +6,8 @@ use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
+use crate::Shutdown;
+
 type Check = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
 
 /// How long one check may take before it counts as failed.
@@ -63,12 +65,17 @@ impl Health {
         (ready, json!({ "service": self.service, "ready": ready, "checks": checks }))
     }
 
-    /// The two routes.
-    pub fn router(self) -> Router {
+    /// The two routes. Who [leaves](Shutdown::leaving) is not ready, so that nobody begins anything with it.
+    pub fn router(self, shutdown: &Shutdown) -> Router {
+        let leaving = shutdown.leaving().clone();
+        let health = self.with("process", move || {
+            let outcome = if leaving.is_cancelled() { Err("is stopping".to_owned()) } else { Ok(()) };
+            async move { outcome }
+        });
         Router::new()
             .route("/healthz", get(|| async { Json(json!({ "alive": true })) }))
             .route("/readyz", get(readyz))
-            .with_state(self)
+            .with_state(health)
     }
 }
 

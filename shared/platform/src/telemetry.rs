@@ -1,5 +1,8 @@
 //! Structured logs on standard output; traces and metrics over OTLP when an endpoint is set; metrics for Prometheus when a port is.
 
+mod libraries;
+mod panics;
+
 use std::io::IsTerminal as _;
 
 use opentelemetry::{global, trace::TracerProvider as _};
@@ -11,14 +14,16 @@ use opentelemetry_sdk::{
     trace::SdkTracerProvider,
 };
 use prometheus::{Registry, process_collector::ProcessCollector};
-use tracing_subscriber::{EnvFilter, Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing_subscriber::{
+    EnvFilter, Layer as _, filter::filter_fn, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
 use crate::Env;
 
 /// How a process tells what it does.
 #[derive(Debug, Clone)]
 pub struct TelemetrySettings {
-    /// `RUST_LOG` syntax.
+    /// `RUST_LOG` syntax. Libraries write less than it says where they would repeat what goes through them.
     pub filter: String,
     /// One JSON object a line; otherwise text for people.
     pub json: bool,
@@ -108,7 +113,13 @@ pub fn start(settings: &TelemetrySettings, service: &str) -> anyhow::Result<Tele
     let provider = settings.otlp_endpoint.as_deref().map(|endpoint| exporter(endpoint, service)).transpose()?;
     let spans =
         provider.as_ref().map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("leadflow")));
-    tracing_subscriber::registry().with(filter).with(lines).with(spans).try_init()?;
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(filter_fn(libraries::may_write))
+        .with(lines)
+        .with(spans)
+        .try_init()?;
+    panics::to_the_log();
     let mut telemetry = Telemetry { traces: provider, metrics: None, registry: None };
     telemetry.measure(settings, service)?;
     Ok(telemetry)

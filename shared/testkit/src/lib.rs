@@ -4,6 +4,7 @@
 //!
 //! Nothing here knows a service or speaks NATS: it only starts processes and talks SQL.
 
+mod balancer;
 pub mod books;
 pub mod cluster;
 mod db;
@@ -18,6 +19,7 @@ mod tempdir;
 pub mod tenancy;
 pub mod wait;
 
+pub use balancer::Balancer;
 pub use db::TestDb;
 pub use nats::TestNats;
 pub use proxy::ChaosProxy;

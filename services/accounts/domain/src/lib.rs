@@ -37,4 +37,4 @@ pub use supplier::{Categories, KeyMaterial, NewSupplier, Supplier, SupplierChang
 pub use team::{Team, TeamRefusal};
 pub use token::{MailKind, TokenText};
 pub use user::{Member, NewUser, Phone, Place, Role, User};
-pub use values::{FeePercent, Name, PostsPerSecond, Priority, SpendingLimit, TimeZone};
+pub use values::{FeePercent, Name, PostsPerSecond, Priority, RetentionDays, SpendingLimit, TimeZone};

@@ -2,7 +2,7 @@
 
 use leadflow_kernel::{Currency, SellerId};
 
-use crate::{FeePercent, Invalid, Name, PostsPerSecond, Reason, Refusal, Status, TimeZone};
+use crate::{FeePercent, Invalid, Name, PostsPerSecond, Reason, Refusal, RetentionDays, Status, TimeZone};
 
 /// What a new seller is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +72,7 @@ impl NewSeller {
             currency: self.currency,
             fee: self.fee,
             posts_per_second: self.posts_per_second,
+            retention: RetentionDays::default(),
         }
     }
 }
@@ -95,6 +96,8 @@ pub struct Seller {
     pub fee: FeePercent,
     /// For all its suppliers together.
     pub posts_per_second: PostsPerSecond,
+    /// How long personal data of its leads is kept.
+    pub retention: RetentionDays,
 }
 
 /// What to change; `None` leaves it.
@@ -110,6 +113,8 @@ pub struct SellerChange {
     pub fee: Option<FeePercent>,
     /// For all its suppliers together.
     pub posts_per_second: Option<PostsPerSecond>,
+    /// How long personal data of its leads is kept.
+    pub retention: Option<RetentionDays>,
 }
 
 impl Seller {
@@ -124,6 +129,7 @@ impl Seller {
             time_zone: change.time_zone.unwrap_or(self.time_zone),
             fee: change.fee.unwrap_or(self.fee),
             posts_per_second: change.posts_per_second.unwrap_or(self.posts_per_second),
+            retention: change.retention.unwrap_or(self.retention),
             ..self.clone()
         };
         if next == *self {

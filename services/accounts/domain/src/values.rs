@@ -138,6 +138,32 @@ impl PostsPerSecond {
     }
 }
 
+/// After how many days personal data of a seller's leads is removed; 0 is the platform's default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RetentionDays(u32);
+
+impl RetentionDays {
+    /// Ten years.
+    pub const MAX: u32 = 3_650;
+
+    /// Takes a number for `field`.
+    ///
+    /// # Errors
+    /// [`Reason::Range`] above [`RetentionDays::MAX`].
+    pub const fn new(field: &'static str, number: u32) -> Result<Self, Invalid> {
+        if number > Self::MAX {
+            return Err(Invalid::new(field, Reason::Range { min: 0, max: Self::MAX }));
+        }
+        Ok(Self(number))
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
 /// A buyer's weight: 1 to 10.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Priority(u8);
@@ -244,6 +270,8 @@ mod tests {
     fn posts_a_second_are_bounded() {
         assert!(PostsPerSecond::new("r", PostsPerSecond::MAX).is_ok());
         assert!(PostsPerSecond::new("r", PostsPerSecond::MAX + 1).is_err());
+        assert!(RetentionDays::new("r", RetentionDays::MAX).is_ok());
+        assert!(RetentionDays::new("r", RetentionDays::MAX + 1).is_err());
     }
 
     #[test]

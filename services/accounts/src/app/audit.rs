@@ -54,6 +54,7 @@ pub(super) fn seller(seller: &Seller) -> Value {
         "currency": seller.currency.code(),
         "platformFeePercent": seller.fee.to_string(),
         "postsPerSecond": seller.posts_per_second.get(),
+        "retentionDays": seller.retention.get(),
     })
 }
 

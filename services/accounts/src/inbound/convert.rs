@@ -2,7 +2,8 @@
 
 use leadflow_accounts_domain::{
     Buyer, BuyerChange, Categories, FeePercent, Invalid, LimitChange, Name, NewBuyer, NewSeller, NewSupplier,
-    PostsPerSecond, Priority, Refusal, Seller, SellerChange, SpendingLimit, Status, Supplier, SupplierChange, TimeZone,
+    PostsPerSecond, Priority, Refusal, RetentionDays, Seller, SellerChange, SpendingLimit, Status, Supplier,
+    SupplierChange, TimeZone,
 };
 use leadflow_contracts::{ConvertError, accounts as proto, common, id, money_to_proto, time_to_ms};
 use leadflow_kernel::CategoryId;
@@ -110,6 +111,7 @@ pub(super) fn seller_change(request: &proto::UpdateSellerRequest) -> Result<Sell
                 .posts_per_second
                 .map(|n| PostsPerSecond::new("posts_per_second", n))
                 .transpose()?,
+            retention: request.retention_days.map(|n| RetentionDays::new("retention_days", n)).transpose()?,
         })
     };
     let change: SellerChange = change().map_err(|e: Invalid| invalid(&e))?;
@@ -126,6 +128,7 @@ pub(super) fn seller_to_proto(seller: &Seller) -> proto::Seller {
         platform_fee_percent: seller.fee.to_string(),
         posts_per_second: seller.posts_per_second.get(),
         version: seller.version,
+        retention_days: seller.retention.get(),
     }
 }
 

@@ -22,6 +22,7 @@ pub fn seller_changed(seller: &Seller) -> SellerChanged {
         currency: seller.currency.code().to_owned(),
         platform_fee_percent: seller.fee.to_string(),
         posts_per_second: seller.posts_per_second.get(),
+        retention_days: seller.retention.get(),
     }
 }
 

@@ -67,7 +67,7 @@ pub async fn of_supplier(
     now: DateTime<Utc>,
 ) -> Result<Vec<ApiKey>, sqlx::Error> {
     let rows = sqlx::query(
-        "SELECT * FROM accounts.api_keys WHERE supplier_id = $1 AND seller_id = $2 \
+        "SELECT key_id, sha256, hint, created_at, expires_at, revoked_at FROM accounts.api_keys WHERE supplier_id = $1 AND seller_id = $2 \
          ORDER BY (revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3)) DESC, created_at DESC, key_id DESC \
          LIMIT $4",
     )
@@ -93,7 +93,7 @@ pub async fn of_suppliers(
     now: DateTime<Utc>,
 ) -> Result<HashMap<SupplierId, Vec<ApiKey>>, sqlx::Error> {
     let rows = sqlx::query(
-        "SELECT k.* FROM unnest($1::uuid[]) AS s(supplier_id) CROSS JOIN LATERAL ( \
+        "SELECT k.supplier_id, k.key_id, k.sha256, k.hint, k.created_at, k.expires_at, k.revoked_at FROM unnest($1::uuid[]) AS s(supplier_id) CROSS JOIN LATERAL ( \
            SELECT * FROM accounts.api_keys k WHERE k.supplier_id = s.supplier_id AND k.seller_id = $2 \
            ORDER BY (revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3)) DESC, created_at DESC, \
              key_id DESC LIMIT $4) k ORDER BY k.created_at, k.key_id",

@@ -9,6 +9,14 @@ use sqlx::{Row, postgres::PgRow};
 
 use super::columns;
 
+/// What [`read`] needs of a buyer `b` of a seller `s`, column by column: see [`super`].
+macro_rules! whole_buyer {
+    () => {
+        "b.buyer_id, b.seller_id, b.version, b.company_name, b.status, b.priority, \
+         b.weekly_spending_limit, b.monthly_spending_limit, s.currency"
+    };
+}
+
 /// Stores a new buyer; false when its id is taken.
 ///
 /// # Errors
@@ -50,10 +58,12 @@ pub async fn find_created_with(
     id: BuyerId,
     created_with: [u8; 32],
 ) -> Result<Option<Buyer>, sqlx::Error> {
-    sqlx::query(
-        "SELECT b.*, s.currency FROM accounts.buyers b JOIN accounts.sellers s USING (seller_id) \
-         WHERE b.buyer_id = $1 AND b.seller_id = $2 AND b.created_with = $3",
-    )
+    sqlx::query(concat!(
+        "SELECT ",
+        whole_buyer!(),
+        " FROM accounts.buyers b JOIN accounts.sellers s USING (seller_id) \
+         WHERE b.buyer_id = $1 AND b.seller_id = $2 AND b.created_with = $3"
+    ))
     .bind(id.uuid())
     .bind(seller_id.uuid())
     .bind(created_with.as_slice())
@@ -68,10 +78,12 @@ pub async fn find_created_with(
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn find_locked(tx: &mut TenantTx, seller_id: SellerId, id: BuyerId) -> Result<Option<Buyer>, sqlx::Error> {
-    sqlx::query(
-        "SELECT b.*, s.currency FROM accounts.buyers b JOIN accounts.sellers s USING (seller_id) \
-         WHERE b.buyer_id = $1 AND b.seller_id = $2 FOR UPDATE OF b",
-    )
+    sqlx::query(concat!(
+        "SELECT ",
+        whole_buyer!(),
+        " FROM accounts.buyers b JOIN accounts.sellers s USING (seller_id) \
+         WHERE b.buyer_id = $1 AND b.seller_id = $2 FOR UPDATE OF b"
+    ))
     .bind(id.uuid())
     .bind(seller_id.uuid())
     .fetch_optional(&mut **tx)
@@ -85,10 +97,12 @@ pub async fn find_locked(tx: &mut TenantTx, seller_id: SellerId, id: BuyerId) ->
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn find(tx: &mut TenantTx, seller_id: SellerId, id: BuyerId) -> Result<Option<Buyer>, sqlx::Error> {
-    sqlx::query(
-        "SELECT b.*, s.currency FROM accounts.buyers b JOIN accounts.sellers s USING (seller_id) \
-         WHERE b.buyer_id = $1 AND b.seller_id = $2",
-    )
+    sqlx::query(concat!(
+        "SELECT ",
+        whole_buyer!(),
+        " FROM accounts.buyers b JOIN accounts.sellers s USING (seller_id) \
+         WHERE b.buyer_id = $1 AND b.seller_id = $2"
+    ))
     .bind(id.uuid())
     .bind(seller_id.uuid())
     .fetch_optional(&mut **tx)
@@ -107,10 +121,12 @@ pub async fn page(
     after: Option<BuyerId>,
     limit: u32,
 ) -> Result<Vec<Buyer>, sqlx::Error> {
-    sqlx::query(
-        "SELECT b.*, s.currency FROM accounts.buyers b JOIN accounts.sellers s USING (seller_id) \
-         WHERE b.seller_id = $1 AND ($2::uuid IS NULL OR b.buyer_id > $2) ORDER BY b.buyer_id LIMIT $3",
-    )
+    sqlx::query(concat!(
+        "SELECT ",
+        whole_buyer!(),
+        " FROM accounts.buyers b JOIN accounts.sellers s USING (seller_id) \
+         WHERE b.seller_id = $1 AND ($2::uuid IS NULL OR b.buyer_id > $2) ORDER BY b.buyer_id LIMIT $3"
+    ))
     .bind(seller_id.uuid())
     .bind(after.map(BuyerId::uuid))
     .bind(i64::from(limit))

@@ -57,7 +57,7 @@ pub async fn take(
 ) -> Result<Option<Attempt>, sqlx::Error> {
     sqlx::query(
         "DELETE FROM accounts.google_attempts WHERE state_sha256 = $1 AND browser_sha256 = $2 AND expires_at > $3 \
-         RETURNING *",
+         RETURNING role, company_name, time_zone, invite_code, redirect_uri, return_to",
     )
     .bind(state.as_slice())
     .bind(browser.as_slice())

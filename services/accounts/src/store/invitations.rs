@@ -9,6 +9,14 @@ use uuid::Uuid;
 
 use super::columns;
 
+/// What [`read`] needs of an invitation `i`, column by column: see [`super`].
+macro_rules! whole_invitation {
+    () => {
+        "i.invitation_id, i.seller_id, i.supplier_id, i.member, i.email, i.invited_by, i.created_at, \
+         i.expires_at"
+    };
+}
+
 /// Stores an invitation in the place of the one to the same address; false when its id is in use.
 ///
 /// # Errors
@@ -45,13 +53,17 @@ pub async fn put(tx: &mut TenantTx, invitation: &Invitation, sha256: [u8; 32]) -
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn find(tx: &mut TenantTx, seller_id: SellerId, id: InvitationId) -> Result<Option<Invitation>, sqlx::Error> {
-    sqlx::query("SELECT * FROM accounts.invitations WHERE invitation_id = $1 AND seller_id = $2")
-        .bind(id.uuid())
-        .bind(seller_id.uuid())
-        .fetch_optional(&mut **tx)
-        .await?
-        .map(|row| read(&row))
-        .transpose()
+    sqlx::query(concat!(
+        "SELECT ",
+        whole_invitation!(),
+        " FROM accounts.invitations i WHERE invitation_id = $1 AND seller_id = $2"
+    ))
+    .bind(id.uuid())
+    .bind(seller_id.uuid())
+    .fetch_optional(&mut **tx)
+    .await?
+    .map(|row| read(&row))
+    .transpose()
 }
 
 /// The tenant's invitations that work at `now`, the newest first.
@@ -59,9 +71,11 @@ pub async fn find(tx: &mut TenantTx, seller_id: SellerId, id: InvitationId) -> R
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn open(tx: &mut TenantTx, seller_id: SellerId, now: DateTime<Utc>) -> Result<Vec<Invitation>, sqlx::Error> {
-    sqlx::query(
-        "SELECT * FROM accounts.invitations WHERE seller_id = $1 AND expires_at > $2 ORDER BY created_at DESC LIMIT $3",
-    )
+    sqlx::query(concat!(
+        "SELECT ",
+        whole_invitation!(),
+        " FROM accounts.invitations i WHERE seller_id = $1 AND expires_at > $2 ORDER BY created_at DESC LIMIT $3"
+    ))
     .bind(seller_id.uuid())
     .bind(now)
     .bind(i64::from(Invitation::AT_MOST))
@@ -81,11 +95,13 @@ pub async fn find_by_token(
     sha256: [u8; 32],
     now: DateTime<Utc>,
 ) -> Result<Option<Invitation>, sqlx::Error> {
-    sqlx::query(
-        "SELECT i.* FROM accounts.invitations i JOIN accounts.sellers s USING (seller_id) \
+    sqlx::query(concat!(
+        "SELECT ",
+        whole_invitation!(),
+        " FROM accounts.invitations i JOIN accounts.sellers s USING (seller_id) \
          LEFT JOIN accounts.suppliers p ON p.supplier_id = i.supplier_id \
-         WHERE i.sha256 = $1 AND i.expires_at > $2 AND s.status = 'ACTIVE' AND coalesce(p.status, 'ACTIVE') = 'ACTIVE'",
-    )
+         WHERE i.sha256 = $1 AND i.expires_at > $2 AND s.status = 'ACTIVE' AND coalesce(p.status, 'ACTIVE') = 'ACTIVE'"
+    ))
     .bind(sha256.as_slice())
     .bind(now)
     .fetch_optional(connection)

@@ -43,12 +43,14 @@ pub async fn find_open(
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn current(tx: &mut TenantTx, seller_id: SellerId) -> Result<Option<Invite>, sqlx::Error> {
-    sqlx::query("SELECT * FROM accounts.invite_codes WHERE seller_id = $1 AND replaced_at IS NULL")
-        .bind(seller_id.uuid())
-        .fetch_optional(&mut **tx)
-        .await?
-        .map(|row| read(&row))
-        .transpose()
+    sqlx::query(
+        "SELECT code, created_at, expires_at FROM accounts.invite_codes WHERE seller_id = $1 AND replaced_at IS NULL",
+    )
+    .bind(seller_id.uuid())
+    .fetch_optional(&mut **tx)
+    .await?
+    .map(|row| read(&row))
+    .transpose()
 }
 
 /// Ends the tenant's code.

@@ -1,4 +1,7 @@
 //! SQL on the schema `accounts`, and nothing else.
+//!
+//! Statements name the columns that they read. One that reads whole rows (`SELECT *`) fails on every connection that has it prepared as soon as the
+//! next release gives its table another column.
 
 pub mod allowances;
 pub mod api_keys;

@@ -1,13 +1,23 @@
-//! Table `accounts.sellers`.
+//! Tables `accounts.sellers` and `accounts.retention`.
 
 use chrono::{DateTime, Utc};
-use leadflow_accounts_domain::{FeePercent, Seller, TimeZone};
+use leadflow_accounts_domain::{FeePercent, RetentionDays, Seller, TimeZone};
 use leadflow_kernel::SellerId;
 use leadflow_platform::db::TenantTx;
 use rust_decimal::Decimal;
 use sqlx::{Row, postgres::PgRow};
 
 use super::columns;
+
+/// What [`read`] needs of a seller `s`, column by column: a statement that reads whole rows fails once its table has been given another column.
+macro_rules! whole_seller {
+    () => {
+        "s.seller_id, s.version, s.company_name, s.status, s.time_zone, s.currency, s.platform_fee_percent, \
+         s.posts_per_second, \
+         coalesce((SELECT r.days FROM accounts.retention r WHERE r.seller_id = s.seller_id), 0) AS retention_days"
+    };
+}
+pub(super) use whole_seller;
 
 /// Stores a new seller; false when its id is taken.
 ///
@@ -48,13 +58,17 @@ pub async fn find_created_with(
     id: SellerId,
     created_with: [u8; 32],
 ) -> Result<Option<Seller>, sqlx::Error> {
-    sqlx::query("SELECT * FROM accounts.sellers WHERE seller_id = $1 AND created_with = $2")
-        .bind(id.uuid())
-        .bind(created_with.as_slice())
-        .fetch_optional(&mut **tx)
-        .await?
-        .map(|row| read(&row))
-        .transpose()
+    sqlx::query(concat!(
+        "SELECT ",
+        whole_seller!(),
+        " FROM accounts.sellers s WHERE seller_id = $1 AND created_with = $2"
+    ))
+    .bind(id.uuid())
+    .bind(created_with.as_slice())
+    .fetch_optional(&mut **tx)
+    .await?
+    .map(|row| read(&row))
+    .transpose()
 }
 
 /// The seller, which nobody else can change until the transaction ends.
@@ -62,12 +76,11 @@ pub async fn find_created_with(
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn find_locked(tx: &mut TenantTx, id: SellerId) -> Result<Option<Seller>, sqlx::Error> {
-    sqlx::query("SELECT * FROM accounts.sellers WHERE seller_id = $1 FOR UPDATE")
+    let known = sqlx::query("SELECT 1 FROM accounts.sellers WHERE seller_id = $1 FOR UPDATE")
         .bind(id.uuid())
         .fetch_optional(&mut **tx)
-        .await?
-        .map(|row| read(&row))
-        .transpose()
+        .await?;
+    if known.is_none() { Ok(None) } else { after_lock(tx, id).await }
 }
 
 /// The seller, which nobody can change until the transaction ends; others may read it likewise.
@@ -75,7 +88,16 @@ pub async fn find_locked(tx: &mut TenantTx, id: SellerId) -> Result<Option<Selle
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn find_shared(tx: &mut TenantTx, id: SellerId) -> Result<Option<Seller>, sqlx::Error> {
-    sqlx::query("SELECT * FROM accounts.sellers WHERE seller_id = $1 FOR SHARE")
+    let known = sqlx::query("SELECT 1 FROM accounts.sellers WHERE seller_id = $1 FOR SHARE")
+        .bind(id.uuid())
+        .fetch_optional(&mut **tx)
+        .await?;
+    if known.is_none() { Ok(None) } else { after_lock(tx, id).await }
+}
+
+/// In a statement of its own, which sees what was committed in either table while the lock was waited for.
+async fn after_lock(tx: &mut TenantTx, id: SellerId) -> Result<Option<Seller>, sqlx::Error> {
+    sqlx::query(concat!("SELECT ", whole_seller!(), " FROM accounts.sellers s WHERE seller_id = $1"))
         .bind(id.uuid())
         .fetch_optional(&mut **tx)
         .await?
@@ -101,6 +123,14 @@ pub async fn update(tx: &mut TenantTx, seller: &Seller, now: DateTime<Utc>) -> R
     .bind(columns::small(seller.posts_per_second.get()))
     .bind(now)
     .execute(&mut **tx)
+    .await?;
+    sqlx::query(
+        "INSERT INTO accounts.retention (seller_id, days) VALUES ($1, $2) \
+         ON CONFLICT (seller_id) DO UPDATE SET days = excluded.days WHERE retention.days <> excluded.days",
+    )
+    .bind(seller.id.uuid())
+    .bind(columns::small(seller.retention.get()))
+    .execute(&mut **tx)
     .await
     .map(|_| ())
 }
@@ -117,5 +147,8 @@ pub(super) fn read(row: &PgRow) -> Result<Seller, sqlx::Error> {
         fee: FeePercent::from_decimal(fee)
             .ok_or_else(|| sqlx::Error::Decode("column platform_fee_percent is out of range".into()))?,
         posts_per_second: columns::posts_per_second(row)?,
+        retention: u32::try_from(row.try_get::<i32, _>("retention_days")?)
+            .map_err(columns::corrupt)
+            .and_then(|days| RetentionDays::new("retention_days", days).map_err(columns::corrupt))?,
     })
 }

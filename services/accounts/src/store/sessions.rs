@@ -6,7 +6,7 @@ use leadflow_kernel::{SellerId, SessionId, UserId};
 use leadflow_platform::db::TenantTx;
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
-use super::users;
+use super::users::{self, whole_person};
 
 /// Sessions of one user that are kept; the oldest go first.
 const AT_MOST: i64 = 50;
@@ -68,9 +68,11 @@ pub async fn admit(
     allowance: Allowance,
     now: DateTime<Utc>,
 ) -> Result<Admitted, sqlx::Error> {
-    let row = sqlx::query(
+    let row = sqlx::query(concat!(
         "WITH found AS ( \
-           SELECT s.session_id, s.created_at AS started_at, s.last_used_at, s.expires_at, s.address, s.user_agent, p.* \
+           SELECT s.session_id, s.created_at AS started_at, s.last_used_at, s.expires_at, s.address, s.user_agent, ",
+        whole_person!(),
+        " \
            FROM accounts.sessions s JOIN accounts.people p USING (user_id) \
            WHERE s.sha256 = $1 AND s.expires_at > $2 AND p.may_sign_in \
          ), taken AS ( \
@@ -83,8 +85,8 @@ pub async fn admit(
                             THEN greatest(a.full_at, $2) + $5 ELSE a.full_at END \
            RETURNING a.full_at, a.allowed \
          ) \
-         SELECT taken.full_at, taken.allowed, found.* FROM taken LEFT JOIN found ON true",
-    )
+         SELECT taken.full_at, taken.allowed, found.* FROM taken LEFT JOIN found ON true"
+    ))
     .bind(sha256.map(|hash| hash.to_vec()))
     .bind(now)
     .bind(kind.code())
@@ -128,7 +130,7 @@ pub async fn of_user(
     now: DateTime<Utc>,
 ) -> Result<Vec<Session>, sqlx::Error> {
     sqlx::query(
-        "SELECT * FROM accounts.sessions WHERE user_id = $1 AND expires_at > $2 ORDER BY created_at DESC LIMIT $3",
+        "SELECT session_id, user_id, created_at, last_used_at, expires_at, address, user_agent FROM accounts.sessions WHERE user_id = $1 AND expires_at > $2 ORDER BY created_at DESC LIMIT $3",
     )
     .bind(user.uuid())
     .bind(now)

@@ -9,6 +9,13 @@ use uuid::Uuid;
 
 use super::{api_keys, columns};
 
+/// What [`read`] needs, column by column: see [`super`].
+macro_rules! whole_supplier {
+    () => {
+        "supplier_id, seller_id, version, name, status, category_ids, posts_per_second"
+    };
+}
+
 /// Stores a new supplier; false when its id is taken.
 ///
 /// # Errors
@@ -51,10 +58,12 @@ pub async fn find_created_with(
     now: DateTime<Utc>,
 ) -> Result<Option<Supplier>, sqlx::Error> {
     // Shared lock: the keys, read by a second statement, must be of the same version.
-    let row = sqlx::query(
-        "SELECT * FROM accounts.suppliers WHERE supplier_id = $1 AND seller_id = $2 AND created_with = $3 \
-         FOR SHARE",
-    )
+    let row = sqlx::query(concat!(
+        "SELECT ",
+        whole_supplier!(),
+        " FROM accounts.suppliers WHERE supplier_id = $1 AND seller_id = $2 AND created_with = $3 \
+         FOR SHARE"
+    ))
     .bind(id.uuid())
     .bind(seller_id.uuid())
     .bind(created_with.as_slice())
@@ -73,11 +82,15 @@ pub async fn find_locked(
     id: SupplierId,
     now: DateTime<Utc>,
 ) -> Result<Option<Supplier>, sqlx::Error> {
-    let row = sqlx::query("SELECT * FROM accounts.suppliers WHERE supplier_id = $1 AND seller_id = $2 FOR UPDATE")
-        .bind(id.uuid())
-        .bind(seller_id.uuid())
-        .fetch_optional(&mut **tx)
-        .await?;
+    let row = sqlx::query(concat!(
+        "SELECT ",
+        whole_supplier!(),
+        " FROM accounts.suppliers WHERE supplier_id = $1 AND seller_id = $2 FOR UPDATE"
+    ))
+    .bind(id.uuid())
+    .bind(seller_id.uuid())
+    .fetch_optional(&mut **tx)
+    .await?;
     with_keys(tx, row, now).await
 }
 
@@ -91,11 +104,15 @@ pub async fn find(
     id: SupplierId,
     now: DateTime<Utc>,
 ) -> Result<Option<Supplier>, sqlx::Error> {
-    let row = sqlx::query("SELECT * FROM accounts.suppliers WHERE supplier_id = $1 AND seller_id = $2")
-        .bind(id.uuid())
-        .bind(seller_id.uuid())
-        .fetch_optional(&mut **tx)
-        .await?;
+    let row = sqlx::query(concat!(
+        "SELECT ",
+        whole_supplier!(),
+        " FROM accounts.suppliers WHERE supplier_id = $1 AND seller_id = $2"
+    ))
+    .bind(id.uuid())
+    .bind(seller_id.uuid())
+    .fetch_optional(&mut **tx)
+    .await?;
     with_keys(tx, row, now).await
 }
 
@@ -110,10 +127,12 @@ pub async fn page(
     limit: u32,
     now: DateTime<Utc>,
 ) -> Result<Vec<Supplier>, sqlx::Error> {
-    let rows = sqlx::query(
-        "SELECT * FROM accounts.suppliers WHERE seller_id = $1 AND ($2::uuid IS NULL OR supplier_id > $2) \
-         ORDER BY supplier_id LIMIT $3",
-    )
+    let rows = sqlx::query(concat!(
+        "SELECT ",
+        whole_supplier!(),
+        " FROM accounts.suppliers WHERE seller_id = $1 AND ($2::uuid IS NULL OR supplier_id > $2) \
+         ORDER BY supplier_id LIMIT $3"
+    ))
     .bind(seller_id.uuid())
     .bind(after.map(SupplierId::uuid))
     .bind(i64::from(limit))

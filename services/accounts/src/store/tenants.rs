@@ -5,7 +5,7 @@ use leadflow_accounts_domain::{Seller, Status};
 use leadflow_kernel::SellerId;
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
-use super::sellers;
+use super::sellers::{self, whole_seller};
 
 /// A seller with what is counted of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,8 +36,10 @@ pub async fn page(
     statuses: &[Status],
 ) -> Result<Vec<SellerRow>, sqlx::Error> {
     let statuses: Vec<&str> = statuses.iter().map(|status| status.code()).collect();
-    sqlx::query(
-        "SELECT s.*, n.* FROM ( \
+    sqlx::query(concat!(
+        "SELECT ",
+        whole_seller!(),
+        ", s.created_at, n.* FROM ( \
            SELECT * FROM accounts.sellers s \
            WHERE ($1::uuid IS NULL OR (created_at, seller_id) < \
                   (SELECT created_at, seller_id FROM accounts.sellers WHERE seller_id = $1)) \
@@ -52,8 +54,8 @@ pub async fn page(
            (SELECT count(*) FROM accounts.users u WHERE u.seller_id = s.seller_id AND role = 'SELLER') AS team, \
            (SELECT count(*) FROM accounts.buyers b WHERE b.seller_id = s.seller_id) AS buyers, \
            (SELECT count(*) FROM accounts.suppliers p WHERE p.seller_id = s.seller_id) AS suppliers) n \
-         ORDER BY s.created_at DESC, s.seller_id DESC",
-    )
+         ORDER BY s.created_at DESC, s.seller_id DESC"
+    ))
     .bind(after.map(SellerId::uuid))
     .bind(statuses)
     .bind(search)
@@ -70,15 +72,17 @@ pub async fn page(
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn find(connection: &mut PgConnection, id: SellerId) -> Result<Option<SellerRow>, sqlx::Error> {
-    sqlx::query(
-        "SELECT s.*, \
+    sqlx::query(concat!(
+        "SELECT ",
+        whole_seller!(),
+        ", s.created_at, \
            (SELECT email FROM accounts.users u WHERE u.seller_id = s.seller_id AND role = 'SELLER' \
               AND member = 'OWNER' ORDER BY created_at, user_id LIMIT 1) AS owner_email, \
            (SELECT count(*) FROM accounts.users u WHERE u.seller_id = s.seller_id AND role = 'SELLER') AS team, \
            (SELECT count(*) FROM accounts.buyers b WHERE b.seller_id = s.seller_id) AS buyers, \
            (SELECT count(*) FROM accounts.suppliers p WHERE p.seller_id = s.seller_id) AS suppliers \
-         FROM accounts.sellers s WHERE s.seller_id = $1",
-    )
+         FROM accounts.sellers s WHERE s.seller_id = $1"
+    ))
     .bind(id.uuid())
     .fetch_optional(connection)
     .await?

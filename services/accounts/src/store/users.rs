@@ -9,6 +9,15 @@ use uuid::Uuid;
 
 use super::columns;
 
+/// What [`read`] needs of a person `p`, column by column: see [`super`].
+macro_rules! whole_person {
+    () => {
+        "p.user_id, p.email, p.name, p.phone, p.role, p.member, p.seller_id, p.buyer_id, p.supplier_id, \
+         p.email_verified, p.created_at, p.company_name, p.may_sign_in"
+    };
+}
+pub(super) use whole_person;
+
 /// Stores a new user, with the hash of his password if he has one, and whether his address is known to be his; false
 /// when his id or his address is taken.
 ///
@@ -63,10 +72,12 @@ pub async fn find_created_with(
     id: UserId,
     created_with: [u8; 32],
 ) -> Result<Option<WithHash>, sqlx::Error> {
-    sqlx::query(
-        "SELECT p.*, u.password_hash FROM accounts.people p JOIN accounts.users u USING (user_id) \
-         WHERE u.user_id = $1 AND u.created_with = $2",
-    )
+    sqlx::query(concat!(
+        "SELECT ",
+        whole_person!(),
+        ", u.password_hash FROM accounts.people p JOIN accounts.users u USING (user_id) \
+         WHERE u.user_id = $1 AND u.created_with = $2"
+    ))
     .bind(id.uuid())
     .bind(created_with.as_slice())
     .fetch_optional(connection)
@@ -80,7 +91,7 @@ pub async fn find_created_with(
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn find(connection: &mut PgConnection, id: UserId) -> Result<Option<User>, sqlx::Error> {
-    sqlx::query("SELECT * FROM accounts.people WHERE user_id = $1")
+    sqlx::query(concat!("SELECT ", whole_person!(), " FROM accounts.people p WHERE user_id = $1"))
         .bind(id.uuid())
         .fetch_optional(connection)
         .await?
@@ -109,9 +120,11 @@ pub async fn find_locked(connection: &mut PgConnection, id: UserId) -> Result<Op
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn with_hash(connection: &mut PgConnection, id: UserId) -> Result<Option<WithHash>, sqlx::Error> {
-    sqlx::query(
-        "SELECT p.*, u.password_hash FROM accounts.people p JOIN accounts.users u USING (user_id) WHERE u.user_id = $1",
-    )
+    sqlx::query(concat!(
+        "SELECT ",
+        whole_person!(),
+        ", u.password_hash FROM accounts.people p JOIN accounts.users u USING (user_id) WHERE u.user_id = $1"
+    ))
     .bind(id.uuid())
     .fetch_optional(connection)
     .await?
@@ -124,10 +137,12 @@ pub async fn with_hash(connection: &mut PgConnection, id: UserId) -> Result<Opti
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn find_by_email(connection: &mut PgConnection, email: &Email) -> Result<Option<WithHash>, sqlx::Error> {
-    sqlx::query(
-        "SELECT p.*, u.password_hash FROM accounts.people p JOIN accounts.users u USING (user_id) \
-         WHERE u.email_key = $1",
-    )
+    sqlx::query(concat!(
+        "SELECT ",
+        whole_person!(),
+        ", u.password_hash FROM accounts.people p JOIN accounts.users u USING (user_id) \
+         WHERE u.email_key = $1"
+    ))
     .bind(email.key())
     .fetch_optional(connection)
     .await?
@@ -147,11 +162,13 @@ pub async fn of_tenant(
     team: bool,
     limit: u32,
 ) -> Result<Vec<User>, sqlx::Error> {
-    sqlx::query(
-        "SELECT * FROM accounts.people WHERE seller_id = $1 \
+    sqlx::query(concat!(
+        "SELECT ",
+        whole_person!(),
+        " FROM accounts.people p WHERE seller_id = $1 \
            AND (buyer_id = ANY($2::uuid[]) OR supplier_id = ANY($3::uuid[]) OR ($4 AND role = 'SELLER')) \
-         ORDER BY user_id LIMIT $5",
-    )
+         ORDER BY user_id LIMIT $5"
+    ))
     .bind(seller_id.uuid())
     .bind(buyers.iter().map(|id| id.uuid()).collect::<Vec<Uuid>>())
     .bind(suppliers.iter().map(|id| id.uuid()).collect::<Vec<Uuid>>())

@@ -15,10 +15,10 @@ use leadflow_contracts::accounts::{
     BeginGoogleRequest, FinishGoogleRequest, GoogleAttempt, GoogleSignIn, Role, people_client::PeopleClient,
 };
 use leadflow_kernel::ManualClock;
-use leadflow_platform::Shutdown;
+use leadflow_platform::{Shutdown, grpc::Channel};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tonic::{Response, Status, transport::Channel};
+use tonic::{Response, Status};
 use url::{Url, form_urlencoded};
 
 use crate::{

@@ -32,6 +32,7 @@ async fn an_event_carries_the_whole_state() {
         currency: "CAD".into(),
         platform_fee_percent: "2.5".into(),
         posts_per_second: 200,
+        retention_days: 0,
     };
     assert_eq!(event, expected);
 

@@ -7,8 +7,7 @@ use leadflow_contracts::accounts::{
     RotateInviteCodeRequest, people_client::PeopleClient,
 };
 use leadflow_kernel::{SellerId, UserId};
-use leadflow_platform::grpc::stable_code;
-use tonic::transport::Channel;
+use leadflow_platform::grpc::{Channel, stable_code};
 
 use crate::{
     someone::{ADDRESS, PASSWORD, buyer_request, log_in_request, seller_request, tenant},

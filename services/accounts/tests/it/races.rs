@@ -5,15 +5,15 @@ use std::collections::HashSet;
 use futures::future::join_all;
 use leadflow_contracts::{
     accounts::{
-        CreateApiKeyRequest, RotateApiKeyRequest, UpdateBuyerRequest, UpdateSupplierRequest,
+        CreateApiKeyRequest, RotateApiKeyRequest, UpdateBuyerRequest, UpdateSellerRequest, UpdateSupplierRequest,
         accounts_client::AccountsClient,
     },
     common::Status,
     events::{BuyerChanged, SupplierChanged},
 };
 use leadflow_kernel::{ApiKeyId, BuyerId};
-use leadflow_platform::grpc::stable_code;
-use tonic::{Code, transport::Channel};
+use leadflow_platform::grpc::{Channel, stable_code};
+use tonic::Code;
 
 use crate::world::{World, as_tenant, buyer_request};
 
@@ -83,6 +83,30 @@ async fn no_update_is_lost_and_the_last_state_is_told_last() {
     world.outbox_is_empty().await;
     let event = world.follow().wait_for::<BuyerChanged>(&buyer.buyer_id, |_| true).await;
     assert_eq!(event.version, last);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_changes_something_else_of_a_seller_leaves_its_retention() {
+    let world = World::start().await;
+    let seller = world.seller().await;
+    let change = |days: Option<u32>, name: Option<String>| UpdateSellerRequest {
+        seller_id: seller.to_string(),
+        retention_days: days,
+        company_name: name,
+        ..Default::default()
+    };
+    // Each of one kind is a change, and the other kind's are under way meanwhile.
+    let all = callers(&world).await.into_iter().enumerate().map(|(number, mut client)| {
+        let request = match number {
+            0 => change(Some(30), None),
+            _ => change(None, Some(format!("Company {number}"))),
+        };
+        async move { client.update_seller(as_tenant(seller, request)).await.unwrap().into_inner() }
+    });
+    let versions: HashSet<u64> = join_all(all).await.iter().map(|seller| seller.version).collect();
+    assert_eq!(versions.len(), CALLERS);
+    let kept = "SELECT days::bigint FROM accounts.retention WHERE seller_id = (SELECT seller_id FROM accounts.sellers)";
+    assert_eq!(world.count(kept).await, 30);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,7 @@
 //! Tenants are kept apart by PostgreSQL, also where a statement forgets to.
 
 use leadflow_accounts::{SCHEMA, TENANT_ROLE};
-use leadflow_contracts::accounts::{ListUsersRequest, Member};
+use leadflow_contracts::accounts::{ListUsersRequest, Member, UpdateSellerRequest};
 use leadflow_kernel::SellerId;
 use leadflow_platform::db::Tenants;
 use leadflow_testkit::tenancy;
@@ -22,6 +22,8 @@ async fn busy_tenant(world: &World, name: &str) -> SellerId {
     world.key(seller, &supplier).await;
     let invite = invite_request(&format!("invited-by-{email}"), Member::Viewer);
     world.people().invite_user(as_tenant(seller, invite)).await.unwrap();
+    let keep = UpdateSellerRequest { seller_id: seller.to_string(), retention_days: Some(90), ..Default::default() };
+    world.client().update_seller(as_tenant(seller, keep)).await.unwrap();
     seller
 }
 
@@ -40,6 +42,7 @@ async fn without_any_condition_only_the_tenants_rows_are_seen_and_changed() {
         "invitations",
         "invite_codes",
         "one_time_tokens",
+        "retention",
         "sellers",
         "sessions",
         "suppliers",

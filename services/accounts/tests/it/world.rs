@@ -25,11 +25,11 @@ use leadflow_messaging::{Bus, BusSettings, Message, directory, tail::Tail, topol
 use leadflow_platform::{
     Shutdown,
     db::DbSettings,
-    grpc::{ACTOR, ACTOR_ROLE, Caller, ServiceToken, channel},
+    grpc::{ACTOR, ACTOR_ROLE, Caller, Channel, ServiceToken, channel},
 };
 use leadflow_testkit::{TestDb, TestNats, wait};
 use tokio::{net::TcpListener, task::JoinHandle};
-use tonic::{Request, Response, Status, transport::Channel};
+use tonic::{Request, Response, Status};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 const TOKEN: &str = "a token of the tests";

@@ -3,14 +3,12 @@
 use std::{collections::BTreeMap, str::FromStr, time::Duration};
 
 use axum::{
-    body::to_bytes,
     extract::{FromRequest, FromRequestParts, Path, Query as AxumQuery, Request},
     http::{HeaderName, StatusCode, header, request::Parts},
 };
 use bytes::Bytes;
-use http_body_util::LengthLimitError;
 use leadflow_kernel::{Id, Kind};
-use leadflow_platform::ApiError;
+use leadflow_platform::{ApiError, http::read_body};
 use serde::{
     Deserialize,
     de::{DeserializeOwned, IgnoredAny},
@@ -45,30 +43,8 @@ impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
 
 /// The whole body, within bounds.
 pub(super) async fn read(request: Request, limit: usize, within: Duration) -> Result<Bytes, ApiError> {
-    let reading = tokio::time::timeout(within, to_bytes(request.into_body(), limit));
-    match reading.await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) if is_length(&error) => {
-            let sentence = format!("the body must be at most {limit} bytes");
-            Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", sentence))
-        }
-        Ok(Err(_)) => {
-            let sentence = "the body could not be read to its end";
-            Err(ApiError::new(StatusCode::BAD_REQUEST, "body_incomplete", sentence))
-        }
-        Err(_) => Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", "the body did not arrive in time")),
-    }
-}
-
-fn is_length(error: &axum::Error) -> bool {
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        if error.is::<LengthLimitError>() {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
+    let (parts, body) = request.into_parts();
+    read_body(&parts.headers, body, limit, within).await
 }
 
 /// An object of JSON.

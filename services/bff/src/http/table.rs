@@ -318,6 +318,7 @@ pub fn routes() -> Vec<Route> {
         r::payments::routes(),
         r::refunds::routes(),
         r::provider_events::routes(),
+        r::privacy::routes(),
         r::preferences::routes(),
         r::messages::routes(),
         r::unsubscribe::routes(),

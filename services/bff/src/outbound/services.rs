@@ -10,17 +10,21 @@ use leadflow_contracts::{
         usage_client::UsageClient,
     },
     distribution::{
-        catalogue_client::CatalogueClient, distribution_client::DistributionClient, returns_client::ReturnsClient,
+        catalogue_client::CatalogueClient, distribution_client::DistributionClient, privacy_client::PrivacyClient,
+        returns_client::ReturnsClient,
     },
-    notifier::{endpoints_client::EndpointsClient, messages_client::MessagesClient, notifier_client::NotifierClient},
+    notifier::{
+        endpoints_client::EndpointsClient, masking_client::MaskingClient, messages_client::MessagesClient,
+        notifier_client::NotifierClient,
+    },
 };
 use leadflow_kernel::SellerId;
 use leadflow_platform::{
     audit::ActorRole,
-    grpc::{self, Caller, ChannelError, stable_code},
+    grpc::{self, Caller, Channel, ChannelError, stable_code},
 };
 use tokio::time::Instant;
-use tonic::{Request, Response, Status, metadata::MetadataValue, transport::Channel};
+use tonic::{Request, Response, Status, metadata::MetadataValue};
 
 use crate::Config;
 
@@ -34,6 +38,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Clients of every service. Cheap to clone; clones share connections.
 #[derive(Clone)]
 pub struct Services {
+    to_accounts: Channel,
     people: PeopleClient<Channel>,
     accounts: AccountsClient<Channel>,
     billing: BillingClient<Channel>,
@@ -43,6 +48,8 @@ pub struct Services {
     distribution: DistributionClient<Channel>,
     catalogue: CatalogueClient<Channel>,
     returns: ReturnsClient<Channel>,
+    privacy: PrivacyClient<Channel>,
+    masking: MaskingClient<Channel>,
     notifier: NotifierClient<Channel>,
     messages: MessagesClient<Channel>,
     endpoints: EndpointsClient<Channel>,
@@ -52,6 +59,11 @@ pub struct Services {
 }
 
 impl Services {
+    /// The way to accounts, for a readiness check.
+    pub fn accounts_channel(&self) -> Channel {
+        self.to_accounts.clone()
+    }
+
     /// Clients that connect when first used.
     ///
     /// # Errors
@@ -65,6 +77,7 @@ impl Services {
             [("accounts", &accounts), ("distribution", &distribution), ("billing", &billing), ("notifier", &notifier)];
         Ok(Self {
             audits: audits.map(|(service, channel)| (service, AuditClient::new(channel.clone()))).into(),
+            to_accounts: accounts.clone(),
             people: PeopleClient::new(accounts.clone()),
             accounts: AccountsClient::new(accounts),
             usage: UsageClient::new(billing.clone()),
@@ -73,6 +86,8 @@ impl Services {
             payments: PaymentsClient::new(billing),
             distribution: DistributionClient::new(distribution.clone()),
             returns: ReturnsClient::new(distribution.clone()),
+            privacy: PrivacyClient::new(distribution.clone()),
+            masking: MaskingClient::new(notifier.clone()),
             catalogue: CatalogueClient::new(distribution),
             messages: MessagesClient::new(notifier.clone()),
             endpoints: EndpointsClient::new(notifier.clone()),
@@ -146,6 +161,18 @@ impl Services {
     #[must_use]
     pub fn notifier(&self) -> NotifierClient<Channel> {
         self.notifier.clone()
+    }
+
+    /// Removing one person's data.
+    #[must_use]
+    pub fn privacy(&self) -> PrivacyClient<Channel> {
+        self.privacy.clone()
+    }
+
+    /// What became of that at notifier.
+    #[must_use]
+    pub fn masking(&self) -> MaskingClient<Channel> {
+        self.masking.clone()
     }
 
     /// What buyers want to be told, and what they were.

@@ -4,7 +4,8 @@ use std::{cmp::Reverse, collections::HashMap};
 
 use leadflow_contracts::audit::{Entry, EntryKey, GetEntriesRequest, ListEntriesRequest, audit_client::AuditClient};
 use leadflow_kernel::SellerId;
-use tonic::{Code, Request, Status, transport::Channel};
+use leadflow_platform::grpc::Channel;
+use tonic::{Code, Request, Status};
 
 use super::services::Services;
 

@@ -54,7 +54,10 @@ impl Billing {
             match books.capture(sale, PostingId::new(), now) {
                 Ok(Captured::FromHold | Captured::Before) => {}
                 Ok(Captured::WithoutHold) => {
-                    tracing::warn!(assignment_id = %sale.assignment, "a sale had no hold at its price; paid from free money");
+                    tracing::warn!(
+                        lead_id = %sale.lead, assignment_id = %sale.assignment,
+                        "a sale had no hold at its price; paid from free money"
+                    );
                 }
                 Err(reason) => unpaid.push(UnpaidSale { assignment: sale.assignment, reason }),
             }
@@ -66,11 +69,11 @@ impl Billing {
         Ok(unpaid)
     }
 
-    /// Tells how long ago leads were received that have been paid now; a repeat counts again.
-    pub(crate) fn measure_debits(&self, received_at_ms: &[i64]) {
+    /// Tells how long ago leads were received, and sold, that have been paid now; a repeat counts again.
+    pub(crate) fn measure_debits(&self, received_and_sold_at_ms: &[(i64, i64)]) {
         let now = self.clock.now();
-        for received in received_at_ms {
-            metrics::debited(*received, now);
+        for (received, sold) in received_and_sold_at_ms {
+            metrics::debited(*received, *sold, now);
         }
     }
 

@@ -36,17 +36,20 @@ impl BatchHandler for LeadEvents {
     /// over them), and the error sends it to the dead letters, so the unpaid sale is not lost silently.
     async fn handle(&self, batch: &[Message]) -> Result<(), HandleError> {
         let (mut sales, mut undone) = (Vec::with_capacity(batch.len()), Vec::new());
-        let mut received = Vec::with_capacity(batch.len());
+        let mut traces_of_undone = Vec::new();
+        let (mut times, mut traces) = (Vec::with_capacity(batch.len()), Vec::new());
         for message in batch {
             match message.kind.as_str() {
                 LeadAssigned::TYPE => {
                     let event = message.decode::<LeadAssigned>().map_err(HandleError::permanent)?;
-                    received.push(event.received_at_ms);
+                    times.push((event.received_at_ms, event.assigned_at_ms));
                     sales.extend(sales_of(&event).map_err(HandleError::permanent)?);
+                    traces.resize(sales.len(), message.trace_id());
                 }
                 LeadReturned::TYPE => {
                     let event = message.decode::<LeadReturned>().map_err(HandleError::permanent)?;
                     undone.push(undone_of(&event).map_err(HandleError::permanent)?);
+                    traces_of_undone.push(message.trace_id());
                 }
                 other => return Err(HandleError::permanent(format!("an event of another type: {other:?}"))),
             }
@@ -56,9 +59,27 @@ impl BatchHandler for LeadEvents {
         if let Some(last) = unpaid.pop() {
             return Err(HandleError::permanent(last));
         }
-        self.billing.measure_debits(&received);
+        self.billing.measure_debits(&times);
+        log(&sales, &traces, "sale paid");
         let mut unreturned = self.billing.return_sales(&undone, on_failure).await.map_err(failed)?;
-        unreturned.pop().map_or(Ok(()), |last| Err(HandleError::permanent(last)))
+        if let Some(last) = unreturned.pop() {
+            return Err(HandleError::permanent(last));
+        }
+        log(&undone, &traces_of_undone, "sale given back");
+        Ok(())
+    }
+}
+
+/// A line for each, for whoever follows a lead. A repeat is told again.
+fn log(sales: &[Sale], traces: &[Option<&str>], what: &str) {
+    if !tracing::enabled!(tracing::Level::DEBUG) {
+        return;
+    }
+    for (sale, trace_id) in sales.iter().zip(traces) {
+        tracing::debug!(
+            lead_id = %sale.lead, trace_id, seller_id = %sale.seller, buyer_id = %sale.buyer,
+            assignment_id = %sale.assignment, "{what}"
+        );
     }
 }
 

@@ -7,8 +7,7 @@ use leadflow_contracts::{
     id,
 };
 use leadflow_kernel::{AssignmentId, CampaignId, SellerId};
-use leadflow_platform::grpc::Caller;
-use tonic::transport::Channel;
+use leadflow_platform::grpc::{Caller, Channel};
 
 /// The most assignments one question may name.
 pub const MOST: usize = 1_000;

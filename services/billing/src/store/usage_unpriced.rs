@@ -80,7 +80,7 @@ pub async fn give_prices(
            USING unnest($3::date[], $4::uuid[], $5::numeric[], $6::numeric[]) AS t(month, buyer_id, markup_percent, cost) \
            WHERE u.seller_id = $1 AND u.kind = $2 AND u.month = t.month AND u.buyer_id = t.buyer_id \
              AND u.markup_percent = t.markup_percent \
-           RETURNING u.*, t.cost) \
+           RETURNING u.seller_id, u.month, u.kind, u.buyer_id, t.cost, u.markup_percent, u.messages, u.units) \
          INSERT INTO billing.usage_months AS m (seller_id, month, kind, buyer_id, cost, markup_percent, messages, units) \
          SELECT seller_id, month, kind, buyer_id, cost, markup_percent, messages, units FROM priced ORDER BY 1, 2, 3, 4, 5, 6 \
          ON CONFLICT (seller_id, month, kind, buyer_id, cost, markup_percent) \

@@ -17,11 +17,11 @@ use leadflow_kernel::{BuyerId, Currency, EventId, SellerId};
 use leadflow_messaging::{Envelope, dlq};
 use leadflow_platform::{
     Env, Shutdown,
-    grpc::{Caller, ServiceToken, channel, stable_code},
+    grpc::{Caller, Channel, ServiceToken, channel, stable_code},
 };
 use leadflow_testkit::wait;
 use tokio::{net::TcpListener, task::JoinHandle};
-use tonic::{Code, transport::Channel};
+use tonic::Code;
 
 use crate::support::*;
 

@@ -163,6 +163,7 @@ pub fn seller_changed(seller: SellerId, version: u64) -> SellerChanged {
         currency: "USD".to_owned(),
         platform_fee_percent: "5".to_owned(),
         posts_per_second: 0,
+        retention_days: 0,
     }
 }
 

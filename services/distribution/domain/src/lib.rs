@@ -4,7 +4,7 @@
 //! [`Batch`] decides many leads of one campaign at once while somebody else says whether the money
 //! is there; [`explain`] puts a decision into sentences; [`duplicates`] says which leads are about
 //! the same person; [`configure`] and [`orphans`] judge what sellers and buyers ask to be set up, [`ask`] what may be
-//! asked for at once, [`returns`] which sales may be undone.
+//! asked for at once, [`returns`] which sales may be undone, [`person`] who somebody is without knowing him.
 
 pub mod ask;
 mod batch;
@@ -16,6 +16,7 @@ mod evaluation;
 mod explain;
 mod model;
 pub mod orphans;
+pub mod person;
 mod rank;
 pub mod returns;
 mod state;

@@ -10,20 +10,24 @@ use chrono::{DateTime, Utc};
 use leadflow_contracts::common::Decision;
 use leadflow_distribution_domain::LeadResult;
 use leadflow_kernel::{CampaignId, LeadId};
-use leadflow_messaging::outbox::{self, Pending};
+use leadflow_messaging::{
+    outbox::{self, Pending},
+    trace,
+};
 
 use super::{
     App, AppError, Posted,
     cache::Campaign,
     duplicates::{Print, Seen, looked_for},
     hold_rounds::Granted,
+    keep_no_longer::is_late,
     plan::{Plan, batches, plan, prints_of},
     record::{Writes, note_moves, record},
     stored_trace,
 };
 use crate::{
     metrics,
-    store::{leads, retry, routing, save, view},
+    store::{leads, retention, retry, routing, save, view},
 };
 
 /// A decided batch that is not written yet.
@@ -60,7 +64,8 @@ impl App {
 
     async fn decide_as_seen(&self, posted: &[Posted], campaigns: &[CampaignId]) -> Result<Attempt, AppError> {
         let unknown = || Ok(Attempt::Overtaken(Vec::new()));
-        if !self.optimism.tries() {
+        let now = self.clock.now();
+        if !self.optimism.tries() || posted.iter().any(|lead| is_late(lead, now)) {
             return unknown();
         }
         let Some(current) = self.cache.guess(campaigns) else { return unknown() };
@@ -128,6 +133,11 @@ impl App {
         let plans = plan(posted, &prints, known, &current, seen, now);
         let draft = self.draft(posted, plans, &prints, &current, now).await?;
         save::save(&mut *transaction, &draft.writes.rows, now).await?;
+        let late: Vec<_> =
+            posted.iter().filter(|lead| is_late(lead, now)).map(|lead| (lead.seller, lead.received_at)).collect();
+        if !late.is_empty() {
+            retention::look_back(&mut transaction, &late, now).await?;
+        }
         retry::mark(&mut transaction, &draft.writes.retry, now).await?;
         // Before the commit: as soon as the lock is free, a look at unsold leads may sell one on the same hold.
         self.release(&draft.not_sold(granted)).await;
@@ -174,6 +184,7 @@ impl App {
     /// What follows the commit.
     async fn tell(&self, posted: &[Posted], draft: Draft<'_>) {
         metrics::decided(&draft.writes.rows.leads, self.clock.now());
+        log_decisions(posted, &draft.answers);
         for campaign in draft.moved {
             self.cache.keep(campaign);
         }
@@ -200,6 +211,20 @@ impl Draft<'_> {
         let needed: HashSet<_> = self.granted().into_iter().map(|hold| hold.id).collect();
         let decided: HashSet<LeadId> = self.writes.rows.leads.iter().map(|lead| lead.id).collect();
         granted.into_iter().filter(|hold| decided.contains(&hold.lead) && !needed.contains(&hold.id)).collect()
+    }
+}
+
+/// A line for each lead, for whoever follows one.
+fn log_decisions(posted: &[Posted], answers: &[Decision]) {
+    if !tracing::enabled!(tracing::Level::DEBUG) {
+        return;
+    }
+    for (lead, answer) in posted.iter().zip(answers) {
+        tracing::debug!(
+            lead_id = %lead.lead, trace_id = lead.traceparent.as_deref().and_then(trace::trace_id),
+            seller_id = %lead.seller, campaign_id = %lead.campaign, outcome = answer.outcome().as_str_name(),
+            reason = answer.reason, buyers = answer.buyers_assigned, test = lead.test, "lead decided"
+        );
     }
 }
 

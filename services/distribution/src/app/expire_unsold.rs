@@ -2,6 +2,7 @@
 
 use leadflow_contracts::common::Outcome;
 use leadflow_kernel::LeadId;
+use leadflow_messaging::trace;
 
 use super::{App, AppError, outcome};
 use crate::{
@@ -46,6 +47,10 @@ impl App {
         let pending = self.outbox.append(&mut transaction, events).await?;
         transaction.commit().await?;
         metrics::expired(expired.len());
+        for lead in &expired {
+            let trace_id = lead.traceparent.as_deref().and_then(trace::trace_id);
+            tracing::debug!(lead_id = %LeadId::from_uuid(lead.lead_id), trace_id, "lead expired");
+        }
         self.relay.send(pending);
         Ok(expired.len())
     }

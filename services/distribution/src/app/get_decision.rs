@@ -23,7 +23,7 @@ impl App {
             .await?
             .filter(|verdict| verdict.supplier == supplier)
             .ok_or(AppError::NotFound("lead"))?;
-        if !body_hash.is_empty() && verdict.body_hash != body_hash {
+        if !body_hash.is_empty() && !verdict.is_of(body_hash) {
             return Ok(outcome::conflict(lead));
         }
         Ok(outcome::decision(&verdict))

@@ -5,14 +5,19 @@ mod audit;
 mod cache;
 mod catalogue;
 mod confirm_assignments;
+mod dead_letters;
 mod decide_batch;
 mod decide_return;
 mod duplicates;
+mod erase_person;
 mod expire_unsold;
 mod get_campaign;
 mod get_decision;
 mod get_lead;
 mod hold_rounds;
+mod keep_no_longer;
+mod make_months;
+mod mask_leads;
 mod outcome;
 mod plan;
 mod posted;
@@ -32,10 +37,10 @@ mod wallet_changes;
 use std::{borrow::Cow, sync::Arc};
 
 use leadflow_contracts::Event;
-use leadflow_distribution_domain::configure::Invalid;
+use leadflow_distribution_domain::{configure::Invalid, person::Recogniser};
 use leadflow_kernel::{Clock, EventId, Optimism};
 use leadflow_messaging::{
-    Bus, Envelope,
+    Bus, BusError, Envelope,
     outbox::{Outbox, Relay},
 };
 use leadflow_platform::db::{TenantTx, Tenants};
@@ -46,6 +51,7 @@ use crate::outbound::billing::{Holds, HoldsError};
 
 pub use catalogue::{CampaignPage, Catalogue, Days, LeadPage, PurchasePage, ReturnPage, SUMS, Shown, Sums};
 pub use confirm_assignments::MAX_CONFIRMED;
+pub use erase_person::ErasureView;
 pub use get_campaign::CampaignView;
 pub use get_lead::LeadView;
 pub use outcome::decision;
@@ -71,6 +77,10 @@ pub struct App {
     /// Whether deciding without locks is worth a try.
     optimism: Arc<Optimism>,
     retry_wanted: Arc<Notify>,
+    /// Of tenants who chose no number of days; 0: never.
+    retention_days: u32,
+    recogniser: Arc<Recogniser>,
+    erasure_wanted: Arc<Notify>,
 }
 
 /// Why something was not carried out; nothing of it was.
@@ -107,6 +117,9 @@ pub enum AppError {
     /// Billing did not say whether there is money.
     #[error("holds")]
     Holds(#[from] HoldsError),
+    /// A stream could not be read or changed.
+    #[error("stream")]
+    Stream(#[source] BusError),
     /// The program contradicts itself.
     #[error("internal: {0}")]
     Internal(String),
@@ -128,7 +141,28 @@ impl App {
             cache: Arc::default(),
             optimism: Arc::default(),
             retry_wanted: Arc::default(),
+            retention_days: 0,
+            recogniser: Arc::new(Recogniser::new(&[])),
+            erasure_wanted: Arc::default(),
         }
+    }
+
+    /// The same, but persons are recognised by hashes with these keys, the one that writes first; without it, with a key of zeros.
+    #[must_use]
+    pub fn recognising_by(self, keys: &[[u8; 32]]) -> Self {
+        Self { recogniser: Arc::new(Recogniser::new(keys)), ..self }
+    }
+
+    /// Told whenever this process was asked to remove a person's data.
+    #[must_use]
+    pub fn erasure_wanted(&self) -> Arc<Notify> {
+        self.erasure_wanted.clone()
+    }
+
+    /// The same, but leads of tenants who chose no number of days are masked after `days`; 0: never.
+    #[must_use]
+    pub fn masking_after(self, days: u32) -> Self {
+        Self { retention_days: days, ..self }
     }
 
     /// Told whenever this process marked a campaign for another look at its unsold leads.

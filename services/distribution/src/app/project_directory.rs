@@ -7,7 +7,7 @@ use leadflow_kernel::{BuyerId, SellerId};
 use super::{App, AppError};
 use crate::store::{
     projections::{self, Buyer, Seller},
-    routing,
+    retention, routing,
 };
 
 impl App {
@@ -24,6 +24,7 @@ impl App {
             let campaigns = projections::campaigns_of(&mut transaction, &sellers, &buyers).await?;
             routing::bump(&mut transaction, &campaigns).await?;
             self.look_again(&mut transaction, &campaigns).await?;
+            retention::wake(&mut transaction, &sellers, self.clock.now()).await?;
         }
         transaction.commit().await?;
         self.retry_wanted.notify_one();

@@ -86,7 +86,7 @@ pub(super) fn record<'a>(
         .iter()
         .zip(&verdicts)
         .map(|(lead, verdict)| {
-            let same = verdict.body_hash == lead.body_hash && verdict.supplier == lead.supplier;
+            let same = verdict.is_of(&lead.body_hash) && verdict.supplier == lead.supplier;
             if same { outcome::decision(verdict) } else { outcome::conflict(lead.lead) }
         })
         .collect())

@@ -55,7 +55,7 @@ impl App {
         let (bought, refused) = returns::bought_and_returned(&mut tx, buyer, campaign, month, true).await?;
         if let Err(why) = policy.refusals.judge(bought, refused) {
             if why == NotReturned::Share {
-                tracing::info!(assignment_id = %assignment, %why, "a refused lead stays sold");
+                tracing::debug!(lead_id = %refusal.lead, assignment_id = %assignment, %why, "a refused lead stays sold");
             }
             return Ok(());
         }

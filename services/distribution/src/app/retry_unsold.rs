@@ -3,6 +3,7 @@
 use chrono::{NaiveDate, TimeDelta};
 use leadflow_distribution_domain::{Batch, Lead, LeadResult, State, day_in};
 use leadflow_kernel::{CampaignId, SellerId};
+use leadflow_messaging::trace;
 use sqlx::PgConnection;
 
 use super::{
@@ -93,13 +94,13 @@ impl App {
                 let made = outcome::sales(configuration, lead.id, result);
                 if made.is_empty() {
                     if trace != lead.trace {
-                        traces.push((lead.id, trace));
+                        traces.push((lead.id, lead.received_at, trace));
                     }
                     continue;
                 }
                 let price = outcome::total(configuration.rules.price, made.len())?;
                 let buyers_assigned = u32::try_from(made.len()).unwrap_or(u32::MAX);
-                sold.push(Sold { lead: lead.id, buyers_assigned, price, trace });
+                sold.push(Sold { lead: lead.id, received_at: lead.received_at, buyers_assigned, price, trace });
                 events.extend(outcome::assigned_events(configuration, assigned(lead), &made, now));
                 rows.sales.extend(made);
             }
@@ -123,6 +124,7 @@ impl App {
         let pending = self.outbox.append(&mut transaction, events).await?;
         transaction.commit().await?;
         metrics::sold_later(sold.len());
+        log_sold(&unsold, &sold);
         for campaign in kept {
             self.cache.keep(campaign);
         }
@@ -200,6 +202,21 @@ fn batch<'a>(campaign: &'a Campaign, unsold: &[Unsold], now: chrono::DateTime<ch
         campaign,
         leads: unsold.iter().map(|lead| lead.id).collect(),
         batch: Batch::new(&configuration.rules, &configuration.candidates, rotations, today, leads),
+    }
+}
+
+/// A line for each lead, for whoever follows one.
+fn log_sold(unsold: &[Unsold], sold: &[Sold]) {
+    if !tracing::enabled!(tracing::Level::DEBUG) {
+        return;
+    }
+    // Both are in the same order.
+    let mut sold = sold.iter().peekable();
+    for lead in unsold {
+        if let Some(Sold { buyers_assigned: buyers, .. }) = sold.next_if(|sold| sold.lead == lead.id) {
+            let trace_id = lead.traceparent.as_deref().and_then(trace::trace_id);
+            tracing::debug!(lead_id = %lead.id, trace_id, buyers, "lead sold later");
+        }
     }
 }
 

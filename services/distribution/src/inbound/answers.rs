@@ -85,6 +85,7 @@ pub fn lead(lead: ListedLead, sales: Vec<SaleRow>) -> Result<wire::Lead, sqlx::E
         decided_at_ms: time_to_ms(lead.decided_at),
         expires_at_ms: lead.expires_at.map_or(0, time_to_ms),
         assignments: sales.into_iter().map(sale).collect::<Result<_, _>>()?,
+        masked_at_ms: lead.masked_at.map_or(0, time_to_ms),
         ..wire::Lead::default()
     })
 }
@@ -108,6 +109,7 @@ pub fn purchase(row: PurchaseRow) -> Result<wire::Purchase, sqlx::Error> {
         viewed_at_ms: row.viewed_at.map_or(0, time_to_ms),
         return_state: return_state(row.return_state.as_deref())?.into(),
         return_id: return_id(row.return_id),
+        masked_at_ms: row.masked_at.map_or(0, time_to_ms),
     })
 }
 

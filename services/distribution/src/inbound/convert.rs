@@ -56,6 +56,10 @@ pub fn refused(error: AppError) -> tonic::Status {
             tracing::warn!(error = %anyhow::Error::from(error), "a call failed");
             status(Code::Unavailable, "unavailable", "the database cannot be used at the moment: try again")
         }
+        AppError::Stream(_) => {
+            tracing::warn!(error = %anyhow::Error::from(error), "a call failed");
+            status(Code::Unavailable, "unavailable", "NATS cannot be used at the moment: try again")
+        }
         AppError::Internal(_) => {
             tracing::error!(error = %anyhow::Error::from(error), "a call failed");
             status(Code::Internal, "internal", "something went wrong inside")
@@ -279,6 +283,7 @@ pub fn lead_to_proto(view: LeadView) -> Result<wire::Lead, sqlx::Error> {
         data_json: lead.data.into(),
         raw_json: lead.raw.unwrap_or_default().into(),
         unknown_fields,
+        masked_at_ms: lead.masked_at.map_or(0, time_to_ms),
         received_at_ms: time_to_ms(lead.received_at),
         decided_at_ms: time_to_ms(lead.decided_at),
         expires_at_ms: lead.expires_at.map_or(0, time_to_ms),

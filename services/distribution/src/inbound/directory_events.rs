@@ -18,6 +18,9 @@ use crate::{
     store::projections::{Buyer, Seller},
 };
 
+/// What accounts lets a seller choose at most.
+const MAX_RETENTION_DAYS: u32 = 3_650;
+
 /// Keeps the projections of sellers and buyers.
 pub struct DirectoryEvents {
     app: App,
@@ -57,6 +60,8 @@ fn seller(event: &SellerChanged) -> Result<Seller, HandleError> {
         status: status_from_proto(event.status()).ok_or_else(|| HandleError::permanent("status: missing"))?,
         time_zone: event.time_zone.clone(),
         currency: Currency::parse(&event.currency).map_err(HandleError::permanent)?,
+        // More than the contract allows is kept as the most.
+        retention_days: event.retention_days.min(MAX_RETENTION_DAYS),
     })
 }
 

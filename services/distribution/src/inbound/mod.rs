@@ -7,6 +7,7 @@ mod convert;
 pub mod directory_events;
 pub mod grpc;
 pub mod lead_events;
+pub mod privacy;
 pub mod refusals;
 pub mod returns;
 pub mod wallet_events;

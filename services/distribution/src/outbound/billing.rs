@@ -7,8 +7,8 @@ use leadflow_contracts::{
     money_to_proto,
 };
 use leadflow_kernel::{AssignmentId, BuyerId, CampaignId, LeadId, Money, SellerId};
-use leadflow_platform::grpc::{Caller, ServiceToken};
-use tonic::{Code, Status, transport::Channel};
+use leadflow_platform::grpc::{Caller, Channel, ServiceToken};
+use tonic::{Code, Status};
 
 /// How long billing may take with one question. Well below the lock time-out: the question is
 /// asked while the campaign is locked.

@@ -16,6 +16,27 @@ use super::{
     records::{Campaign, Category, Field, Subscription},
 };
 
+/// The columns of a campaign `c`: a statement that reads whole rows fails once its table has been given another column.
+macro_rules! whole_campaign {
+    () => {
+        "c.campaign_id, c.seller_id, c.category_id, c.version, c.name, c.description, c.status, c.logic, \
+         c.price, c.currency, c.allow_state_selection, c.duplicate_window_days, c.duplicate_fields, \
+         c.duplicate_match, c.lead_ttl_hours, c.returns_days, c.returns_max_share, c.returns_reasons, \
+         c.returns_auto_approve, c.returns_out_of_caps, c.refusals_credited, c.refusals_sold_on, \
+         c.refusals_max_share"
+    };
+}
+pub(super) use whole_campaign;
+
+/// The columns of a subscription `s`: a statement that reads whole rows fails once its table has been given another column.
+macro_rules! whole_subscription {
+    () => {
+        "s.subscription_id, s.campaign_id, s.buyer_id, s.seller_id, s.version, s.status, s.daily_cap, \
+         s.states, s.waterfall_priority, s.seller_waterfall_priority"
+    };
+}
+pub(super) use whole_subscription;
+
 #[derive(FromRow)]
 pub(super) struct CategoryRow {
     pub(super) category_id: Uuid,
@@ -181,12 +202,15 @@ pub async fn get_campaign(
     seller: SellerId,
     id: CampaignId,
 ) -> Result<Option<Campaign>, sqlx::Error> {
-    let row: Option<CampaignRow> =
-        sqlx::query_as("SELECT * FROM distribution.campaigns WHERE campaign_id = $1 AND seller_id = $2")
-            .bind(id.uuid())
-            .bind(seller.uuid())
-            .fetch_optional(&mut **tx)
-            .await?;
+    let row: Option<CampaignRow> = sqlx::query_as(concat!(
+        "SELECT ",
+        whole_campaign!(),
+        " FROM distribution.campaigns c WHERE campaign_id = $1 AND seller_id = $2"
+    ))
+    .bind(id.uuid())
+    .bind(seller.uuid())
+    .fetch_optional(&mut **tx)
+    .await?;
     row.map(campaign).transpose()
 }
 
@@ -250,12 +274,15 @@ pub async fn get_subscription(
     seller: SellerId,
     id: SubscriptionId,
 ) -> Result<Option<Subscription>, sqlx::Error> {
-    let row: Option<SubscriptionRow> =
-        sqlx::query_as("SELECT * FROM distribution.subscriptions WHERE subscription_id = $1 AND seller_id = $2")
-            .bind(id.uuid())
-            .bind(seller.uuid())
-            .fetch_optional(&mut **tx)
-            .await?;
+    let row: Option<SubscriptionRow> = sqlx::query_as(concat!(
+        "SELECT ",
+        whole_subscription!(),
+        " FROM distribution.subscriptions s WHERE subscription_id = $1 AND seller_id = $2"
+    ))
+    .bind(id.uuid())
+    .bind(seller.uuid())
+    .fetch_optional(&mut **tx)
+    .await?;
     row.map(subscription).transpose()
 }
 
@@ -264,9 +291,11 @@ pub async fn get_subscription(
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn subscriptions_of(tx: &mut TenantTx, campaign: CampaignId) -> Result<Vec<Subscription>, sqlx::Error> {
-    let rows: Vec<SubscriptionRow> = sqlx::query_as(
-        "SELECT * FROM distribution.subscriptions WHERE campaign_id = $1 ORDER BY created_at, subscription_id",
-    )
+    let rows: Vec<SubscriptionRow> = sqlx::query_as(concat!(
+        "SELECT ",
+        whole_subscription!(),
+        " FROM distribution.subscriptions s WHERE campaign_id = $1 ORDER BY created_at, subscription_id"
+    ))
     .bind(campaign.uuid())
     .fetch_all(&mut **tx)
     .await?;

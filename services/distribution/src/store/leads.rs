@@ -33,8 +33,16 @@ pub struct Verdict {
     pub test: bool,
     /// The supplier's own.
     pub reference: String,
-    /// What makes two posts the same request.
+    /// What makes two posts the same request; empty: not known any more.
     pub body_hash: Vec<u8>,
+}
+
+impl Verdict {
+    /// Whether it is about the request with this hash, as far as is known: of a masked lead it is not kept.
+    #[must_use]
+    pub fn is_of(&self, body_hash: &[u8]) -> bool {
+        self.body_hash.is_empty() || self.body_hash == body_hash
+    }
 }
 
 #[derive(FromRow)]
@@ -57,8 +65,10 @@ struct VerdictRow {
 /// Those of PostgreSQL.
 pub async fn known(connection: &mut PgConnection, leads: &[LeadId]) -> Result<HashMap<LeadId, Verdict>, sqlx::Error> {
     let rows: Vec<VerdictRow> = sqlx::query_as(
-        "SELECT lead_id, supplier_id, outcome, reason, buyers_assigned, price, currency, test, reference, body_hash \
-         FROM distribution.leads WHERE lead_id = ANY($1)",
+        "SELECT l.lead_id, l.supplier_id, l.outcome, l.reason, l.buyers_assigned, l.price, l.currency, l.test, l.reference, \
+           l.body_hash \
+         FROM unnest($1::uuid[]) AS t(lead_id) CROSS JOIN LATERAL (SELECT * FROM distribution.leads p WHERE p.lead_id = t.lead_id \
+           AND p.received_at = (SELECT i.received_at FROM distribution.lead_ids i WHERE i.lead_id = t.lead_id) OFFSET 0) l",
     )
     .bind(leads.iter().map(|id| id.uuid()).collect::<Vec<_>>())
     .fetch_all(connection)
@@ -73,7 +83,8 @@ pub async fn known(connection: &mut PgConnection, leads: &[LeadId]) -> Result<Ha
 pub async fn known_of(tx: &mut TenantTx, seller: SellerId, lead: LeadId) -> Result<Option<Verdict>, sqlx::Error> {
     let row: Option<VerdictRow> = sqlx::query_as(
         "SELECT lead_id, supplier_id, outcome, reason, buyers_assigned, price, currency, test, reference, body_hash \
-         FROM distribution.leads WHERE lead_id = $1 AND seller_id = $2",
+         FROM distribution.leads WHERE lead_id = $1 AND seller_id = $2 \
+           AND received_at = (SELECT received_at FROM distribution.lead_ids WHERE lead_id = $1)",
     )
     .bind(lead.uuid())
     .bind(seller.uuid())
@@ -125,7 +136,8 @@ pub async fn seen(
          FROM unnest($1::uuid[], $2::uuid[]) AS t(campaign_id, fingerprint) \
          CROSS JOIN LATERAL (SELECT p.lead_id, p.seen_at FROM distribution.lead_fingerprints p \
            WHERE p.campaign_id = t.campaign_id AND p.fingerprint = t.fingerprint OFFSET 0) f \
-         WHERE (SELECT l.outcome FROM distribution.leads l WHERE l.lead_id = f.lead_id) <> 5",
+         WHERE (SELECT l.outcome FROM distribution.leads l WHERE l.lead_id = f.lead_id \
+           AND l.received_at = (SELECT i.received_at FROM distribution.lead_ids i WHERE i.lead_id = f.lead_id)) <> 5",
     )
     .bind(fingerprints.iter().map(|(campaign, _)| campaign.uuid()).collect::<Vec<_>>())
     .bind(fingerprints.iter().map(|(_, print)| *print).collect::<Vec<_>>())

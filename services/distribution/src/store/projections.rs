@@ -23,6 +23,8 @@ pub struct Seller {
     pub time_zone: String,
     /// Of its prices.
     pub currency: Currency,
+    /// After how many days its leads are masked; 0: the service's setting.
+    pub retention_days: u32,
 }
 
 /// A buyer.
@@ -48,10 +50,11 @@ pub struct Buyer {
 /// Those of PostgreSQL.
 pub async fn put_sellers(connection: &mut PgConnection, sellers: &[Seller]) -> Result<Vec<SellerId>, sqlx::Error> {
     let ids: Vec<Uuid> = sqlx::query_scalar(
-        "INSERT INTO distribution.sellers AS s (seller_id, version, company_name, status, time_zone, currency) \
-         SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[]) AS t(id) ORDER BY t.id \
+        "INSERT INTO distribution.sellers AS s (seller_id, version, company_name, status, time_zone, currency, retention_days) \
+         SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[]) AS t(id) ORDER BY t.id \
          ON CONFLICT (seller_id) DO UPDATE SET version = excluded.version, company_name = excluded.company_name, \
-           status = excluded.status, time_zone = excluded.time_zone, currency = excluded.currency \
+           status = excluded.status, time_zone = excluded.time_zone, currency = excluded.currency, \
+           retention_days = excluded.retention_days \
          WHERE s.version < excluded.version RETURNING seller_id",
     )
     .bind(sellers.iter().map(|s| s.id.uuid()).collect::<Vec<_>>())
@@ -60,6 +63,7 @@ pub async fn put_sellers(connection: &mut PgConnection, sellers: &[Seller]) -> R
     .bind(sellers.iter().map(|s| status_text(s.status)).collect::<Vec<_>>())
     .bind(sellers.iter().map(|s| s.time_zone.as_str()).collect::<Vec<_>>())
     .bind(sellers.iter().map(|s| s.currency.code().to_owned()).collect::<Vec<_>>())
+    .bind(sellers.iter().map(|s| columns::signed(s.retention_days)).collect::<Vec<_>>())
     .fetch_all(connection)
     .await?;
     Ok(ids.into_iter().map(SellerId::from).collect())

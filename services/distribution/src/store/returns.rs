@@ -135,7 +135,7 @@ pub struct NewReturn<'a> {
     pub by_receiver: bool,
 }
 
-/// Writes a wish to undo a sale, which must exist.
+/// Writes a wish to undo a sale, which must exist. Words about a lead whose personal data was removed meanwhile are left out.
 ///
 /// # Errors
 /// Those of PostgreSQL; a unique violation when the sale was asked back before, or the id is in use.
@@ -145,8 +145,10 @@ pub async fn insert(tx: &mut TenantTx, new: &NewReturn<'_>, now: DateTime<Utc>) 
            supplier_id, price, currency, received_at, assigned_at, state, reason, note, requested_at, requested_by, decided_at, \
            automatic, out_of_caps, by_receiver) \
          SELECT $1, a.seller_id, a.assignment_id, a.lead_id, a.buyer_id, a.campaign_id, l.category_id, l.supplier_id, a.price, \
-           a.currency, l.received_at, a.assigned_at, $2, $3, $4, $5, $6, CASE WHEN $7 THEN $5 END, $7, $10, $11 \
-         FROM distribution.assignments a JOIN distribution.leads l ON l.lead_id = a.lead_id \
+           a.currency, l.received_at, a.assigned_at, $2, $3, CASE WHEN l.masked_at IS NULL THEN $4 ELSE '' END, $5, $6, CASE WHEN $7 THEN $5 END, $7, $10, $11 \
+         FROM distribution.assignments a CROSS JOIN LATERAL (SELECT p.category_id, p.supplier_id, p.received_at, p.masked_at \
+           FROM distribution.leads p WHERE p.lead_id = a.lead_id AND p.received_at = \
+             (SELECT i.received_at FROM distribution.lead_ids i WHERE i.lead_id = a.lead_id) OFFSET 0) l \
          WHERE a.assignment_id = $8 AND a.seller_id = $9",
     )
     .bind(new.id.uuid())
@@ -181,7 +183,8 @@ pub async fn sell_again(
         "UPDATE distribution.leads l SET outcome = 3, reason = $3, decided_at = $4, \
            expires_at = l.received_at + make_interval(hours => c.lead_ttl_hours) \
          FROM distribution.campaigns c \
-         WHERE l.lead_id = $1 AND l.seller_id = $2 AND c.campaign_id = l.campaign_id AND l.outcome = 2 AND NOT l.test \
+         WHERE l.lead_id = $1 AND l.received_at = (SELECT received_at FROM distribution.lead_ids WHERE lead_id = $1) \
+           AND l.seller_id = $2 AND c.campaign_id = l.campaign_id AND l.outcome = 2 AND NOT l.test AND l.masked_at IS NULL \
            AND c.logic <> 'broadcast' AND l.received_at + make_interval(hours => c.lead_ttl_hours) > $4 \
            AND NOT EXISTS (SELECT FROM distribution.assignments a WHERE a.lead_id = $1 AND NOT EXISTS ( \
              SELECT FROM distribution.returns r WHERE r.assignment_id = a.assignment_id AND r.state = 'approved'))",

@@ -78,7 +78,7 @@ pub async fn lock_after(
            CASE WHEN buyers_assigned = 0 THEN '{}' ELSE ARRAY( \
              SELECT a.buyer_id FROM distribution.assignments a WHERE a.lead_id = leads.lead_id) END AS had_by \
          FROM distribution.leads WHERE campaign_id = $1 AND outcome = 3 AND NOT test AND (received_at, lead_id) > ($2, $3) \
-           AND expires_at > $4 ORDER BY received_at, lead_id LIMIT $5 FOR UPDATE",
+           AND received_at >= $2 AND expires_at > $4 ORDER BY received_at, lead_id LIMIT $5 FOR UPDATE",
     )
     .bind(campaign.uuid())
     .bind(at)
@@ -95,6 +95,8 @@ pub async fn lock_after(
 pub struct Sold {
     /// The lead.
     pub lead: LeadId,
+    /// When the gateway took it.
+    pub received_at: DateTime<Utc>,
     /// How many buyers.
     pub buyers_assigned: u32,
     /// What they pay together.
@@ -103,23 +105,29 @@ pub struct Sold {
     pub trace: Vec<u8>,
 }
 
-/// Writes what became of locked leads: those sold, and new traces of those that were not.
+/// The first and the last of these times: they tell PostgreSQL, before it begins, which months it need not look at.
+fn span(times: impl Iterator<Item = DateTime<Utc>> + Clone) -> (Option<DateTime<Utc>>, Option<DateTime<Utc>>) {
+    (times.clone().min(), times.max())
+}
+
+/// Writes what became of locked leads: those sold, and new traces of those that were not. `traces` has when each lead was received, too.
 ///
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn update(
     connection: &mut PgConnection,
     sold: &[Sold],
-    traces: &[(LeadId, Vec<u8>)],
+    traces: &[(LeadId, DateTime<Utc>, Vec<u8>)],
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     if !sold.is_empty() {
+        let (first, last) = span(sold.iter().map(|one| one.received_at));
         sqlx::query(
             "UPDATE distribution.leads l SET outcome = 2, reason = '', decided_at = $1, expires_at = NULL, \
                buyers_assigned = l.buyers_assigned + t.buyers, price = coalesce(l.price, 0) + t.price, currency = t.currency, trace = t.trace \
              FROM unnest($2::uuid[], $3::int[], $4::numeric[], $5::text[], $6::bytea[]) \
                AS t(lead_id, buyers, price, currency, trace) \
-             WHERE l.lead_id = ANY($2) AND l.lead_id = t.lead_id",
+             WHERE l.lead_id = ANY($2) AND l.received_at >= $7 AND l.received_at <= $8 AND l.lead_id = t.lead_id",
         )
         .bind(now)
         .bind(sold.iter().map(|one| one.lead.uuid()).collect::<Vec<_>>())
@@ -127,16 +135,22 @@ pub async fn update(
         .bind(sold.iter().map(|one| one.price.amount()).collect::<Vec<Decimal>>())
         .bind(sold.iter().map(|one| one.price.currency().code().to_owned()).collect::<Vec<_>>())
         .bind(sold.iter().map(|one| one.trace.as_slice()).collect::<Vec<_>>())
+        .bind(first)
+        .bind(last)
         .execute(&mut *connection)
         .await?;
     }
     if !traces.is_empty() {
+        let (first, last) = span(traces.iter().map(|(_, at, _)| *at));
         sqlx::query(
             "UPDATE distribution.leads l SET trace = t.trace FROM unnest($1::uuid[], $2::bytea[]) \
-               AS t(lead_id, trace) WHERE l.lead_id = ANY($1) AND l.lead_id = t.lead_id",
+               AS t(lead_id, trace) \
+             WHERE l.lead_id = ANY($1) AND l.received_at >= $3 AND l.received_at <= $4 AND l.lead_id = t.lead_id",
         )
-        .bind(traces.iter().map(|(lead, _)| lead.uuid()).collect::<Vec<_>>())
-        .bind(traces.iter().map(|(_, trace)| trace.as_slice()).collect::<Vec<_>>())
+        .bind(traces.iter().map(|(lead, ..)| lead.uuid()).collect::<Vec<_>>())
+        .bind(traces.iter().map(|(.., trace)| trace.as_slice()).collect::<Vec<_>>())
+        .bind(first)
+        .bind(last)
         .execute(connection)
         .await?;
     }
@@ -170,9 +184,12 @@ pub async fn expire(
     limit: i64,
 ) -> Result<Vec<Expired>, sqlx::Error> {
     sqlx::query_as(
-        "UPDATE distribution.leads SET outcome = 5, reason = 'expired', decided_at = $1 WHERE lead_id IN ( \
-           SELECT lead_id FROM distribution.leads WHERE outcome = 3 AND NOT test AND expires_at <= $1 \
+        "WITH due AS MATERIALIZED ( \
+           SELECT lead_id, received_at FROM distribution.leads WHERE outcome = 3 AND NOT test AND expires_at <= $1 \
            ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED) \
+         UPDATE distribution.leads SET outcome = 5, reason = 'expired', decided_at = $1 \
+         WHERE lead_id = ANY(ARRAY(SELECT lead_id FROM due)) \
+           AND received_at >= (SELECT min(received_at) FROM due) AND received_at <= (SELECT max(received_at) FROM due) \
          RETURNING lead_id, seller_id, supplier_id, campaign_id, reference, traceparent",
     )
     .bind(now)

@@ -24,6 +24,7 @@ pub struct LeadRow {
     pub raw: Option<String>,
     pub unknown_fields: Option<String>,
     pub trace: Vec<u8>,
+    pub masked_at: Option<DateTime<Utc>>,
 }
 
 /// A sale of it; the migration describes each column.
@@ -72,8 +73,9 @@ pub async fn undone(tx: &mut TenantTx, seller: SellerId, sales: &[SaleRow]) -> R
 pub async fn lead(tx: &mut TenantTx, seller: SellerId, id: LeadId) -> Result<Option<LeadRow>, sqlx::Error> {
     sqlx::query_as(
         "SELECT lead_id, seller_id, supplier_id, campaign_id, category_id, received_at, decided_at, expires_at, state, \
-           quality, data::text AS data, raw::text AS raw, unknown_fields::text AS unknown_fields, trace \
-         FROM distribution.leads WHERE lead_id = $1 AND seller_id = $2",
+           quality, data::text AS data, raw::text AS raw, unknown_fields::text AS unknown_fields, trace, masked_at \
+         FROM distribution.leads WHERE lead_id = $1 AND seller_id = $2 \
+           AND received_at = (SELECT received_at FROM distribution.lead_ids WHERE lead_id = $1)",
     )
     .bind(id.uuid())
     .bind(seller.uuid())

@@ -53,9 +53,10 @@ const VIEW: &str = "\
     FROM unnest($2::uuid[], $3::uuid[]) AS t(campaign_id, fingerprint) \
     CROSS JOIN LATERAL (SELECT p.lead_id, p.seen_at FROM distribution.lead_fingerprints p \
       WHERE p.campaign_id = t.campaign_id AND p.fingerprint = t.fingerprint OFFSET 0) f \
-    WHERE (SELECT l.outcome FROM distribution.leads l WHERE l.lead_id = f.lead_id) <> 5 \
+    WHERE (SELECT l.outcome FROM distribution.leads l WHERE l.lead_id = f.lead_id \
+      AND l.received_at = (SELECT i.received_at FROM distribution.lead_ids i WHERE i.lead_id = f.lead_id)) <> 5 \
     UNION ALL \
-    SELECT 3, lead_id, lead_id, NULL, NULL, NULL FROM distribution.leads WHERE lead_id = ANY($4)";
+    SELECT 3, lead_id, lead_id, NULL, NULL, NULL FROM distribution.lead_ids WHERE lead_id = ANY($4)";
 
 /// Reads what is known of these campaigns, leads and fingerprints.
 ///

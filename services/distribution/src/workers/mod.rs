@@ -11,7 +11,11 @@ use crate::app::{App, AppError};
 /// How often to look for campaigns marked by other replicas.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
 const EXPIRY_EVERY: Duration = Duration::from_secs(5);
+const RETENTION_EVERY: Duration = Duration::from_secs(30);
+const ERASURES_EVERY: Duration = Duration::from_secs(1);
 const DAYS_EVERY: Duration = Duration::from_secs(10);
+/// Partitions are made months ahead: a day that is missed is no harm.
+const MONTHS_EVERY: Duration = Duration::from_secs(12 * 3600);
 const FAILED: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
 
 /// Sells what can be sold by now, as soon as something marks it.
@@ -33,6 +37,25 @@ pub async fn expiry(app: App, shutdown: Shutdown) {
     repeat("expiry of unsold leads", EXPIRY_EVERY, None, &shutdown, step).await;
 }
 
+/// Masks leads that were kept as long as their tenant wants.
+pub async fn retention(app: App, shutdown: Shutdown) {
+    let step = || {
+        let app = app.clone();
+        async move { app.keep_no_longer().await }
+    };
+    repeat("masking of old leads", RETENTION_EVERY, None, &shutdown, step).await;
+}
+
+/// Removes data of persons, as soon as somebody asks for it.
+pub async fn erasures(app: App, shutdown: Shutdown) {
+    let wanted = app.erasure_wanted();
+    let step = || {
+        let app = app.clone();
+        async move { app.erase().await }
+    };
+    repeat("erasures of persons", ERASURES_EVERY, Some(&wanted), &shutdown, step).await;
+}
+
 /// Notices that a tenant's day has begun.
 pub async fn new_days(app: App, shutdown: Shutdown) {
     let step = || {
@@ -40,6 +63,15 @@ pub async fn new_days(app: App, shutdown: Shutdown) {
         async move { app.begin_days().await.map(|_| false) }
     };
     repeat("new days", DAYS_EVERY, None, &shutdown, step).await;
+}
+
+/// Makes partitions of leads before their month begins.
+pub async fn months(app: App, shutdown: Shutdown) {
+    let step = || {
+        let app = app.clone();
+        async move { app.make_months().await.map(|_| false) }
+    };
+    repeat("partitions by month", MONTHS_EVERY, None, &shutdown, step).await;
 }
 
 /// Looks at everything for sale now and then.

@@ -332,3 +332,27 @@ async fn the_event_does_it_and_told_twice_it_is_done_once() {
     consuming.await.unwrap();
     world.check_books().await;
 }
+
+#[tokio::test]
+async fn what_a_receiver_says_of_a_lead_whose_data_is_removed_is_not_written_down() {
+    let world = World::new().await;
+    let app = world.replica();
+    let (tenant, campaign, _) = market(&world, &app, Logic::RoundRobin, 1, taking(SOLD_ON)).await;
+    let (kept, gone) = (world.post(tenant, campaign), world.post(tenant, campaign));
+    decide(&app, &[kept.clone(), gone.clone()]).await;
+    sqlx::query("UPDATE distribution.leads SET masked_at = received_at WHERE lead_id = $1")
+        .bind(gone.lead.uuid())
+        .execute(world.pool())
+        .await
+        .unwrap();
+    for posted in [&kept, &gone] {
+        let has = holder(&world, posted).await.unwrap();
+        app.refuse_lead(&refusal(tenant, posted, has)).await.unwrap();
+        let note: String = sqlx::query_scalar("SELECT note FROM distribution.returns WHERE lead_id = $1")
+            .bind(posted.lead.uuid())
+            .fetch_one(world.pool())
+            .await
+            .unwrap();
+        assert_eq!(note, if posted.lead == kept.lead { "not in our area" } else { "" });
+    }
+}

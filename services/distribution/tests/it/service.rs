@@ -94,6 +94,7 @@ async fn leads_go_in_as_events_and_come_out_sold() {
         max_batch: 256,
         // Only events wake anybody here.
         retry_everything_every: 100 * PATIENCE,
+        retention_days: 0,
     };
     let deps = Deps { bus: world.bus.clone(), clock: Arc::new(SystemClock) };
     let listeners = Listeners { grpc: grpc_listener, http: http_listener };

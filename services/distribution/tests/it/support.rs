@@ -169,7 +169,7 @@ impl World {
     }
 
     pub fn stop(&self) -> Shutdown {
-        self.stop.child_token()
+        self.stop.child_token().into()
     }
 
     pub fn pool(&self) -> &PgPool {
@@ -352,6 +352,7 @@ pub fn seller(id: SellerId, version: u64) -> Seller {
         status: leadflow_distribution_domain::Status::Active,
         time_zone: "America/New_York".to_owned(),
         currency: Currency::USD,
+        retention_days: 0,
     }
 }
 

@@ -3,14 +3,15 @@
 use leadflow_contracts::{
     common::Logic,
     distribution::{
-        GetCategoryRequest, ListPurchasesRequest, MarkViewedRequest, PutCategoryRequest,
-        catalogue_server::Catalogue as _, distribution_server::Distribution as _, returns_server::Returns as _,
+        GetCategoryRequest, ListPurchasesRequest, MarkViewedRequest, PutCategoryRequest, RequestErasureRequest,
+        catalogue_server::Catalogue as _, distribution_server::Distribution as _, privacy_server::Privacy as _,
+        returns_server::Returns as _,
     },
 };
-use leadflow_distribution::{SCHEMA, TENANT_ROLE};
+use leadflow_distribution::{SCHEMA, TENANT_ROLE, inbound::privacy::PrivacyService};
 use leadflow_kernel::{BuyerId, CategoryId, SellerId};
 use leadflow_platform::db::Tenants;
-use leadflow_testkit::tenancy;
+use leadflow_testkit::{tenancy, wait};
 use tonic::Code;
 
 use crate::support::*;
@@ -30,6 +31,13 @@ async fn busy_tenant(world: &World) -> (Tenant, Vec<BuyerId>) {
     catalogue.mark_viewed(as_tenant(tenant.seller, looked_at)).await.unwrap();
     let wish = wish(buyers[0], &bought[0].assignment_id);
     world.returns(&app).request_return(as_tenant(tenant.seller, wish)).await.unwrap();
+    let person = RequestErasureRequest { email: "ann@example.com".to_owned(), phone: String::new() };
+    PrivacyService::new(app.clone()).request_erasure(as_tenant(tenant.seller, person)).await.unwrap();
+    wait::until("leads are erased", PATIENCE, async || {
+        while app.erase().await.unwrap() {}
+        world.count("SELECT count(*) FROM distribution.erasures WHERE state <> 'done'").await == 0
+    })
+    .await;
     (tenant, buyers)
 }
 
@@ -53,6 +61,9 @@ async fn without_any_condition_only_the_tenants_rows_are_seen_and_changed() {
         "campaign_routing",
         "campaigns",
         "categories",
+        "erased_leads",
+        "erasures",
+        "lead_ids",
         "leads",
         "returns",
         "sellers",

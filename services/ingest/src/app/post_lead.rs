@@ -235,8 +235,13 @@ impl App {
                 }
             }
             // Thousands a second while NATS is away, and the connection's end has its own line.
-            Err(error) => tracing::debug!(%lead_id, %error, "a lead was not sent"),
-            Ok(()) => {}
+            Err(error) => {
+                tracing::debug!(%lead_id, trace_id = trace::trace_id(traceparent), %error, "a lead was not sent");
+            }
+            Ok(()) => tracing::debug!(
+                %lead_id, trace_id = trace::trace_id(traceparent), supplier_id = %caller.supplier.id,
+                campaign_id = event.campaign_id, "lead stored"
+            ),
         }
         published
     }

@@ -7,8 +7,8 @@ use leadflow_contracts::{
     distribution::{GetDecisionRequest, distribution_client::DistributionClient},
 };
 use leadflow_kernel::{LeadId, SellerId, SupplierId};
-use leadflow_platform::grpc::Caller;
-use tonic::{Code, transport::Channel};
+use leadflow_platform::grpc::{Caller, Channel};
+use tonic::Code;
 
 /// distribution could not be asked.
 #[derive(Debug, thiserror::Error)]

@@ -6,6 +6,7 @@ mod client;
 mod fake;
 mod hostile;
 mod idempotency;
+mod large;
 mod limits;
 mod logs;
 mod looking_up;

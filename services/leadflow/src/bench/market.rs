@@ -12,12 +12,12 @@ use leadflow_contracts::{
     notifier::{self, notifier_client::NotifierClient},
 };
 use leadflow_kernel::{ApiKeyId, BuyerId, CampaignId, CategoryId, EndpointId, SellerId, SubscriptionId, SupplierId};
-use leadflow_platform::grpc::{self, Caller, ServiceToken};
+use leadflow_platform::grpc::{self, Caller, Channel, ServiceToken};
 use leadflow_testkit::{
     cluster::{Cluster, SERVICE_TOKEN},
     wait,
 };
-use tonic::{Code, Response, Status as GrpcStatus, transport::Channel};
+use tonic::{Code, Response, Status as GrpcStatus};
 
 use super::load::{self, Target};
 

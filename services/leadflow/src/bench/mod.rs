@@ -5,6 +5,7 @@
 //! machine's cores with everything else, so absolute figures mean little and ratios much.
 
 mod book;
+mod footprint;
 mod load;
 mod market;
 mod old;
@@ -39,7 +40,7 @@ pub struct Args {
     #[arg(long)]
     rate: Option<f64>,
     /// Only these, comma-separated; the whole way with one replica is always measured, because the others compare with it (but
-    /// webhooks alone are)
+    /// webhooks and footprint can be alone)
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Scenario>,
     /// When nats-server flushes to the disk, as NATS_SYNC
@@ -73,6 +74,8 @@ pub enum Scenario {
     Limits,
     /// 10,000 webhooks to 200 endpoints, of which 20 hang and 20 fail; alone if it is the only one
     Webhooks,
+    /// How soon all roles are ready and how much memory they hold idle; alone if it is the only one
+    Footprint,
 }
 
 impl Args {

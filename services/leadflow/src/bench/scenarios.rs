@@ -15,6 +15,7 @@ use sqlx::PgPool;
 use super::{
     Args, Scenario,
     book::{self, Counters},
+    footprint,
     load::{self, Target, percentile},
     market::Market,
     old,
@@ -40,9 +41,13 @@ pub async fn run(args: &Args) -> anyhow::Result<(Report, bool)> {
     let mut report = Report::default();
     if args.wants(Scenario::Webhooks) {
         sick::run(args, &mut report).await?;
-        if args.only == [Scenario::Webhooks] {
-            return Ok((report, true));
-        }
+    }
+    if args.wants(Scenario::Footprint) {
+        footprint::run(args, &mut report).await?;
+    }
+    let alone = |scenario: &Scenario| matches!(scenario, Scenario::Webhooks | Scenario::Footprint);
+    if !args.only.is_empty() && args.only.iter().all(alone) {
+        return Ok((report, true));
     }
     let mut numbers = Numbers(0);
     let bare =

@@ -13,7 +13,7 @@ use tokio::{task::JoinSet, time::Instant};
 const BATCH: i64 = 256;
 
 /// Tables of which rows are copied: where they are, and how a lead's rows are found.
-const COPIED: [(&str, &str); 7] = [
+const COPIED: [(&str, &str); 8] = [
     ("distribution.leads", "USING (lead_id)"),
     ("distribution.assignments", "USING (lead_id)"),
     ("distribution.lead_fingerprints", "USING (lead_id)"),
@@ -21,6 +21,7 @@ const COPIED: [(&str, &str); 7] = [
     ("billing.postings", "ON t.assignment_id = p.assignment_id"),
     ("billing.entries", "ON t.posting_id = p.posting_id"),
     ("notifier.deliveries", "USING (lead_id)"),
+    ("distribution.lead_ids", "USING (lead_id)"),
 ];
 
 /// Tables that are copied whole and then changed.
@@ -53,6 +54,8 @@ pub async fn prepare(pool: &PgPool, leads: i64, campaigns: &[Uuid]) -> anyhow::R
         ))
         .await?;
     }
+    // Which each of its partitions has.
+    run("ALTER TABLE bench.leads ADD PRIMARY KEY (lead_id)".to_owned()).await?;
     for table in CHANGED {
         let name = table.split('.').next_back().unwrap_or(table);
         run(format!(
@@ -153,7 +156,7 @@ fn transactions(n: i64, columns: &[String]) -> [String; 4] {
     [
         format!(
             "BEGIN; SELECT campaign_id FROM bench.campaign_routing WHERE campaign_id IN \
-             (SELECT campaign_id FROM bench.src_leads WHERE bench_n = {n}) ORDER BY campaign_id FOR UPDATE; {} {} {} \
+             (SELECT campaign_id FROM bench.src_leads WHERE bench_n = {n}) ORDER BY campaign_id FOR UPDATE; {} {} {} {} \
              UPDATE bench.subscription_rotation SET last_served = last_served + 1, sold_today = sold_today + 1 WHERE subscription_id IN \
              (SELECT subscription_id FROM bench.src_assignments WHERE bench_n = {n}); \
              UPDATE bench.campaign_routing SET next_seq = next_seq + {BATCH} WHERE campaign_id IN \
@@ -161,6 +164,7 @@ fn transactions(n: i64, columns: &[String]) -> [String; 4] {
              INSERT INTO bench.outbox (id, ordered, batch, retry_at) VALUES \
              (md5('o{n}')::uuid, false, convert_to(repeat('x', {outbox_bytes}), 'UTF8'), now()); COMMIT",
             copy(0),
+            copy(7),
             copy(2),
             copy(1)
         ),

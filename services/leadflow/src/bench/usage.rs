@@ -51,8 +51,18 @@ pub fn peak(pid: u32) -> Option<f64> {
     mib(pid, "VmHWM:")
 }
 
+/// A process's part of the memory that is resident, in MiB: a page that several share counts in equal parts. So the sum over processes is what they
+/// hold together.
+pub fn proportional(pid: u32) -> Option<f64> {
+    mib_of(&format!("/proc/{pid}/smaps_rollup"), "Pss:")
+}
+
 fn mib(pid: u32, field: &str) -> Option<f64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    mib_of(&format!("/proc/{pid}/status"), field)
+}
+
+fn mib_of(file: &str, field: &str) -> Option<f64> {
+    let status = fs::read_to_string(file).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(field))?;
     line.split_whitespace().next()?.parse::<f64>().ok().map(|kib| kib / 1024.0)
 }

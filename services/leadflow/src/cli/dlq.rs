@@ -29,6 +29,12 @@ pub enum Command {
         #[arg(long)]
         all: bool,
     },
+    /// Remove dead letters for good: only what nobody can ever process, and whose effect nobody misses
+    Drop {
+        /// Numbers as `list` prints them
+        #[arg(required = true)]
+        numbers: Vec<u64>,
+    },
 }
 
 /// Runs it.
@@ -69,6 +75,15 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
             match leadflow_contracts::to_json(&letter.kind, &letter.payload) {
                 Some(event) => println!("{}", serde_json::to_string_pretty(&event)?),
                 None => println!("{} bytes that are no {}", letter.payload.len(), letter.kind),
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Drop { numbers } => {
+            for number in numbers {
+                let letter =
+                    dlq::show(&bus, number).await?.with_context(|| format!("there is no dead letter {number}"))?;
+                dlq::remove(&bus, number).await?;
+                println!("removed {number}, event {} of {}: {}", letter.event_id, letter.consumer, letter.error);
             }
             Ok(ExitCode::SUCCESS)
         }

@@ -1,11 +1,13 @@
 //! The command line: one file per subcommand.
 
 mod admin;
+mod backup;
 mod bus;
 mod demo;
 mod dlq;
 mod doctor;
 mod down;
+mod erase;
 mod events;
 mod health;
 mod ledger;
@@ -47,6 +49,10 @@ enum Command {
     Health(health::Args),
     /// Bring every service's schema up to date
     Migrate,
+    /// Copy the databases and the streams, as they are at one moment, into a folder, while everything runs
+    Backup(backup::BackupArgs),
+    /// Fill empty databases and streams from such a folder, before roles are started
+    Restore(backup::RestoreArgs),
     /// Watch events as they are published
     #[command(subcommand)]
     Events(events::Command),
@@ -59,6 +65,8 @@ enum Command {
     /// Addresses and numbers that nothing is sent to any more: list them, send to one again
     #[command(subcommand)]
     Suppressions(suppressions::Command),
+    /// Remove one person's data from every lead of a tenant; or say where it is, or prove that it is nowhere
+    Erase(erase::Args),
     /// People who run the platform
     #[command(subcommand)]
     Admin(admin::Command),
@@ -91,10 +99,13 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Doctor => doctor::run().await,
         Command::Health(args) => health::run(&args).await,
         Command::Migrate => migrate::run().await,
+        Command::Backup(args) => backup::backup(&args).await,
+        Command::Restore(args) => backup::restore(&args).await,
         Command::Events(command) => events::run(command).await,
         Command::Dlq(command) => dlq::run(command).await,
         Command::ProviderEvents(command) => provider_events::run(command).await,
         Command::Suppressions(command) => suppressions::run(command).await,
+        Command::Erase(args) => erase::run(&args).await,
         Command::Admin(command) => admin::run(command).await,
         Command::Ledger(command) => ledger::run(command).await,
         Command::Reconcile(args) => reconcile::run(&args).await,

@@ -21,7 +21,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     env.finish()?;
     let names: Vec<_> = roles.iter().map(|role| role.name()).collect();
     let telemetry = telemetry::start(&logging, if let [one] = names.as_slice() { one } else { "all" })?;
-    let shutdown = shutdown::on_signal()?;
+    let shutdown = shutdown::on_signal(settings.shutdown_delay)?;
     observe::serve_metrics(&telemetry, settings.address, logging.metrics_port, &shutdown).await;
     serve::run(settings, telemetry.measures(), shutdown).await?;
     Ok(ExitCode::SUCCESS)

@@ -81,7 +81,7 @@ pub async fn campaigns(
         "SELECT l.lead_id, l.campaign_id, l.outcome, l.test, count(a.assignment_id) AS sales, \
            coalesce(sum(a.price), 0) AS paid \
          FROM distribution.leads l LEFT JOIN distribution.assignments a USING (lead_id) \
-         WHERE l.seller_id = $1 GROUP BY l.lead_id",
+         WHERE l.seller_id = $1 GROUP BY l.lead_id, l.campaign_id, l.outcome, l.test",
     )
     .bind(seller.uuid())
     .fetch_all(books)

@@ -18,10 +18,10 @@ use leadflow_contracts::{
 use leadflow_kernel::{
     ApiKeyId, AssignmentId, BuyerId, CampaignId, CategoryId, EndpointId, ReturnId, SellerId, SubscriptionId, SupplierId,
 };
-use leadflow_platform::grpc::{self, Caller};
+use leadflow_platform::grpc::{self, Caller, Channel};
 use leadflow_testkit::wait;
 use serde_json::json;
-use tonic::{Code, Response, transport::Channel};
+use tonic::{Code, Response};
 
 use super::{Http, Places};
 

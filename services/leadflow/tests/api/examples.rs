@@ -49,6 +49,8 @@ pub struct Own<'a> {
     /// The buyer's webhook, once its routes are tried, and a delivery to it that has ended.
     pub endpoint: &'a str,
     pub delivery: &'a str,
+    /// One that the owner asked for.
+    pub erasure: &'a str,
     pub unique: u32,
 }
 
@@ -82,7 +84,10 @@ pub fn example(method: &Method, path: &str, own: &Own<'_>) -> Option<Example> {
         ("DELETE", "/api/auth/sessions/{id}") => on_record(format!("/api/auth/sessions/{}", own.session_id), None, 204),
         ("GET", "/api/auth/invite-code" | "/api/events") => plain(path, 200),
         ("POST", "/api/auth/invite-code") => with(path, json!({}), 201),
-        ("GET", "/api/team") => plain(path, 200),
+        ("GET", "/api/team" | "/api/privacy/retention") => plain(path, 200),
+        ("POST", "/api/privacy/erasures") => with(path, json!({ "email": "nobody@example.com" }), 202),
+        ("GET", "/api/privacy/erasures/{id}") => on_record(format!("/api/privacy/erasures/{}", own.erasure), None, 200),
+        ("PUT", "/api/privacy/retention") => with(path, json!({ "days": 365 }), 200),
         ("POST", "/api/team/invitations") => {
             with(path, json!({ "email": format!("m{n}@invited.example"), "role": "VIEWER" }), 201)
         }

@@ -103,7 +103,11 @@ async fn only_those_who_may_succeed_and_nobody_of_another_tenant() {
     let (spare_seller, _) = world.seller("spare").await;
     let spare_seller = spare_seller.user["sellerId"].as_str().unwrap().to_owned();
     let (assignment, returned) = world.ask_back(&tenant).await;
+    let person = json!({ "email": "somebody@example.com" });
+    let asked = world.client.post("/api/privacy/erasures", &tenant.seller.token, &person).await.ok(202);
+    let erasure = asked["erasure"]["id"].as_str().unwrap().to_owned();
     let secrets = [
+        &erasure,
         &assignment,
         &returned,
         &tenant.category,
@@ -173,6 +177,7 @@ async fn only_those_who_may_succeed_and_nobody_of_another_tenant() {
                 payment: &payment,
                 endpoint: &endpoint,
                 delivery: &delivery,
+                erasure: &erasure,
                 unique,
             };
             let Some(example) = example(&route.method, route.path, &own) else {
@@ -246,6 +251,7 @@ fn viewers_change_nothing_and_managers_nothing_that_is_the_owners() {
         let may = |member| matches!(route.who, Who::Only(_)) && route.who.admits(Role::Seller, member);
         assert!(route.method.is_safe() || !may(Member::Viewer), "{line} is open to viewers");
         let is_owners = (route.path.starts_with("/api/team") && !route.method.is_safe() && route.who != Who::Public)
+            || (route.path.starts_with("/api/privacy") && (!route.method.is_safe() || route.path.contains("erasures")))
             || route.path == "/api/audit";
         assert_eq!(may(Member::Owner) && !may(Member::Manager), is_owners, "{line}");
     }

@@ -106,6 +106,13 @@ async fn missing_migrations_are_told_with_the_command_that_applies_them() {
     machine.run_with(&["migrate"], &elsewhere).succeeded();
     machine.run_with(&["doctor"], &elsewhere).succeeded();
 
+    let detach = "ALTER TABLE distribution.leads DETACH PARTITION distribution.leads_first";
+    sqlx::query(detach).execute(db.pool()).await.expect("detached");
+    let (found, mend) = machine.run_with(&["doctor"], &elsewhere).wrong("schema distribution");
+    assert!(found.contains("no partition") && mend.contains("leadflow migrate"), "{found}; {mend}");
+    machine.run_with(&["migrate"], &elsewhere).succeeded();
+    machine.run_with(&["doctor"], &elsewhere).succeeded();
+
     sqlx::query(
         "DELETE FROM billing._sqlx_migrations WHERE version = (SELECT max(version) FROM billing._sqlx_migrations)",
     )

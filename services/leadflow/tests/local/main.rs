@@ -9,6 +9,7 @@ mod machine;
 mod migrate;
 mod packages;
 mod provider_events;
+mod schema;
 mod secrets;
 mod suppressions;
 mod tenants;

@@ -1,23 +1,62 @@
 //! `leadflow migrate` on an existing server.
 
-use std::process::{Command, Output};
+use std::{
+    process::{Command, Output, Stdio},
+    time::Duration,
+};
 
-use leadflow_testkit::TestDb;
-use sqlx::{AssertSqlSafe, PgPool};
+use leadflow_testkit::{TestDb, wait};
+use sqlx::{AssertSqlSafe, PgPool, migrate::Migrator};
 
-const SCHEMAS: [&str; 4] = ["accounts", "billing", "distribution", "notifier"];
+pub const SCHEMAS: [&str; 4] = ["accounts", "billing", "distribution", "notifier"];
 
-fn migrate(database_url: &str) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_leadflow"))
-        .arg("migrate")
-        .env_clear()
-        .env("DATABASE_URL", database_url)
-        .current_dir("/")
-        .output()
-        .expect("run leadflow")
+pub fn migrate(database_url: &str) -> Output {
+    command(database_url).output().expect("run leadflow")
 }
 
-fn succeeded(output: &Output) {
+fn command(database_url: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_leadflow"));
+    command.arg("migrate").env_clear().env("DATABASE_URL", database_url).current_dir("/");
+    command
+}
+
+/// Migrates each schema but for its last so many migrations.
+pub async fn to_level(db: &TestDb, but_for: usize) {
+    let migrators: [&Migrator; 4] = [
+        &leadflow_accounts::MIGRATOR,
+        &leadflow_billing::MIGRATOR,
+        &leadflow_distribution::MIGRATOR,
+        &leadflow_notifier::MIGRATOR,
+    ];
+    for migrator in migrators {
+        let mut versions: Vec<_> = migrator.iter().map(|migration| migration.version).collect();
+        versions.sort_unstable();
+        let last = versions[versions.len() - 1 - but_for];
+        migrator.run_to(last, db.pool()).await.expect("a level");
+    }
+}
+
+/// Everything that the schemas are made of, and that each migration is there once.
+async fn shape(db: &TestDb) -> Vec<String> {
+    for schema in SCHEMAS {
+        let history = AssertSqlSafe(format!("SELECT count(*), count(DISTINCT version) FROM {schema}._sqlx_migrations"));
+        let (rows, versions): (i64, i64) = sqlx::query_as(history).fetch_one(db.pool()).await.expect("a history");
+        assert!(rows > 0 && rows == versions, "{schema}: {rows} rows of {versions} migrations");
+    }
+    let parts = "
+        SELECT c.oid::regclass::text || ' ' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod) || ' ' || a.attnotnull::text
+        FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+        WHERE c.relnamespace = ANY($1::regnamespace[]) AND c.relkind IN ('r', 'p', 'v') AND a.attnum > 0 AND NOT a.attisdropped
+        UNION ALL
+        SELECT pg_get_indexdef(c.oid) FROM pg_class c WHERE c.relnamespace = ANY($1::regnamespace[]) AND c.relkind IN ('i', 'I')
+        UNION ALL
+        SELECT c.oid::regclass::text || ' ' || coalesce(c.relacl::text, '') FROM pg_class c
+        WHERE c.relnamespace = ANY($1::regnamespace[]) AND c.relkind IN ('r', 'p', 'v', 'S')
+        ORDER BY 1";
+    sqlx::query_scalar(parts).bind(SCHEMAS.as_slice()).fetch_all(db.pool()).await.expect("the shape")
+}
+
+pub fn succeeded(output: &Output) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
@@ -47,11 +86,59 @@ async fn many_at_once_and_again_end_in_one_whole_schema() {
         }
     });
     succeeded(&migrate(&url));
-    for schema in SCHEMAS {
-        let history = AssertSqlSafe(format!("SELECT count(*), count(DISTINCT version) FROM {schema}._sqlx_migrations"));
-        let (rows, versions): (i64, i64) = sqlx::query_as(history).fetch_one(db.pool()).await.expect("a history");
-        assert!(rows > 0 && rows == versions, "{schema}: {rows} rows of {versions} migrations");
+    assert_eq!(shape(&db).await, shape(&other).await);
+}
+
+#[tokio::test]
+async fn many_at_once_from_an_earlier_level_and_killed_in_the_middle_end_in_the_same_schema() {
+    let fresh = TestDb::create(&[]).await.expect("database");
+    succeeded(&migrate(&fresh.url()));
+    let whole = shape(&fresh).await;
+    for but_for in [1, 5] {
+        let db = TestDb::create(&[]).await.expect("database");
+        to_level(&db, but_for).await;
+        // A migration of the last schema is carried out, and not yet noted.
+        let mut held = db.pool().begin().await.expect("begin");
+        let hold = "LOCK TABLE notifier._sqlx_migrations IN SHARE MODE";
+        sqlx::query(hold).execute(&mut *held).await.expect("hold the history");
+        killed_while_it_waits(&db).await;
+        held.rollback().await.expect("let go");
+        let url = db.url();
+        std::thread::scope(|scope| {
+            let runs: Vec<_> = (0..3).map(|_| scope.spawn(|| migrate(&url))).collect();
+            for run in runs {
+                succeeded(&run.join().expect("ran"));
+            }
+        });
+        assert_eq!(shape(&db).await, whole, "from {but_for} levels before");
     }
+}
+
+#[tokio::test]
+async fn killed_in_the_middle_of_the_first_run_and_run_again_it_ends_whole() {
+    let (db, fresh) = (TestDb::create(&[]).await.expect("database"), TestDb::create(&[]).await.expect("database"));
+    succeeded(&migrate(&fresh.url()));
+    // Somebody else is making the last of the schemas, and changes his mind.
+    let mut other = db.pool().begin().await.expect("begin");
+    sqlx::query("CREATE SCHEMA notifier").execute(&mut *other).await.expect("a schema");
+    killed_while_it_waits(&db).await;
+    other.rollback().await.expect("change of mind");
+    succeeded(&migrate(&db.url()));
+    assert_eq!(shape(&db).await, shape(&fresh).await);
+}
+
+/// Runs it until it waits for a lock that is not its own, and kills it with SIGKILL.
+async fn killed_while_it_waits(db: &TestDb) {
+    let mut child = command(&db.url()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("run leadflow");
+    wait::until("the migration waits in its middle", Duration::from_secs(60), async || {
+        assert!(matches!(child.try_wait(), Ok(None)), "it ended");
+        let waits = "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() \
+                     AND application_name = 'leadflow-migrate' AND wait_event_type = 'Lock' AND wait_event <> 'advisory'";
+        sqlx::query_scalar(waits).fetch_one(db.pool()).await.expect("the sessions")
+    })
+    .await;
+    child.kill().expect("SIGKILL");
+    child.wait().expect("its end");
 }
 
 #[tokio::test]

@@ -39,6 +39,18 @@ impl Client {
         headers: &[(&str, &str)],
         body: Option<&Value>,
     ) -> Result<Answer, String> {
+        let body = body.map(|body| Bytes::from(body.to_string()));
+        self.send_bytes(method, url, headers, body).await
+    }
+
+    /// The same with a body that need not be JSON, but is said to be.
+    pub async fn send_bytes(
+        &self,
+        method: Method,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: Option<Bytes>,
+    ) -> Result<Answer, String> {
         let mut request = Request::builder().method(method).uri(url);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -46,8 +58,7 @@ impl Client {
         if body.is_some() {
             request = request.header("content-type", "application/json");
         }
-        let bytes = body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
-        let request = request.body(Full::new(bytes)).map_err(|error| error.to_string())?;
+        let request = request.body(Full::new(body.unwrap_or_default())).map_err(|error| error.to_string())?;
         let whole = async {
             let response = self.0.request(request).await.map_err(|error| error.to_string())?;
             let (parts, body) = response.into_parts();

@@ -45,6 +45,7 @@ async fn a_lead_is_seen_in_the_metrics_of_every_role_that_had_to_do_with_it() {
         ("billing", "leadflow_holds_open", &[], 0.0),
         ("billing", "leadflow_outbox_overdue_seconds", &["schema=\"billing\""], 0.0),
         ("notifier", "leadflow_events_handled_total", &["stream=\"LEADS\"", "outcome=\"done\""], 1.0),
+        ("notifier", "leadflow_lead_delivery_duration_seconds_count", &["channel=\"WEBHOOK\""], 1.0),
         ("ingest", "leadflow_stream_messages", &["stream=\"DLQ\""], 0.0),
     ] {
         wait::until(format!("{role}: {name} is {wanted}"), PATIENCE, async || {

@@ -12,7 +12,7 @@ use leadflow_contracts::{
 use leadflow_kernel::{
     ApiKeyId, BuyerId, CampaignId, CategoryId, EndpointId, LeadId, SellerId, SubscriptionId, SupplierId,
 };
-use leadflow_platform::grpc::{self, Caller, ServiceToken};
+use leadflow_platform::grpc::{self, Caller, Channel, ServiceToken};
 use leadflow_testkit::{
     books,
     cluster::{Cluster, ClusterOptions, SERVICE_TOKEN},
@@ -20,7 +20,7 @@ use leadflow_testkit::{
 };
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use tonic::{Code, Status as GrpcStatus, transport::Channel};
+use tonic::{Code, Status as GrpcStatus};
 
 use crate::client::{Answer, Client};
 

@@ -70,6 +70,13 @@ pub enum PayloadError {
     Data(String),
 }
 
+impl From<&serde_json::Error> for PayloadError {
+    /// Only the place: the parser's words may repeat what it read, which is a person's.
+    fn from(error: &serde_json::Error) -> Self {
+        Self::Data(format!("line {}, column {}", error.line(), error.column()))
+    }
+}
+
 /// The made-up lead.
 const SAMPLE: &[u8] = br#"{"test":true,"firstName":"Sample","lastName":"Lead","email":"sample@example.com","phone":"+15550100100","zip":"90001"}"#;
 
@@ -88,7 +95,7 @@ struct Body<'a> {
 /// # Errors
 /// [`PayloadError::Data`].
 pub fn payload(sold: &LeadAssigned<'_>) -> Result<Vec<u8>, PayloadError> {
-    let refused = |e: serde_json::Error| PayloadError::Data(e.to_string());
+    let refused = |e: serde_json::Error| PayloadError::from(&e);
     let mut data: BTreeMap<String, &RawValue> = if sold.data_json.is_empty() {
         BTreeMap::new()
     } else {
@@ -144,7 +151,7 @@ fn body<const N: usize>(
     at: DateTime<Utc>,
     fields: [(&str, serde_json::Result<Box<RawValue>>); N],
 ) -> Result<Vec<u8>, PayloadError> {
-    let refused = |e: serde_json::Error| PayloadError::Data(e.to_string());
+    let refused = |e: serde_json::Error| PayloadError::from(&e);
     let ours = fields.into_iter().map(|(name, value)| value.map(|value| (name, value)));
     let ours = ours.collect::<Result<Vec<_>, _>>().map_err(refused)?;
     let data = ours.iter().map(|(name, value)| ((*name).to_owned(), &**value)).collect();

@@ -182,7 +182,7 @@ fn no_value_injects_markup_or_links_into_any_mail() {
         "'></td></table><b>bold</b>",
         "https://evil.example/pay?x=1",
         "www.evil.example",
-        "{{ 7 * 7 }}{% include 'base.html' %}",
+        "{{ 70007 * 30011 }}{% include 'base.html' %}",
         "x\r\nBcc: all@example.com\r\n\r\nhello",
         "&lt;b&gt; &#x2f;",
         "<!-- --><style>*{display:none}</style>",
@@ -196,7 +196,7 @@ fn no_value_injects_markup_or_links_into_any_mail() {
                 assert!(!letter.html.contains(word), "{name}: {hostile}: {}", letter.html);
             }
             for text in [&letter.html, &letter.text, &letter.subject, &letter.sender] {
-                assert!(!text.contains("49") && !text.contains("evil.example"), "{name}: {hostile}: {text}");
+                assert!(!text.contains("2100980077") && !text.contains("evil.example"), "{name}: {hostile}: {text}");
                 assert_eq!(foreign(text), Vec::<&str>::new(), "{name}: {hostile}");
             }
             for line in [&letter.subject, &letter.sender] {

@@ -47,6 +47,8 @@ pub struct Sale {
     pub quality: Arc<str>,
     /// What the buyer paid.
     pub price: Money,
+    /// When the lead was received.
+    pub received_at: DateTime<Utc>,
     /// When it was sold.
     pub assigned_at: DateTime<Utc>,
     /// The lead's fields, a JSON object.
@@ -80,6 +82,19 @@ pub struct Undone {
     pub decided_at: DateTime<Utc>,
 }
 
+fn delivery_of_sale(assignment: AssignmentId, endpoint: EndpointId) -> DeliveryId {
+    DeliveryId::derive(&[assignment.as_bytes(), endpoint.as_bytes()])
+}
+
+fn delivery_of_return(assignment: AssignmentId, endpoint: EndpointId) -> DeliveryId {
+    DeliveryId::derive(&[b"returned", assignment.as_bytes(), endpoint.as_bytes()])
+}
+
+/// Whatever an endpoint may have been sent about a sale.
+pub(super) fn deliveries_of(assignment: AssignmentId, endpoint: EndpointId) -> [DeliveryId; 2] {
+    [delivery_of_sale(assignment, endpoint), delivery_of_return(assignment, endpoint)]
+}
+
 impl Occasion for Sale {
     const EVENT: EventKind = EventKind::LeadAssigned;
 
@@ -90,10 +105,13 @@ impl Occasion for Sale {
         Some(SaleKey { lead: self.lead, assignment: self.assignment })
     }
     fn delivery(&self, endpoint: EndpointId) -> DeliveryId {
-        DeliveryId::derive(&[self.assignment.as_bytes(), endpoint.as_bytes()])
+        delivery_of_sale(self.assignment, endpoint)
     }
     fn traceparent(&self) -> Option<&String> {
         self.traceparent.as_ref()
+    }
+    fn received_at(&self) -> Option<DateTime<Utc>> {
+        Some(self.received_at)
     }
     fn body(&self, _: DateTime<Utc>) -> Result<Vec<u8>, PayloadError> {
         payload(&LeadAssigned {
@@ -122,7 +140,7 @@ impl Occasion for Undone {
         Some(SaleKey { lead: self.lead, assignment: self.assignment })
     }
     fn delivery(&self, endpoint: EndpointId) -> DeliveryId {
-        DeliveryId::derive(&[b"returned", self.assignment.as_bytes(), endpoint.as_bytes()])
+        delivery_of_return(self.assignment, endpoint)
     }
     fn traceparent(&self) -> Option<&String> {
         self.traceparent.as_ref()
@@ -189,7 +207,9 @@ impl Notifier {
             let channels: Vec<Channel> = Channel::ALL.into_iter().filter(|channel| wanted(*channel)).collect();
             if !channels.is_empty() {
                 let telling = telling(sale)?;
-                messages.extend(channels.into_iter().map(|channel| telling.message(channel, now)));
+                let received_at = Some(sale.received_at);
+                let message = |channel| NewMessage { received_at, ..telling.message(channel, now) };
+                messages.extend(channels.into_iter().map(message));
             }
         }
         Ok(messages)
@@ -198,7 +218,8 @@ impl Notifier {
 
 /// What the buyer is told of a sale.
 fn telling(sale: &Sale) -> Result<Telling, HandleError> {
-    let data: Map<String, Value> = serde_json::from_slice(&sale.data_json).map_err(HandleError::permanent)?;
+    let unreadable = |error| HandleError::permanent(PayloadError::from(&error));
+    let data: Map<String, Value> = serde_json::from_slice(&sale.data_json).map_err(unreadable)?;
     let (first_name, last_name) = person(&data);
     let news = News::LeadAssigned(LeadNews {
         lead: sale.lead.to_string(),

@@ -44,6 +44,7 @@ impl Telling {
             lead: self.lead,
             contents: self.news.encode(),
             expires_at: now + TimeDelta::from_std(kind.useful_for()).unwrap_or(TimeDelta::MAX),
+            received_at: None,
             traceparent: self.traceparent.clone(),
         }
     }

@@ -8,9 +8,12 @@ mod audit;
 mod delete_endpoint;
 mod get_endpoint;
 mod get_preferences;
+mod keep_months;
 mod learn_buyers;
 mod list_deliveries;
 mod list_messages;
+mod log_deliveries;
+mod mask_sales;
 mod occasions;
 mod put_endpoint;
 mod put_preferences;
@@ -152,6 +155,9 @@ pub enum AppError {
     /// The buyer's system refused it, and the sale was undone.
     #[error("the receiver refused the delivery, and the lead was given back")]
     DeliveryRefused,
+    /// What it was to send is removed.
+    #[error("the personal data of its lead was removed: there is nothing to send again")]
+    DeliveryMasked,
     /// The endpoint is not of the version that the change was made for.
     #[error("it was changed meanwhile: read it and try again")]
     ChangedMeanwhile,

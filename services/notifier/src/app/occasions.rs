@@ -15,7 +15,7 @@ use leadflow_notifier_domain::{EventKind, PayloadError};
 use sqlx::Acquire as _;
 use uuid::Uuid;
 
-use super::Notifier;
+use super::{Notifier, log_deliveries};
 use crate::{
     model::{DeliveryKey, Endpoint, Job, SaleKey},
     outbound::{
@@ -40,6 +40,10 @@ pub(super) trait Occasion {
     fn delivery(&self, endpoint: EndpointId) -> DeliveryId;
     /// The trace it belongs to.
     fn traceparent(&self) -> Option<&String>;
+    /// When the lead was received whose delivery this is.
+    fn received_at(&self) -> Option<DateTime<Utc>> {
+        None
+    }
     /// What is sent, when it is heard of now.
     fn body(&self, now: DateTime<Utc>) -> Result<Vec<u8>, PayloadError>;
 }
@@ -123,6 +127,9 @@ impl Notifier {
         });
         let pending = self.outbox.append(&mut transaction, given_up.collect()).await?;
         transaction.commit().await?;
+        for Plan { row, .. } in planned.iter().filter(|plan| plan.row.status == Status::GaveUp) {
+            log_deliveries::not_sent(&row.key, row.traceparent.as_deref());
+        }
         Ok(pending)
     }
 
@@ -151,6 +158,7 @@ impl Notifier {
             due_at: Some(now),
             lease: None,
             error: String::new(),
+            received_at: occasion.received_at(),
             created_at: now,
         };
         let mut send = None;

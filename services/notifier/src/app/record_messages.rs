@@ -60,15 +60,19 @@ impl Notifier {
             suppressions::insert(&mut transaction, &dead).await?;
         }
         let ended =
-            results.iter().filter(|r| r.status != MessageStatus::Waiting && stored.recorded.contains(&r.key.id));
+            results.iter().filter(|r| r.status != MessageStatus::Waiting && stored.recorded.contains_key(&r.key.id));
         let told = ended.flat_map(|result| {
             let paid = (result.status == MessageStatus::Sent).then_some(result.units);
             told(&result.key, result.status, &result.error, paid, now)
         });
         let pending = self.outbox.append(&mut transaction, sorted(told.collect())).await?;
         transaction.commit().await?;
-        for result in results.iter().filter(|result| stored.recorded.contains(&result.key.id)) {
+        let tried = |result: &&MessageResult| result.attempt.is_some() || result.status != MessageStatus::Waiting;
+        for result in results.iter().filter(|result| stored.recorded.contains_key(&result.key.id)).filter(tried) {
             metrics::message(result.key.channel.code(), result.status);
+            if let (MessageStatus::Sent, Some(Some(received))) = (result.status, stored.recorded.get(&result.key.id)) {
+                metrics::arrived(result.key.channel.code(), *received, now);
+            }
         }
         self.relay.send(pending);
         Ok(())

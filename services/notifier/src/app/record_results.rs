@@ -11,6 +11,7 @@ use leadflow_notifier_domain::{EventKind, Health, MAX_ATTEMPTS, Outcome, classif
 use super::{
     Notifier,
     audit::{self, TRAIL},
+    log_deliveries,
 };
 use crate::{
     metrics,
@@ -71,11 +72,8 @@ impl Notifier {
         let all: Vec<EndpointId> = attempted.iter().map(|(endpoint, ..)| *endpoint).collect();
         let ailing =
             if all.is_empty() { Vec::new() } else { health::lock_ailing(&mut transaction, &all, &failed).await? };
-        let stored = if endings.is_empty() {
-            std::collections::HashSet::new()
-        } else {
-            deliveries::finish(&mut transaction, &endings).await?
-        };
+        let stored =
+            if endings.is_empty() { HashMap::new() } else { deliveries::finish(&mut transaction, &endings).await? };
         if !given_back.is_empty() {
             deliveries::give_back(&mut transaction, &given_back, now).await?;
         }
@@ -84,10 +82,10 @@ impl Notifier {
             tracing::warn!(stale, "results came after their lease had passed to another worker; dropped");
         }
 
-        attempted.retain(|(_, delivery, ..)| stored.contains(delivery));
+        attempted.retain(|(_, delivery, ..)| stored.contains_key(delivery));
         let (mut sent, mut refused) = (Vec::new(), Vec::new());
         let mut told = self.change_health(&mut transaction, &ailing, &attempted, now).await?;
-        for ending in endings.iter().filter(|e| e.status != Status::Pending && stored.contains(&e.delivery)) {
+        for ending in endings.iter().filter(|e| e.status != Status::Pending && stored.contains_key(&e.delivery)) {
             let Some(finished) = by_delivery.get(&ending.delivery) else { continue };
             let job = &finished.job;
             let error = (ending.status != Status::Delivered).then_some(ending.error.as_str());
@@ -103,7 +101,7 @@ impl Notifier {
                 sent.push(events::webhook_sent(&job.key, attempt.started_at, trace));
             }
         }
-        let ended: Vec<DeliveryId> = missed.keys().filter(|delivery| stored.contains(delivery)).copied().collect();
+        let ended: Vec<DeliveryId> = missed.keys().filter(|delivery| stored.contains_key(delivery)).copied().collect();
         if !ended.is_empty() {
             for refusal in refusals::of(&mut transaction, &ended).await? {
                 let Some((job, sale)) = missed.get(&refusal.asked) else { continue };
@@ -124,9 +122,16 @@ impl Notifier {
         told.append(&mut refused);
         let pending = self.outbox.append(&mut transaction, told).await?;
         transaction.commit().await?;
-        for ending in endings.iter().filter(|ending| stored.contains(&ending.delivery)) {
+        for ending in endings.iter().filter(|ending| stored.contains_key(&ending.delivery)) {
             metrics::delivery(ending.status);
+            let (first, received) = (by_delivery.get(&ending.delivery), stored.get(&ending.delivery));
+            let first = first.is_some_and(|finished| !finished.job.arrived && finished.job.attempts_before == 0);
+            if let (Status::Delivered, true, Some(Some(received))) = (ending.status, first, received) {
+                metrics::arrived("WEBHOOK", *received, now);
+            }
         }
+        let recorded = endings.iter().filter(|ending| stored.contains_key(&ending.delivery));
+        log_deliveries::recorded(recorded.filter_map(|e| Some((*by_delivery.get(&e.delivery)?, e))));
         self.relay.send(pending);
         Ok(())
     }

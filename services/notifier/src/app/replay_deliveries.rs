@@ -56,7 +56,7 @@ impl Notifier {
     ///
     /// # Errors
     /// [`AppError::NotFound`], [`AppError::EndpointOff`], [`AppError::DeliveryWaits`], [`AppError::DeliveryRefused`] (its lead
-    /// was given back), [`AppError::Field`] for a time that is none or longer than [`MAX_REPLAY_RANGE`].
+    /// was given back), [`AppError::DeliveryMasked`] (of a time those are passed over), [`AppError::Field`] for a time that is none or longer than [`MAX_REPLAY_RANGE`].
     pub async fn replay_deliveries(
         &self,
         actor: Actor,
@@ -73,6 +73,7 @@ impl Notifier {
                 match found.status.as_str() {
                     "PENDING" => return Err(AppError::DeliveryWaits),
                     "REFUSED" => return Err(AppError::DeliveryRefused),
+                    _ if found.masked => return Err(AppError::DeliveryMasked),
                     _ => {}
                 }
                 let endpoint = usable(&mut tx, seller, buyer, found.endpoint).await?;

@@ -7,6 +7,7 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::{StreamExt as _, stream::FuturesUnordered};
+use leadflow_messaging::trace;
 use leadflow_notifier_domain::{Pace, Turns, message_pause};
 use uuid::Uuid;
 
@@ -125,20 +126,22 @@ impl Notifier {
         let sent = self.hand_over(carrier, job, to, letter).await;
         let duration_ms = u32::try_from(clock.elapsed().as_millis()).unwrap_or(u32::MAX);
         let (message_id, attempt) = (job.key.id, job.attempts_made + 1);
+        let lead_id = job.key.lead.map(tracing::field::display);
+        let trace_id = job.traceparent.as_deref().and_then(trace::trace_id);
         let end = |status, why| ended(job, status, why, kept(job, to));
         let (result, status_code) = match sent {
             Ok(sent) => {
-                tracing::info!(%message_id, attempt, "message sent");
+                tracing::debug!(lead_id, trace_id, %message_id, attempt, "message sent");
                 let result = end(MessageStatus::Sent, String::new());
                 let units = sent.units.unwrap_or(units);
                 (MessageResult { provider_id: sent.provider_id, units, ..result }, sent.status_code)
             }
             Err(NotSent::Refused { status_code, why }) => {
-                tracing::warn!(%message_id, attempt, why, "message refused");
+                tracing::warn!(lead_id, trace_id, %message_id, attempt, why = own_words(&why), "message refused");
                 (end(MessageStatus::Refused, why), status_code)
             }
             Err(NotSent::Unreachable { status_code, why, stopped }) => {
-                tracing::warn!(%message_id, attempt, why, "nothing is sent to its recipient any more");
+                tracing::warn!(lead_id, trace_id, %message_id, attempt, why = own_words(&why), "nothing is sent to its recipient any more");
                 let status = if stopped { MessageStatus::Suppressed } else { MessageStatus::Refused };
                 let suppress = NewSuppression {
                     channel: job.key.channel,
@@ -150,7 +153,7 @@ impl Notifier {
                 (MessageResult { suppress: Some(suppress), ..end(status, why) }, status_code)
             }
             Err(NotSent::Later { status_code, why, retry_after, unsure }) => {
-                tracing::warn!(%message_id, attempt, why, unsure, "message not sent yet");
+                tracing::warn!(lead_id, trace_id, %message_id, attempt, why = own_words(&why), unsure, "message not sent yet");
                 let result = self.failed(job, why, retry_after, kept(job, to));
                 (MessageResult { units, unsure, ..result }, status_code)
             }
@@ -204,6 +207,11 @@ impl Notifier {
         let result = ended(job, MessageStatus::Waiting, why, recipient);
         MessageResult { attempts_made: job.attempts_made + 1, due_at: Some(due_at), ..result }
     }
+}
+
+/// For the log: a provider's words, which may name whom it is about, stand behind the first colon. The whole is kept with the message.
+fn own_words(why: &str) -> &str {
+    why.split(": ").next().unwrap_or_default()
 }
 
 /// It stands there now, without an attempt.

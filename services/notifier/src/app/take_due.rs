@@ -8,7 +8,10 @@ use crate::{
     config::Limits,
     model::End,
     outbound::dispatcher::{Dispatcher, Origin},
-    store::claims::{self, Claim},
+    store::{
+        claims::{self, Claim},
+        masking::REMOVED,
+    },
 };
 
 /// The most that is taken at once.
@@ -40,7 +43,9 @@ impl Notifier {
         let taken = claims::claim(&mut *self.pool.acquire().await?, &claim).await?;
         let number = taken.len();
         for job in taken {
-            if let Some(reason) = job.endpoint.off() {
+            if job.payload.is_empty() {
+                dispatcher.end(job, End::EndpointOff(REMOVED.to_owned())).await;
+            } else if let Some(reason) = job.endpoint.off() {
                 dispatcher.end(job, End::EndpointOff(reason)).await;
             } else if let Some(slot) = dispatcher.reserve(&job.endpoint, Origin::Table) {
                 dispatcher.submit(slot, job);

@@ -36,6 +36,7 @@ pub(super) fn mail(message: &Message, event: told::MailWanted) -> Result<NewMess
         lead: None,
         contents: event.sealed.into(),
         expires_at: time_from_ms(event.expires_at_ms).ok_or(ConvertError::Missing { field: "expires_at_ms" })?,
+        received_at: None,
         traceparent: message.traceparent.clone(),
     })
 }
@@ -45,6 +46,7 @@ pub(super) fn sales(message: &Message, event: told::LeadAssigned) -> Result<Vec<
     let (lead, seller, campaign) =
         (id(&event.lead_id, "lead_id")?, id(&event.seller_id, "seller_id")?, id(&event.campaign_id, "campaign_id")?);
     let assigned_at = time_from_ms(event.assigned_at_ms).ok_or(ConvertError::Missing { field: "assigned_at_ms" })?;
+    let received_at = time_from_ms(event.received_at_ms).ok_or(ConvertError::Missing { field: "received_at_ms" })?;
     let shared = |text: String| -> Arc<str> { text.into() };
     let (campaign_name, category_name) = (shared(event.campaign_name), shared(event.category_name));
     let (state, quality) = (shared(event.state), shared(event.quality));
@@ -65,6 +67,7 @@ pub(super) fn sales(message: &Message, event: told::LeadAssigned) -> Result<Vec<
                 state: state.clone(),
                 quality: quality.clone(),
                 price: money(assignment.price.as_ref(), "price")?,
+                received_at,
                 assigned_at,
                 data_json: data_json.clone(),
             })
@@ -191,6 +194,7 @@ pub(super) fn refused(error: &AppError) -> Status {
         AppError::EndpointOff => status(Code::FailedPrecondition, "endpoint_off", error),
         AppError::DeliveryWaits => status(Code::FailedPrecondition, "delivery_waits", error),
         AppError::DeliveryRefused => status(Code::FailedPrecondition, "delivery_refused", error),
+        AppError::DeliveryMasked => status(Code::FailedPrecondition, "delivery_masked", error),
         AppError::Answer(_) => status(Code::InvalidArgument, "invalid_answer_rules", error),
         AppError::Secret(_) => status(Code::InvalidArgument, "invalid_secret", error),
         AppError::Preferences(PreferencesError::NoPhone { .. }) => {

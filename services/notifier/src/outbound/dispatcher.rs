@@ -74,7 +74,7 @@ impl Dispatcher {
         clock: Arc<dyn Clock>,
         limits: Limits,
         timeout: Duration,
-        stopping: CancellationToken,
+        stopping: impl Into<CancellationToken>,
     ) -> (Self, mpsc::Receiver<Result>) {
         let (results, receiver) = mpsc::channel(limits.held);
         let shared = Shared {
@@ -88,7 +88,7 @@ impl Dispatcher {
             results,
             room: Notify::new(),
             tasks: TaskTracker::new(),
-            stopping,
+            stopping: stopping.into(),
             dropping: CancellationToken::new(),
         };
         (Self(Arc::new(shared)), receiver)

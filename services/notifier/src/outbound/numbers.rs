@@ -10,8 +10,7 @@ use leadflow_contracts::{
 };
 use leadflow_kernel::{BuyerId, SellerId};
 use leadflow_notifier_domain::amount;
-use leadflow_platform::grpc::Caller;
-use tonic::transport::Channel;
+use leadflow_platform::grpc::{Caller, Channel};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 

@@ -30,14 +30,17 @@ pub struct AttemptRow {
     pub note: String,
 }
 
-/// The attempts of these deliveries, by delivery and number.
+/// The attempts of these deliveries, by delivery and number. None began before its delivery was written (by an hour, should clocks differ), so months
+/// before are not looked into.
 ///
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn of(tx: &mut TenantTx, deliveries: &[DeliveryId]) -> Result<Vec<AttemptRow>, sqlx::Error> {
     let rows = sqlx::query(
         "SELECT delivery_id, number, started_at, duration_ms, status_code, error, response, meaning, note \
-         FROM notifier.attempts WHERE delivery_id = ANY($1) ORDER BY delivery_id, number",
+         FROM notifier.attempts WHERE delivery_id = ANY($1) AND started_at >= ( \
+           SELECT min(created_at) - interval '1 hour' FROM notifier.deliveries WHERE delivery_id = ANY($1)) \
+         ORDER BY delivery_id, number",
     )
     .bind(deliveries.iter().map(|id| id.uuid()).collect::<Vec<Uuid>>())
     .fetch_all(&mut **tx)

@@ -4,7 +4,7 @@
 //! writes a token; a result is only stored by whoever still has that token. So a worker that dies
 //! or hangs loses its rows to another one, and its late result changes nothing.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -70,11 +70,13 @@ pub struct NewDelivery {
     pub lease: Option<Uuid>,
     /// Why it is given up.
     pub error: String,
+    /// When the lead was received that it delivers.
+    pub received_at: Option<DateTime<Utc>>,
     /// Now.
     pub created_at: DateTime<Utc>,
 }
 
-/// Stores those that are new and returns their ids.
+/// Stores those that are new and returns their ids. What tells of a sale whose lead is masked is not stored.
 ///
 /// # Errors
 /// Those of PostgreSQL.
@@ -89,12 +91,15 @@ pub async fn insert(
     let new = new.as_slice();
     let inserted: Vec<Uuid> = sqlx::query_scalar(
         "INSERT INTO notifier.deliveries (delivery_id, seller_id, buyer_id, lead_id, assignment_id, endpoint_id, \
-           payload, traceparent, status, due_at, lease, error, created_at, event, ended_at) \
+           payload, traceparent, status, due_at, lease, error, created_at, event, received_at, ended_at) \
          SELECT t.*, CASE WHEN t.status <> 'PENDING' THEN t.created_at END \
          FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::bytea[], $8::text[], \
-                     $9::text[], $10::timestamptz[], $11::uuid[], $12::text[], $13::timestamptz[], $14::text[]) \
+                     $9::text[], $10::timestamptz[], $11::uuid[], $12::text[], $13::timestamptz[], $14::text[], \
+                     $15::timestamptz[]) \
            AS t(delivery_id, seller_id, buyer_id, lead_id, assignment_id, endpoint_id, payload, traceparent, status, \
-                due_at, lease, error, created_at, event) \
+                due_at, lease, error, created_at, event, received_at) \
+         WHERE t.event <> 'lead.assigned' OR NOT EXISTS (SELECT FROM notifier.masked_sales m \
+           WHERE m.lead_id = t.lead_id AND m.assignment_id = t.assignment_id) \
          ON CONFLICT (delivery_id) DO NOTHING RETURNING delivery_id",
     )
     .bind(column(new, |d| d.key.id.uuid()))
@@ -111,6 +116,7 @@ pub async fn insert(
     .bind(column(new, |d| d.error.as_str()))
     .bind(column(new, |d| d.created_at))
     .bind(column(new, |d| d.key.event.text()))
+    .bind(column(new, |d| d.received_at))
     .fetch_all(connection)
     .await?;
     Ok(inserted.into_iter().map(DeliveryId::from_uuid).collect())
@@ -144,24 +150,27 @@ pub struct Ending {
     pub attempt: Option<super::attempts::AttemptRow>,
 }
 
-/// Stores results and their attempts. Returns the deliveries whose lease still stood; the results
-/// of the others are dropped.
+/// Stores results and their attempts. Returns the deliveries whose lease still stood, with when their leads were received;
+/// the results of the others are dropped.
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn finish(connection: &mut PgConnection, endings: &[Ending]) -> Result<HashSet<DeliveryId>, sqlx::Error> {
+pub async fn finish(
+    connection: &mut PgConnection,
+    endings: &[Ending],
+) -> Result<HashMap<DeliveryId, Option<DateTime<Utc>>>, sqlx::Error> {
     fn column<T>(endings: &[Ending], value: impl FnMut(&Ending) -> T) -> Vec<T> {
         endings.iter().map(value).collect()
     }
     let attempts: Vec<_> = endings.iter().filter_map(|ending| ending.attempt.as_ref()).collect();
-    let stored: Vec<Uuid> = sqlx::query_scalar(
+    let stored: Vec<(Uuid, Option<DateTime<Utc>>)> = sqlx::query_as(
         "WITH done AS ( \
            UPDATE notifier.deliveries d SET status = t.status, attempts_made = t.attempts_made, due_at = t.due_at, \
              error = t.error, ended_at = CASE WHEN t.status <> 'PENDING' THEN t.at END, lease = NULL \
            FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int4[], $5::timestamptz[], $6::text[], $7::timestamptz[]) \
              AS t(delivery_id, lease, status, attempts_made, due_at, error, at) \
            WHERE d.delivery_id = ANY($1) AND d.delivery_id = t.delivery_id AND d.lease = t.lease \
-           RETURNING d.delivery_id), \
+           RETURNING d.delivery_id, d.received_at), \
          tried AS ( \
            INSERT INTO notifier.attempts (delivery_id, number, started_at, duration_ms, status_code, error, response, \
                                          meaning, note) \
@@ -169,7 +178,7 @@ pub async fn finish(connection: &mut PgConnection, endings: &[Ending]) -> Result
                                   $14::text[], $15::text[], $16::text[]) \
              AS a(delivery_id, number, started_at, duration_ms, status_code, error, response, meaning, note) \
            JOIN done USING (delivery_id)) \
-         SELECT delivery_id FROM done",
+         SELECT delivery_id, received_at FROM done",
     )
     .bind(column(endings, |e| e.delivery.uuid()))
     .bind(column(endings, |e| e.lease))
@@ -189,7 +198,7 @@ pub async fn finish(connection: &mut PgConnection, endings: &[Ending]) -> Result
     .bind(attempts.iter().map(|a| a.note.as_str()).collect::<Vec<_>>())
     .fetch_all(connection)
     .await?;
-    Ok(stored.into_iter().map(DeliveryId::from_uuid).collect())
+    Ok(stored.into_iter().map(|(id, received)| (DeliveryId::from_uuid(id), received)).collect())
 }
 
 /// Gives leases back: the rows are due at once. Each is told whether it had been taken over: then its lease stays as the sign

@@ -1,6 +1,6 @@
 //! Table `notifier.messages`: taking what is due with a lease, and recording what came of it.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use leadflow_kernel::MessageId;
@@ -128,8 +128,8 @@ fn addressee(row: &PgRow) -> Result<Addressee, sqlx::Error> {
 /// What was stored of results.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Finished {
-    /// Messages whose result is recorded.
-    pub recorded: HashSet<MessageId>,
+    /// Messages whose result is recorded, with when the leads were received that they tell of.
+    pub recorded: HashMap<MessageId, Option<DateTime<Utc>>>,
     /// Others, of which their provider had told before: their attempts are recorded.
     pub told_before: usize,
 }
@@ -144,9 +144,9 @@ pub async fn finish(
     now: DateTime<Utc>,
 ) -> Result<Finished, sqlx::Error> {
     let tried: Vec<_> = results.iter().filter_map(|r| r.attempt.as_ref().map(|attempt| (r, attempt))).collect();
-    let stored: Vec<(Uuid, bool)> = sqlx::query_as(
+    let stored: Vec<(Uuid, bool, Option<DateTime<Utc>>)> = sqlx::query_as(
         "WITH held AS MATERIALIZED ( \
-           SELECT m.message_id, m.status = 'WAITING' AS waits FROM notifier.messages m \
+           SELECT m.message_id, m.status = 'WAITING' AS waits, m.received_at FROM notifier.messages m \
            JOIN unnest($1::uuid[], $2::uuid[]) AS t(message_id, lease) USING (message_id) \
            WHERE m.message_id = ANY($1) AND m.lease = t.lease ORDER BY m.message_id FOR UPDATE OF m), \
          done AS ( \
@@ -166,7 +166,7 @@ pub async fn finish(
            SELECT a.* FROM unnest($11::uuid[], $12::int4[], $13::timestamptz[], $14::int4[], $15::int4[], $16::text[]) \
              AS a(message_id, number, started_at, duration_ms, status_code, error) \
            JOIN held USING (message_id) ON CONFLICT (message_id, number) DO NOTHING) \
-         SELECT message_id, waits FROM held",
+         SELECT message_id, waits, received_at FROM held",
     )
     .bind(column(results, |r| r.key.id.uuid()))
     .bind(column(results, |r| r.lease))
@@ -187,7 +187,7 @@ pub async fn finish(
     .bind(column(results, |r| r.unsure))
     .fetch_all(connection)
     .await?;
-    let recorded: HashSet<_> =
-        stored.iter().filter(|(_, waited)| *waited).map(|(id, _)| MessageId::from_uuid(*id)).collect();
+    let waited = stored.iter().filter(|(_, waited, _)| *waited);
+    let recorded: HashMap<_, _> = waited.map(|(id, _, received)| (MessageId::from_uuid(*id), *received)).collect();
     Ok(Finished { told_before: stored.len() - recorded.len(), recorded })
 }

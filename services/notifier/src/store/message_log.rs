@@ -98,11 +98,13 @@ pub async fn of_buyer(
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn attempts_of(tx: &mut TenantTx, messages: &[MessageId]) -> Result<Vec<MessageAttemptRow>, sqlx::Error> {
-    let rows =
-        sqlx::query("SELECT * FROM notifier.message_attempts WHERE message_id = ANY($1) ORDER BY message_id, number")
-            .bind(messages.iter().map(|id| id.uuid()).collect::<Vec<Uuid>>())
-            .fetch_all(&mut **tx)
-            .await?;
+    let rows = sqlx::query(
+        "SELECT message_id, number, started_at, duration_ms, status_code, error FROM notifier.message_attempts \
+ WHERE message_id = ANY($1) ORDER BY message_id, number",
+    )
+    .bind(messages.iter().map(|id| id.uuid()).collect::<Vec<Uuid>>())
+    .fetch_all(&mut **tx)
+    .await?;
     rows.iter()
         .map(|row| {
             Ok(MessageAttemptRow {

@@ -30,6 +30,8 @@ pub struct NewMessage {
     pub contents: Vec<u8>,
     /// Of no use after this.
     pub expires_at: DateTime<Utc>,
+    /// When the lead was received that it tells of as sold.
+    pub received_at: Option<DateTime<Utc>>,
     /// The trace it belongs to.
     pub traceparent: Option<String>,
 }
@@ -200,7 +202,7 @@ pub(super) fn number(value: u32) -> i32 {
     i32::try_from(value).unwrap_or(i32::MAX)
 }
 
-/// Stores those that are new; how many they were.
+/// Stores those that are new; how many they were. What tells of a lead that is masked is not stored.
 ///
 /// # Errors
 /// Those of PostgreSQL.
@@ -211,10 +213,12 @@ pub async fn insert(connection: &mut PgConnection, new: &[NewMessage], now: Date
     new.dedup_by_key(|message| message.id);
     let done = sqlx::query(
         "INSERT INTO notifier.messages (message_id, seller_id, buyer_id, channel, kind, lead_id, contents, expires_at, \
-           traceparent, status, due_at, created_at) \
-         SELECT t.*, 'WAITING', $10, $10 \
+           traceparent, received_at, status, due_at, created_at) \
+         SELECT t.*, 'WAITING', $11, $11 \
          FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::uuid[], $7::bytea[], \
-                     $8::timestamptz[], $9::text[]) AS t \
+                     $8::timestamptz[], $9::text[], $10::timestamptz[]) \
+           AS t(message_id, seller_id, buyer_id, channel, kind, lead_id) \
+         WHERE t.kind <> $12 OR NOT EXISTS (SELECT FROM notifier.masked_sales m WHERE m.lead_id = t.lead_id) \
          ON CONFLICT (message_id) DO NOTHING",
     )
     .bind(column(&new, |m| m.id.uuid()))
@@ -226,7 +230,9 @@ pub async fn insert(connection: &mut PgConnection, new: &[NewMessage], now: Date
     .bind(column(&new, |m| m.contents.as_slice()))
     .bind(column(&new, |m| m.expires_at))
     .bind(column(&new, |m| m.traceparent.as_deref()))
+    .bind(column(&new, |m| m.received_at))
     .bind(now)
+    .bind(MessageKind::LeadAssigned.code())
     .execute(connection)
     .await?;
     Ok(done.rows_affected())

@@ -6,6 +6,14 @@ use leadflow_notifier_domain::{Preferences, Quiet};
 use leadflow_platform::db::TenantTx;
 use sqlx::{Row, postgres::PgRow};
 
+/// What [`read`] needs, column by column: a statement that reads whole rows fails once its table has been given another column.
+macro_rules! whole_preferences {
+    () => {
+        "email_on_lead, sms_on_lead, email_on_low_balance, sms_on_low_balance, email_on_return, daily_summary, \
+         sms_agreed_at, quiet_from, quiet_until, time_zone, version"
+    };
+}
+
 /// The phone of the tenant's buyer, empty if he has none; `None` without such a buyer.
 ///
 /// # Errors
@@ -23,13 +31,17 @@ pub async fn phone_of(tx: &mut TenantTx, seller: SellerId, buyer: BuyerId) -> Re
 /// # Errors
 /// Those of PostgreSQL.
 pub async fn find(tx: &mut TenantTx, seller: SellerId, buyer: BuyerId) -> Result<Option<Preferences>, sqlx::Error> {
-    sqlx::query("SELECT * FROM notifier.preferences WHERE seller_id = $1 AND buyer_id = $2")
-        .bind(seller.uuid())
-        .bind(buyer.uuid())
-        .fetch_optional(&mut **tx)
-        .await?
-        .map(|row| read(&row))
-        .transpose()
+    sqlx::query(concat!(
+        "SELECT ",
+        whole_preferences!(),
+        " FROM notifier.preferences WHERE seller_id = $1 AND buyer_id = $2"
+    ))
+    .bind(seller.uuid())
+    .bind(buyer.uuid())
+    .fetch_optional(&mut **tx)
+    .await?
+    .map(|row| read(&row))
+    .transpose()
 }
 
 /// A buyer's preferences, which nobody else can change until the transaction ends; those of whoever said nothing are written
@@ -52,13 +64,17 @@ pub async fn lock(
     .bind(now)
     .execute(&mut **tx)
     .await?;
-    sqlx::query("SELECT * FROM notifier.preferences WHERE seller_id = $1 AND buyer_id = $2 FOR UPDATE")
-        .bind(seller.uuid())
-        .bind(buyer.uuid())
-        .fetch_optional(&mut **tx)
-        .await?
-        .map(|row| read(&row))
-        .transpose()
+    sqlx::query(concat!(
+        "SELECT ",
+        whole_preferences!(),
+        " FROM notifier.preferences WHERE seller_id = $1 AND buyer_id = $2 FOR UPDATE"
+    ))
+    .bind(seller.uuid())
+    .bind(buyer.uuid())
+    .fetch_optional(&mut **tx)
+    .await?
+    .map(|row| read(&row))
+    .transpose()
 }
 
 /// Stores preferences that were locked.

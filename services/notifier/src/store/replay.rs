@@ -27,6 +27,8 @@ pub struct Candidate {
     pub endpoint: EndpointId,
     /// Where it stands.
     pub status: String,
+    /// There is nothing to send any more.
+    pub masked: bool,
 }
 
 /// A buyer's delivery, locked until the transaction ends.
@@ -42,7 +44,7 @@ pub async fn lock(
     let row = sqlx::query(concat!(
         "SELECT endpoint_id, CASE WHEN ",
         given_back!(),
-        " THEN 'REFUSED' ELSE status END AS status \
+        " THEN 'REFUSED' ELSE status END AS status, octet_length(payload) = 0 AS masked \
          FROM notifier.deliveries c \
          WHERE delivery_id = $3 AND seller_id = $1 AND buyer_id = $2 FOR UPDATE OF c"
     ))
@@ -52,7 +54,11 @@ pub async fn lock(
     .fetch_optional(&mut **tx)
     .await?;
     row.map(|row| {
-        Ok(Candidate { endpoint: EndpointId::from_uuid(row.try_get("endpoint_id")?), status: row.try_get("status")? })
+        Ok(Candidate {
+            endpoint: EndpointId::from_uuid(row.try_get("endpoint_id")?),
+            status: row.try_get("status")?,
+            masked: row.try_get("masked")?,
+        })
     })
     .transpose()
 }
@@ -114,7 +120,7 @@ pub async fn range(
         concat!("WITH chosen AS MATERIALIZED ( \
            SELECT delivery_id, created_at FROM notifier.deliveries c \
            WHERE seller_id = $1 AND buyer_id = $2 AND endpoint_id = $3 AND created_at >= $4 AND created_at < $5 \
-             AND (status = 'GAVE_UP' OR status = 'DELIVERED' AND NOT $6) AND NOT (", given_back!(), ") \
+             AND (status = 'GAVE_UP' OR status = 'DELIVERED' AND NOT $6) AND octet_length(payload) > 0 AND NOT (", given_back!(), ") \
              AND ($7::uuid IS NULL OR (created_at, delivery_id) > (SELECT b.created_at, b.delivery_id \
                FROM notifier.deliveries b WHERE b.delivery_id = $7 AND b.seller_id = $1 AND b.buyer_id = $2)) \
            ORDER BY created_at, delivery_id LIMIT $8 FOR UPDATE OF c), \

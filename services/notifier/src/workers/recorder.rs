@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use leadflow_kernel::Backoff;
+use leadflow_messaging::trace;
 use leadflow_platform::Shutdown;
 use tokio::sync::mpsc;
 
@@ -71,9 +72,14 @@ async fn record(notifier: &Notifier, group: impl Iterator<Item = Result>, stop: 
 /// The data itself is refused, so trying again does not help: the rest must not suffer from it.
 async fn record_one_by_one(notifier: &Notifier, finished: Vec<Finished>) {
     for one in finished {
-        let delivery_id = one.job.key.id;
+        let (delivery_id, sale) = (one.job.key.id, one.job.key.sale);
+        let traceparent = one.job.traceparent.clone();
         if let Err(error) = notifier.record_results(&[one]).await {
-            tracing::error!(%delivery_id, %error, "a result cannot be recorded; the delivery will be sent again");
+            tracing::error!(
+                lead_id = sale.map(|sale| tracing::field::display(sale.lead)),
+                trace_id = traceparent.as_deref().and_then(trace::trace_id),
+                %delivery_id, %error, "a result cannot be recorded; the delivery will be sent again"
+            );
         }
     }
 }

@@ -94,6 +94,7 @@ fn message(world: &World, text: &str) -> NewMessage {
         lead: Some(LeadId::new()),
         contents: text.as_bytes().to_vec(),
         expires_at: world.now() + TimeDelta::hours(24),
+        received_at: None,
         traceparent: None,
     }
 }

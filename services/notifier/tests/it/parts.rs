@@ -57,6 +57,7 @@ pub fn sale(world: &World, buyer: BuyerId) -> Sale {
         state: "CA".into(),
         quality: "HOT".into(),
         price: Money::parse("25", Currency::USD).unwrap(),
+        received_at: world.now(),
         assigned_at: world.now(),
         data_json: b"{}".as_slice().into(),
     }

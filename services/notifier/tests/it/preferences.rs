@@ -9,10 +9,10 @@ use leadflow_kernel::{BuyerId, SellerId, UserId};
 use leadflow_notifier::{Topic, UnsubscribeTokens};
 use leadflow_platform::{
     audit::{ActorRole, Trail},
-    grpc::{ACTOR, ACTOR_ROLE, Caller, ServiceToken, channel},
+    grpc::{ACTOR, ACTOR_ROLE, Caller, Channel, ServiceToken, channel},
 };
 use serde_json::json;
-use tonic::{Request, transport::Channel};
+use tonic::Request;
 
 use crate::world::{PATIENCE, TOKEN, World, call_as, code};
 

@@ -102,6 +102,7 @@ fn every(world: &World, buyer: BuyerId, word: &str, name: &str) -> Vec<NewMessag
         lead: None,
         contents,
         expires_at: world.now() + TimeDelta::hours(24),
+        received_at: None,
         traceparent: None,
     };
     let news = news(word).into_iter().map(|news| message(MessageId::new(), news.kind(), Some(buyer), news.encode()));
@@ -365,7 +366,7 @@ async fn whatever_people_call_themselves_and_write_a_mail_stays_a_mail() {
         "x\nContent-Type: text/html\n\n<b>",
         "=?utf-8?B?QmNjOiBhbGxAZXhhbXBsZS5jb20=?=",
         "a\u{202e}gpj.exe\u{2066}b\u{200f}c\u{200b}d",
-        "{{ 7 * 7 }}{% for x in range(10) %}{{ x }}{% endfor %}{# no #}",
+        "{{ 70007 * 30011 }}{% for x in range(10) %}{{ x }}{% endfor %}{# no #}",
         "sam@evil.example <sam@evil.example>, all@example.com",
         ".\r\n.\r\nQUIT\r\n",
         "Zoë Müller 東京 🏠",
@@ -384,7 +385,10 @@ async fn whatever_people_call_themselves_and_write_a_mail_stays_a_mail() {
                 assert!(!line.chars().any(char::is_control) && line.chars().count() <= 120, "{kind:?}: {line}");
             }
             for form in [&read.sender, &read.subject, &read.text, &read.html] {
-                assert!(!form.contains("49") && !form.contains("0123456789"), "{kind:?}: a template was run: {form}");
+                assert!(
+                    !form.contains("2100980077") && !form.contains("0123456789"),
+                    "{kind:?}: a template was run: {form}"
+                );
                 let turns =
                     |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
                 assert!(!form.contains(turns), "{kind:?}: {form}");

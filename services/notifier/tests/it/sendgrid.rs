@@ -110,6 +110,7 @@ impl Post {
             lead: None,
             contents: News::LowBalance { available: "$9.50".into(), threshold: "$50.00".into() }.encode(),
             expires_at: self.world.now() + TimeDelta::hours(24),
+            received_at: None,
             traceparent: None,
         };
         self.notifier.accept_messages(std::slice::from_ref(&message)).await.unwrap();

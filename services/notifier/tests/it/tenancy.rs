@@ -28,6 +28,8 @@ async fn busy_tenant(world: &mut World, url: &str) -> (SellerId, BuyerId) {
     for statement in [
         "INSERT INTO notifier.sellers VALUES ($1, 1, 'Acme', 'America/New_York')",
         "INSERT INTO notifier.preferences (buyer_id, seller_id, updated_at) VALUES (gen_random_uuid(), $1, now())",
+        "INSERT INTO notifier.masked_sales (lead_id, assignment_id, seller_id, buyer_id, told_at, masked_at) \
+         VALUES (gen_random_uuid(), gen_random_uuid(), $1, gen_random_uuid(), now(), now())",
         "WITH sent AS ( \
            INSERT INTO notifier.messages (message_id, seller_id, channel, kind, expires_at, status, created_at, ended_at) \
            VALUES (gen_random_uuid(), $1, 'EMAIL', 'LEAD_ASSIGNED', now(), 'SENT', now(), now()) RETURNING message_id) \

@@ -278,6 +278,7 @@ impl Office {
             lead: None,
             contents: news.encode(),
             expires_at: self.world.now() + TimeDelta::hours(24),
+            received_at: None,
             traceparent: None,
         }
     }

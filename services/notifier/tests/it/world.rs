@@ -19,11 +19,11 @@ use leadflow_notifier::{Config, Deps, Limits, Listeners, outbound::email::Places
 use leadflow_platform::{
     Shutdown,
     db::DbSettings,
-    grpc::{Caller, ServiceToken, channel},
+    grpc::{Caller, Channel, ServiceToken, channel},
 };
 use leadflow_testkit::{TestDb, TestNats, wait};
 use tokio::{net::TcpListener, task::JoinHandle};
-use tonic::{Request, Response, Status, transport::Channel};
+use tonic::{Request, Response, Status};
 
 pub const PATIENCE: Duration = Duration::from_secs(20);
 /// Of a request to a receiver, in these tests: longer than any answer takes on a busy machine.
@@ -87,6 +87,7 @@ impl World {
             distribution_url: "http://127.0.0.1:9".to_owned(),
             billing_url: "http://127.0.0.1:9".to_owned(),
             email_per_second: 50,
+            attempts_keep_months: 0,
             sms: None,
             sms_per_second: 50,
             frontend: "https://app.example.com".parse().unwrap(),

@@ -45,11 +45,11 @@ impl Relay {
         outbox: Outbox,
         pool: PgPool,
         bus: Bus,
-        shutdown: CancellationToken,
+        shutdown: impl Into<CancellationToken> + 'static,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let relay = Self { outbox, pool, bus, queue, ordered: Arc::new(Notify::new()) };
-        let task = run(relay.clone(), waiting, shutdown);
+        let task = run(relay.clone(), waiting, shutdown.into());
         (relay, task)
     }
 

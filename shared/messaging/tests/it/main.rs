@@ -1,6 +1,7 @@
 //! Messaging against a real nats-server and a real PostgreSQL.
 
 mod consumer;
+mod copy;
 mod directory;
 mod group_commit;
 mod janitor;

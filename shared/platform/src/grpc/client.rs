@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use leadflow_kernel::SellerId;
-use tonic::{
-    Request,
-    transport::{Channel, Endpoint},
-};
+use tonic::{Request, transport::Endpoint};
+use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 
 use super::{
+    Channel,
     auth::{AUTHORIZATION, ServiceToken, TENANT, TRACEPARENT},
     replicas,
 };
@@ -35,10 +34,23 @@ pub fn channel(urls: &str, setting: &'static str) -> Result<Channel, ChannelErro
         .map(|url| endpoint(url.trim().to_owned()).map_err(|source| ChannelError { setting, source }))
         .collect::<Result<Vec<_>, ChannelError>>()?;
     Ok(match <[Endpoint; 1]>::try_from(endpoints) {
-        Ok([single]) if !replicas::is_name(&single) => single.connect_lazy(),
+        Ok([single]) if !replicas::is_name(&single) => Channel::single(single.connect_lazy()),
         Ok([named]) => replicas::channel(vec![named], replicas::system()),
         Err(several) => replicas::channel(several, replicas::system()),
     })
+}
+
+/// Whether the service behind `channel` takes calls, by the standard health service: for readiness checks.
+///
+/// # Errors
+/// In a few words, why not.
+pub async fn answers(channel: Channel) -> Result<(), String> {
+    let asked = HealthClient::new(channel).check(HealthCheckRequest { service: String::new() }).await;
+    match asked {
+        Ok(answer) if answer.get_ref().status() == ServingStatus::Serving => Ok(()),
+        Ok(_) => Err("is stopping".to_owned()),
+        Err(_) => Err("cannot be reached".to_owned()),
+    }
 }
 
 /// How every replica is called.

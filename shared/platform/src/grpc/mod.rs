@@ -1,12 +1,14 @@
 //! gRPC between services: who calls, for which tenant, with which deadline, under which trace.
 
 mod auth;
+mod channel;
 mod client;
 mod replicas;
 mod server;
 
 pub use auth::{ACTOR, ACTOR_ROLE, ServiceToken, actor, optional_tenant, tenant, traceparent};
-pub use client::{Caller, ChannelError, channel};
+pub use channel::Channel;
+pub use client::{Caller, ChannelError, answers, channel};
 pub use server::{Guard, builder, guard, serve};
 
 use tonic::{Code, Status};

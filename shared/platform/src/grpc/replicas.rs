@@ -8,14 +8,18 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use futures::future::{BoxFuture, join_all};
 use tokio::{net::TcpStream, sync::mpsc::Sender};
-use tonic::transport::{Channel, Endpoint, channel::Change};
+use tonic::transport::{self, Endpoint, channel::Change};
 
-use super::client::endpoint;
+use super::{Channel, client::endpoint};
 
 /// How often each address is tried, and how long it has to answer.
 const EVERY: Duration = Duration::from_millis(500);
@@ -36,9 +40,10 @@ pub(super) fn is_name(endpoint: &Endpoint) -> bool {
 
 /// A channel over the replicas at `endpoints`, all of which are believed in at first.
 pub(super) fn channel(endpoints: Vec<Endpoint>, resolver: Resolver) -> Channel {
-    let (channel, changes) = Channel::balance_channel(CHANGES);
-    tokio::spawn(watch(endpoints, changes, resolver));
-    channel
+    let (channel, changes) = transport::Channel::balance_channel(CHANGES);
+    let answering = Arc::new(AtomicUsize::new(endpoints.len()));
+    tokio::spawn(watch(endpoints, changes, resolver, Arc::clone(&answering)));
+    Channel::balanced(channel, answering)
 }
 
 /// The system's resolver.
@@ -52,7 +57,12 @@ pub(super) fn system() -> Resolver {
 type Key = String;
 
 /// Ends when the channel is gone.
-async fn watch(named: Vec<Endpoint>, changes: Sender<Change<Key, Endpoint>>, resolver: Resolver) {
+async fn watch(
+    named: Vec<Endpoint>,
+    changes: Sender<Change<Key, Endpoint>>,
+    resolver: Resolver,
+    count: Arc<AtomicUsize>,
+) {
     // Believed in at first, by name: the first call need not wait for the resolver.
     let mut known: BTreeMap<Key, Endpoint> = named.iter().map(|one| (one.uri().to_string(), one.clone())).collect();
     let mut wanted: BTreeSet<Key> = known.keys().cloned().collect();
@@ -85,6 +95,7 @@ async fn watch(named: Vec<Endpoint>, changes: Sender<Change<Key, Endpoint>>, res
         round = round.wrapping_add(1).max(1);
         let answering = join_all(known.iter().map(async |(key, one)| answers(one).await.then(|| key.clone()))).await;
         wanted = answering.into_iter().flatten().collect();
+        count.store(wanted.len(), Ordering::Relaxed);
         if wanted.is_empty() {
             // Calls shall fail at once, not wait for a replica to appear. And perhaps they have moved.
             known = look_up(&named, &resolver).await;
@@ -131,7 +142,7 @@ async fn answers(endpoint: &Endpoint) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
     use leadflow_testkit::wait;
     use tokio::net::TcpListener;

@@ -1,8 +1,15 @@
 //! A gRPC server on a listener that is already bound, with health and reflection.
 
-use std::time::Duration;
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
-use tokio::net::TcpListener;
+use futures::Stream;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 use tonic::{
     Request, Status,
     service::{Interceptor, Routes, RoutesBuilder},
@@ -42,7 +49,11 @@ pub fn builder() -> Result<RoutesBuilder, tonic_reflection::server::Error> {
     Ok(routes)
 }
 
-/// Serves `routes` and the standard health service until `shutdown`, then finishes the calls at hand.
+/// The longest a call at hand may go on after the stop.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// Serves `routes` and the standard health service until `shutdown`, then finishes the calls at hand. While the process leaves, calls on open
+/// connections are served and no further connection is taken: callers, who try each replica again and again, go to the others.
 ///
 /// # Errors
 /// When the listener fails for good.
@@ -54,18 +65,48 @@ pub async fn serve(
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_service_status("", tonic_health::ServingStatus::Serving).await;
     routes.add_service(health);
-    let stopping = shutdown.clone();
+    let (leaving, stopping) = (shutdown.leaving().clone(), shutdown.clone());
+    tokio::spawn(async move {
+        leaving.cancelled().await;
+        reporter.set_service_status("", tonic_health::ServingStatus::NotServing).await;
+    });
     // Set here because the server's own setting is for listeners that it binds itself: without it an
     // answer's last frame waits for the caller's delayed acknowledgement.
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    Server::builder()
+    let incoming = Incoming { leaving: Box::pin(shutdown.leaving().clone().cancelled_owned()), open: Some(incoming) };
+    let served = Server::builder()
         .http2_keepalive_interval(Some(Duration::from_secs(20)))
         .max_concurrent_streams(Some(1_024))
         .layer(metrics::grpc::Measured)
         .add_routes(routes.routes())
-        .serve_with_incoming_shutdown(incoming, async move {
-            stopping.cancelled().await;
-            reporter.set_service_status("", tonic_health::ServingStatus::NotServing).await;
-        })
-        .await
+        .serve_with_incoming_shutdown(incoming, async move { stopping.cancelled().await });
+    tokio::select! {
+        outcome = served => outcome,
+        () = async { shutdown.cancelled().await; tokio::time::sleep(DRAIN).await } => {
+            tracing::warn!("calls still at hand after the drain time were dropped");
+            Ok(())
+        }
+    }
+}
+
+/// Connections until the process leaves. Then the listener is closed, but the server, for which the end of its connections would be the stop, is
+/// not told.
+struct Incoming {
+    leaving: Pin<Box<WaitForCancellationFutureOwned>>,
+    open: Option<TcpIncoming>,
+}
+
+impl Stream for Incoming {
+    type Item = io::Result<TcpStream>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Some(open) = &mut self.open else { return Poll::Pending };
+        if let Poll::Ready(next) = Pin::new(open).poll_next(cx) {
+            return Poll::Ready(next);
+        }
+        if self.leaving.as_mut().poll(cx).is_ready() {
+            self.open = None;
+        }
+        Poll::Pending
+    }
 }

@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 
 use axum::{
     Json, Router,
-    extract::Request,
+    extract::{MatchedPath, Request},
     http::{HeaderName, HeaderValue, StatusCode, header},
     middleware::{Next, from_fn},
     response::{IntoResponse, Response},
@@ -53,10 +53,11 @@ async fn tag(mut request: Request, next: Next) -> Response {
         .map_or_else(|| format!("{:032x}", rand::random::<u128>()), str::to_owned);
     request.extensions_mut().insert(RequestId(id.clone()));
     let method = request.method().clone();
-    let uri = request.uri().clone();
+    // The pattern: an address may hold a token or a name.
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let outcome = AssertUnwindSafe(next.run(request)).catch_unwind().await;
     let mut response = outcome.unwrap_or_else(|_| {
-        tracing::error!(request_id = %id, %method, path = uri.path(), "handler panicked");
+        tracing::error!(request_id = %id, %method, route, "handler panicked");
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something went wrong on our side").into_response()
     });
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {

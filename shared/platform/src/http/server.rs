@@ -2,7 +2,11 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, extract::ConnectInfo};
+use axum::{
+    Router,
+    extract::ConnectInfo,
+    http::{HeaderValue, header::CONNECTION},
+};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto::Builder, graceful::GracefulShutdown},
@@ -38,7 +42,7 @@ impl Default for ServerLimits {
 }
 
 /// Serves `router` until `shutdown`, then finishes the requests at hand. Handlers can extract
-/// `ConnectInfo<SocketAddr>`.
+/// `ConnectInfo<SocketAddr>`. While the process leaves, each answer ends its connection: the next one is made elsewhere.
 ///
 /// # Errors
 /// When the listener fails for good.
@@ -56,7 +60,15 @@ pub async fn serve_with(
     limits: ServerLimits,
     shutdown: Shutdown,
 ) -> std::io::Result<()> {
-    let router = router.layer(axum::middleware::from_fn(metrics::http::measure));
+    let leaving = shutdown.leaving().clone();
+    let router = router.layer(axum::middleware::from_fn(metrics::http::measure)).layer(axum::middleware::map_response(
+        move |mut response: axum::response::Response| {
+            if leaving.is_cancelled() {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            std::future::ready(response)
+        },
+    ));
     let graceful = GracefulShutdown::new();
     let room = Arc::new(Semaphore::new(limits.max_connections));
     // HTTP/1.1 only: telling versions apart waits for the first bytes without a limit, so that callers
@@ -78,7 +90,7 @@ pub async fn serve_with(
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {
-                tracing::debug!(%peer, error = %error, "connection ended early");
+                tracing::debug!(%error, "connection ended early");
             }
             drop(permit);
         });

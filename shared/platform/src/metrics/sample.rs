@@ -29,9 +29,7 @@ pub struct Sample {
 /// Takes `samples`, and how long the outbox of `schema` has waited, until `shutdown`. A database that is away leaves the last
 /// values, and is told elsewhere (`leadflow.ready`).
 pub async fn watch(pool: PgPool, schema: &'static str, samples: &'static [Sample], shutdown: Shutdown) {
-    let overdue = format!(
-        "SELECT '{schema}', coalesce(greatest(0, extract(epoch FROM now() - min(retry_at))), 0)::double precision FROM {schema}.outbox"
-    );
+    let overdue = overdue(schema);
     let outbox = gauge(
         "leadflow.outbox.overdue",
         "s",
@@ -48,6 +46,16 @@ pub async fn watch(pool: PgPool, schema: &'static str, samples: &'static [Sample
             () = tokio::time::sleep(EVERY) => {}
         }
     }
+}
+
+/// A row's age is in its id (UUIDv7), less the ten seconds that whoever wrote it has to publish it. When it is tried again says nothing: that
+/// moves on with each try that fails.
+fn overdue(schema: &str) -> String {
+    format!(
+        "SELECT '{schema}', coalesce(greatest(0, extract(epoch FROM now()) - 10 - (SELECT \
+         ('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint / 1000.0 FROM {schema}.outbox ORDER BY id LIMIT 1)), \
+         0)::double precision"
+    )
 }
 
 async fn look(pool: &PgPool, sql: &str, label: &'static str, gauge: &Gauge<f64>) {

@@ -7,7 +7,7 @@ use axum::{
     routing::get,
 };
 use http_body_util::BodyExt;
-use leadflow_platform::{ApiError, Health, http};
+use leadflow_platform::{ApiError, Health, Shutdown, http};
 use serde_json::Value;
 use tower::ServiceExt;
 
@@ -80,7 +80,8 @@ async fn readiness_names_what_is_missing() {
     let health = Health::new("test")
         .with("nats", || async { Ok(()) })
         .with("directory", || async { Err("not loaded yet".to_owned()) });
-    let response = health.router().oneshot(Request::get("/readyz").body(Body::empty()).unwrap()).await.unwrap();
+    let response =
+        health.router(&Shutdown::new()).oneshot(Request::get("/readyz").body(Body::empty()).unwrap()).await.unwrap();
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
     let body: Value = serde_json::from_slice(&response.into_body().collect().await.unwrap().to_bytes()).unwrap();
     assert_eq!(body["checks"]["directory"], "not loaded yet");

@@ -3,4 +3,6 @@
 mod database;
 mod grpc;
 mod http;
+mod leaving;
+mod panics;
 mod tenants;

@@ -6,6 +6,7 @@
 mod replica;
 
 use std::{
+    ffi::OsStr,
     net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
@@ -16,13 +17,16 @@ use anyhow::{Context as _, ensure};
 pub use replica::Replica;
 
 use crate::{
-    ChaosProxy, TempDir,
+    Balancer, ChaosProxy, TempDir,
     servers::{Nats, NatsOptions, Postgres, PostgresOptions, SyncInterval},
     wait,
 };
 
 /// How long a role may take to become ready.
 const READY_WITHIN: Duration = Duration::from_secs(60);
+
+/// Roles that others than services call.
+const PUBLIC: [&str; 2] = ["ingest", "bff"];
 
 /// What to start.
 #[derive(Debug, Clone)]
@@ -37,12 +41,16 @@ pub struct ClusterOptions {
     pub sync: SyncInterval,
     /// Whether the roles reach the servers, and billing the sandbox's Stripe, through proxies.
     pub proxied: bool,
+    /// Whether a [`Balancer`] is in front of the replicas of each public role.
+    pub balanced: bool,
     /// Further settings of every role.
     pub env: Vec<(String, String)>,
     /// Further settings of PostgreSQL.
     pub postgres: Vec<(String, String)>,
     /// Every process serves its metrics on a port of its own.
     pub metrics: bool,
+    /// A backup to begin from, instead of empty schemas.
+    pub restore: Option<PathBuf>,
     /// Where logs go, kept; `None` is a folder that goes away with the cluster.
     pub logs: Option<PathBuf>,
 }
@@ -59,9 +67,11 @@ impl ClusterOptions {
             fsync: false,
             sync: SyncInterval::Every(Duration::from_secs(120)),
             proxied: false,
+            balanced: false,
             env: Vec::new(),
             postgres: Vec::new(),
             metrics: false,
+            restore: None,
             logs: None,
         }
     }
@@ -92,6 +102,7 @@ pub struct Cluster {
     pub nats_proxy: Option<ChaosProxy>,
     /// In front of the stand-in for Stripe, for billing.
     pub stripe_proxy: Option<ChaosProxy>,
+    fronts: Vec<(&'static str, Balancer)>,
     env: Vec<(String, String)>,
     logs: PathBuf,
     _dir: TempDir,
@@ -138,14 +149,20 @@ impl Cluster {
             ("WEBHOOK_ALLOW_LOOPBACK".to_owned(), "true".to_owned()),
             ("RUST_LOG".to_owned(), "info".to_owned()),
         ];
-        let mut replicas = Vec::new();
+        let (mut replicas, mut fronts) = (Vec::new(), Vec::new());
         for (role, count) in &options.roles {
             for index in 0..*count {
                 replicas.push(Replica::plan(&options.binary, role, index, &logs, options.metrics)?);
             }
             let urls: Vec<_> = replicas.iter().filter(|r| r.role == *role).map(Replica::grpc_url).collect();
             env.push((format!("{}_GRPC_URL", role.to_uppercase()), urls.join(",")));
-            let urls: Vec<_> = replicas.iter().filter(|r| r.role == *role).map(Replica::http_url).collect();
+            let mut urls: Vec<_> = replicas.iter().filter(|r| r.role == *role).map(Replica::http_url).collect();
+            if options.balanced && PUBLIC.contains(role) {
+                let behind = urls.iter().map(|url| address(url)).collect::<anyhow::Result<_>>()?;
+                let front = Balancer::start(behind).await?;
+                urls = vec![front.url()];
+                fronts.push((*role, front));
+            }
             env.push((format!("{}_HTTP_URL", role.to_uppercase()), urls.join(",")));
         }
         let mut stripe_proxy = None;
@@ -174,8 +191,8 @@ impl Cluster {
             ] {
                 env.push((name.to_owned(), value));
             }
-            if let Some(bff) = replicas.iter().find(|replica| replica.role == "bff") {
-                let url = format!("{}/api/webhooks/stripe", bff.http_url());
+            if let Some((_, api)) = env.iter().find(|(name, _)| name == "BFF_HTTP_URL") {
+                let url = format!("{}/api/webhooks/stripe", api.split(',').next().unwrap_or_default());
                 env.push(("SANDBOX_STRIPE_WEBHOOK_URL".to_owned(), url));
             }
             // Its stand-in for Google, and the one client that this knows.
@@ -189,9 +206,17 @@ impl Cluster {
             }
         }
         env.extend(options.env.iter().cloned());
-        migrate(&options.binary, &env, &postgres.url(), &logs).await?;
+        match &options.restore {
+            Some(from) => {
+                let args = ["restore".as_ref(), "--from".as_ref(), from.as_os_str()];
+                prepare(&options.binary, &args, &env, (&postgres.url(), &nats.url()), &logs).await?;
+            }
+            None => {
+                prepare(&options.binary, &["migrate".as_ref()], &env, (&postgres.url(), &nats.url()), &logs).await?;
+            }
+        }
         let mut cluster =
-            Self { replicas, postgres, nats, postgres_proxy, nats_proxy, stripe_proxy, env, logs, _dir: dir };
+            Self { replicas, postgres, nats, postgres_proxy, nats_proxy, stripe_proxy, fronts, env, logs, _dir: dir };
         for replica in &mut cluster.replicas {
             replica.set_env(&cluster.env);
             replica.spawn()?;
@@ -218,6 +243,18 @@ impl Cluster {
         .await;
         ensure!(matches!(outcome, Ok(true)), "{what}: {}", self.replicas[index].last_words());
         Ok(())
+    }
+
+    /// Where a public role is called: at its balancer, or else at its first replica.
+    #[must_use]
+    pub fn front(&self, role: &str) -> String {
+        self.balancer(role).map(Balancer::url).or_else(|| self.http_urls(role).into_iter().next()).unwrap_or_default()
+    }
+
+    /// The balancer in front of a public role, if there are any.
+    #[must_use]
+    pub fn balancer(&self, role: &str) -> Option<&Balancer> {
+        self.fronts.iter().find(|(other, _)| *other == role).map(|(_, front)| front)
     }
 
     /// The base URLs of a role's HTTP ports.
@@ -262,15 +299,23 @@ fn address(url: &str) -> anyhow::Result<SocketAddr> {
     host.parse().with_context(|| format!("no address in {url}"))
 }
 
-async fn migrate(binary: &Path, env: &[(String, String)], database: &str, logs: &Path) -> anyhow::Result<()> {
+/// Runs what comes before the roles, on the servers themselves.
+async fn prepare(
+    binary: &Path,
+    args: &[&OsStr],
+    env: &[(String, String)],
+    (database, nats): (&str, &str),
+    logs: &Path,
+) -> anyhow::Result<()> {
     let output = tokio::process::Command::new(binary)
-        .arg("migrate")
+        .args(args)
         .envs(env.iter().cloned())
         .env("DATABASE_URL", database)
+        .env("NATS_URL", nats)
         .current_dir(logs)
         .output()
         .await
         .with_context(|| format!("cannot run {}", binary.display()))?;
-    ensure!(output.status.success(), "migrate failed: {}", String::from_utf8_lossy(&output.stderr));
+    ensure!(output.status.success(), "{args:?} failed: {}", String::from_utf8_lossy(&output.stderr));
     Ok(())
 }

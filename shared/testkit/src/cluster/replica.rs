@@ -2,20 +2,18 @@
 
 use std::{
     fs::OpenOptions,
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
 };
 
 use anyhow::Context as _;
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-};
 
 use crate::{
-    guard,
+    balancer, guard,
     servers::{Signal, free_port},
+    wait,
 };
 
 /// A role's process, running or not.
@@ -121,6 +119,27 @@ impl Replica {
         }
     }
 
+    /// Asks it to stop, and waits until it has ended by itself: how it ended.
+    ///
+    /// # Errors
+    /// When it does not run, or has not ended after `grace`: the end of its log.
+    pub async fn stop(&mut self, grace: Duration) -> anyhow::Result<ExitStatus> {
+        self.terminate();
+        let child = self.child.as_mut().context("it does not run")?;
+        let what = format!("{}-{} ends", self.role, self.index);
+        let ended = wait::try_for(what, grace, async || child.try_wait().transpose()).await;
+        let status = ended.with_context(|| self.last_words())??;
+        if let Some(child) = self.child.take() {
+            guard::forget_process(guard::Server::Nats, child.id());
+        }
+        Ok(status)
+    }
+
+    /// From its next start on it runs another executable: of another release.
+    pub fn use_binary(&mut self, binary: &Path) {
+        binary.clone_into(&mut self.binary);
+    }
+
     /// Whether its process runs.
     pub fn is_running(&mut self) -> bool {
         self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
@@ -134,25 +153,21 @@ impl Replica {
 
     /// Whether `/readyz` answers 200.
     pub async fn readyz(&self) -> bool {
-        tokio::time::timeout(Duration::from_secs(3), self.status_of_readyz())
-            .await
-            .is_ok_and(|status| status == Some(200))
+        balancer::readyz(SocketAddr::from((Ipv4Addr::LOCALHOST, self.http))).await == Some(200)
+    }
+
+    /// All that it has written so far, its earlier processes too.
+    #[must_use]
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
     /// The end of its log.
     #[must_use]
     pub fn last_words(&self) -> String {
-        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let text = self.log();
         let lines: Vec<_> = text.lines().collect();
         lines[lines.len().saturating_sub(12)..].join("\n")
-    }
-
-    async fn status_of_readyz(&self) -> Option<u16> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.http)).await.ok()?;
-        stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.ok()?;
-        let mut head = [0_u8; 12];
-        stream.read_exact(&mut head).await.ok()?;
-        std::str::from_utf8(&head).ok()?.split(' ').nth(1)?.parse().ok()
     }
 }
 

@@ -6,6 +6,7 @@ mod nats;
 mod port;
 mod postgres;
 mod process;
+mod prometheus;
 mod signal;
 mod user;
 
@@ -17,6 +18,7 @@ pub use nats::{Nats, NatsOptions, SyncInterval};
 pub use port::{free_port, is_free};
 pub use postgres::{Postgres, PostgresOptions};
 pub use process::{ProcessId, Running, log_tail};
+pub use prometheus::{Prometheus, PrometheusOptions};
 pub use signal::Signal;
 pub use user::{ServerUser, server_user};
 

@@ -1,5 +1,6 @@
 //! The testkit on real processes.
 
+mod balancer;
 mod cleanup;
 mod databases;
 mod nats;

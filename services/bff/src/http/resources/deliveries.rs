@@ -43,7 +43,8 @@ pub(in crate::http) fn routes() -> Vec<Route> {
             .answers::<Replayed>(OK, "It is on its way")
             .refuses(
                 conflict,
-                "`delivery_waits`: it has not ended; `delivery_refused`: its lead was given back; `endpoint_off`",
+                "`delivery_waits`: it has not ended; `delivery_refused`: its lead was given back; `delivery_masked`: its lead's personal data was removed; \
+                 `endpoint_off`",
             ),
         Route::post(RANGE, BUYERS, "Send what a webhook was sent in a time again, at most 10,000 deliveries", range)
             .body::<ReplayRange>()

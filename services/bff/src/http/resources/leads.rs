@@ -172,6 +172,9 @@ struct BoughtLead {
     delivered_at: Option<Time>,
     viewed_at: Option<Time>,
     status: PurchaseStatus,
+    /// Since then the lead's personal data is gone, and `data` is empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    masked_at: Option<Time>,
     /// There when the buyer asked to have it undone.
     #[serde(skip_serializing_if = "String::is_empty")]
     #[schema(required = false)]
@@ -219,6 +222,9 @@ struct ReceivedLead {
     received_at: Option<Time>,
     decided_at: Option<Time>,
     expires_at: Option<Time>,
+    /// Since then its personal data is gone: `data` and `reference` are empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    masked_at: Option<Time>,
     /// For its seller: who bought it; of a list, the first 20.
     #[serde(skip_serializing_if = "Option::is_none")]
     assignments: Option<Vec<Sale>>,
@@ -291,6 +297,7 @@ fn bought(purchase: Purchase, delivered: &HashMap<String, i64>) -> LeadView {
         delivered_at: Time::from_ms(delivered_at),
         viewed_at: Time::from_ms(purchase.viewed_at_ms),
         status,
+        masked_at: Time::from_ms(purchase.masked_at_ms),
         return_id: purchase.return_id,
     })
 }
@@ -324,6 +331,7 @@ fn received(lead: Lead, role: Role) -> LeadView {
         received_at: Time::from_ms(lead.received_at_ms),
         decided_at: Time::from_ms(lead.decided_at_ms),
         expires_at: Time::from_ms(lead.expires_at_ms),
+        masked_at: Time::from_ms(lead.masked_at_ms),
         assignments: is_seller.then(|| sales.collect()),
         explanation: if is_seller { lead.explanation } else { Vec::new() },
     })

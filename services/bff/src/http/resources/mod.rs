@@ -21,6 +21,7 @@ pub(super) mod messages;
 pub(super) mod password;
 pub(super) mod payments;
 pub(super) mod preferences;
+pub(super) mod privacy;
 pub(super) mod provider_events;
 mod quiet_hours;
 pub(super) mod refunds;

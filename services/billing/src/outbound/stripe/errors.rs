@@ -57,7 +57,10 @@ pub(super) fn decline_code(error: &ApiErrors) -> String {
 
 /// Nothing happened, and asking again is of no use.
 pub(super) fn refused(code: impl Into<String>, message: impl Into<String>) -> ProviderError {
-    ProviderError::Refused { code: code.into(), message: message.into() }
+    // Its words may repeat a customer's address.
+    let message: String = message.into();
+    let words = message.split_whitespace().map(|word| if word.contains('@') { "…" } else { word });
+    ProviderError::Refused { code: code.into(), message: words.collect::<Vec<_>>().join(" ") }
 }
 
 fn unknown(why: impl Into<String>) -> Failure {

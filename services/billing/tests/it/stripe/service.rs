@@ -10,12 +10,12 @@ use leadflow_contracts::billing::{
 use leadflow_kernel::{BuyerId, Clock as _, SellerId};
 use leadflow_platform::{
     Env, Shutdown,
-    grpc::{Caller, ServiceToken, channel, stable_code},
+    grpc::{Caller, Channel, ServiceToken, channel, stable_code},
 };
 use leadflow_sandbox::stripe::signature;
 use leadflow_testkit::wait;
 use tokio::{net::TcpListener, task::JoinHandle};
-use tonic::{Code, transport::Channel};
+use tonic::Code;
 
 use super::{SECRET, Sandbox, Shop};
 use crate::support::{PATIENCE, World, proto_usd};

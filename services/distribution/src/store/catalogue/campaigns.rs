@@ -10,7 +10,9 @@ use uuid::Uuid;
 
 use crate::store::{
     columns::{self, impossible, status_text, unsigned},
-    configuration::{CampaignRow, CategoryRow, SubscriptionRow, campaign, category, subscription},
+    configuration::{
+        CampaignRow, CategoryRow, SubscriptionRow, campaign, category, subscription, whole_campaign, whole_subscription,
+    },
     records::{Campaign, Category, Field, Subscription},
 };
 
@@ -116,8 +118,10 @@ pub async fn campaigns(
     seller: SellerId,
     wanted: &CampaignFilter,
 ) -> Result<Vec<ListedCampaign>, sqlx::Error> {
-    let rows: Vec<ListedRow> = sqlx::query_as(
-        "SELECT c.*, k.version AS category_version, k.name AS category_name, k.status AS category_status, \
+    let rows: Vec<ListedRow> = sqlx::query_as(concat!(
+        "SELECT ",
+        whole_campaign!(),
+        ", c.created_at, k.version AS category_version, k.name AS category_name, k.status AS category_status, \
            k.fields AS category_fields, r.leads AS lead_count, \
            (SELECT count(*) FROM distribution.subscriptions s \
             WHERE s.campaign_id = c.campaign_id AND s.status <> 'archived') AS subscription_count \
@@ -127,8 +131,8 @@ pub async fn campaigns(
            AND (cardinality($4::uuid[]) = 0 OR c.campaign_id = ANY($4)) \
            AND ($5::uuid IS NULL OR (c.created_at, c.campaign_id) < (SELECT created_at, campaign_id \
              FROM distribution.campaigns WHERE campaign_id = $5 AND seller_id = $1)) \
-         ORDER BY c.created_at DESC, c.campaign_id DESC LIMIT $6",
-    )
+         ORDER BY c.created_at DESC, c.campaign_id DESC LIMIT $6"
+    ))
     .bind(seller.uuid())
     .bind(wanted.statuses.iter().map(|status| status_text(*status)).collect::<Vec<_>>())
     .bind(wanted.category.map(|id| id.uuid()))
@@ -189,16 +193,18 @@ pub async fn subscriptions(
     buyer: Option<BuyerId>,
     now: DateTime<Utc>,
 ) -> Result<Vec<(Subscription, u32)>, sqlx::Error> {
-    let rows: Vec<SoldRow> = sqlx::query_as(
-        "SELECT s.*, r.cap_day, r.sold_today, z.time_zone \
+    let rows: Vec<SoldRow> = sqlx::query_as(concat!(
+        "SELECT ",
+        whole_subscription!(),
+        ", r.cap_day, r.sold_today, z.time_zone \
          FROM (SELECT *, row_number() OVER (PARTITION BY campaign_id ORDER BY created_at, subscription_id) AS place \
                FROM distribution.subscriptions WHERE campaign_id = ANY($2) AND seller_id = $1 AND status <> 'archived' \
                  AND ($3::uuid IS NULL OR buyer_id = $3)) s \
          JOIN distribution.sellers z ON z.seller_id = s.seller_id \
          LEFT JOIN distribution.subscription_rotation r \
            ON r.campaign_id = s.campaign_id AND r.subscription_id = s.subscription_id \
-         WHERE s.place <= $4 ORDER BY s.created_at, s.subscription_id",
-    )
+         WHERE s.place <= $4 ORDER BY s.created_at, s.subscription_id"
+    ))
     .bind(seller.uuid())
     .bind(campaigns.iter().map(|id| id.uuid()).collect::<Vec<Uuid>>())
     .bind(buyer.map(|id| id.uuid()))
@@ -218,13 +224,15 @@ pub async fn get_subscription(
     id: SubscriptionId,
     now: DateTime<Utc>,
 ) -> Result<Option<(Subscription, u32)>, sqlx::Error> {
-    let row: Option<SoldRow> = sqlx::query_as(
-        "SELECT s.*, r.cap_day, r.sold_today, z.time_zone FROM distribution.subscriptions s \
+    let row: Option<SoldRow> = sqlx::query_as(concat!(
+        "SELECT ",
+        whole_subscription!(),
+        ", r.cap_day, r.sold_today, z.time_zone FROM distribution.subscriptions s \
          JOIN distribution.sellers z ON z.seller_id = s.seller_id \
          LEFT JOIN distribution.subscription_rotation r \
            ON r.campaign_id = s.campaign_id AND r.subscription_id = s.subscription_id \
-         WHERE s.subscription_id = $1 AND s.seller_id = $2",
-    )
+         WHERE s.subscription_id = $1 AND s.seller_id = $2"
+    ))
     .bind(id.uuid())
     .bind(seller.uuid())
     .fetch_optional(&mut **tx)

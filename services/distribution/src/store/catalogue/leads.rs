@@ -58,6 +58,7 @@ pub struct ListedLead {
     reference: String,
     pub data: String,
     pub unknown_fields: Option<String>,
+    pub masked_at: Option<DateTime<Utc>>,
 }
 
 impl ListedLead {
@@ -119,13 +120,15 @@ pub async fn list(
     page: Page,
 ) -> Result<Vec<ListedLead>, sqlx::Error> {
     let sql = concat!(
-        "WITH page AS MATERIALIZED (SELECT lead_id ",
+        "WITH page AS MATERIALIZED (SELECT lead_id, received_at ",
         matching!(),
         "ORDER BY received_at DESC, lead_id DESC OFFSET $8 LIMIT $9) \
-         SELECT l.lead_id, seller_id, supplier_id, campaign_id, category_id, received_at, decided_at, expires_at, outcome, \
+         SELECT l.lead_id, seller_id, supplier_id, campaign_id, category_id, l.received_at, decided_at, expires_at, outcome, \
            test, buyers_assigned, price, currency, reason, state, quality, reference, data::text AS data, \
-           unknown_fields::text AS unknown_fields \
-         FROM page JOIN distribution.leads l ON l.lead_id = page.lead_id ORDER BY received_at DESC, l.lead_id DESC",
+           unknown_fields::text AS unknown_fields, masked_at \
+         FROM page CROSS JOIN LATERAL (SELECT * FROM distribution.leads p \
+           WHERE p.lead_id = page.lead_id AND p.received_at = page.received_at OFFSET 0) l \
+         ORDER BY l.received_at DESC, l.lead_id DESC",
     );
     bind!(sqlx::query_as(sql), seller, wanted)
         .bind(i64::from(page.offset))

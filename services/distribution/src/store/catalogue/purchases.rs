@@ -75,6 +75,7 @@ pub struct PurchaseRow {
     pub viewed_at: Option<DateTime<Utc>>,
     pub return_id: Option<Uuid>,
     pub return_state: Option<String>,
+    pub masked_at: Option<DateTime<Utc>>,
 }
 
 /// Whose the buyer is, is asked of the buyer: so a sale is found in the index alone.
@@ -86,7 +87,8 @@ macro_rules! matching {
             $of_lead,
             " AND ($4::timestamptz IS NULL OR a.assigned_at >= $4) AND ($5::timestamptz IS NULL OR a.assigned_at < $5) \
            AND ($6::uuid IS NULL OR EXISTS \
-             (SELECT 1 FROM distribution.leads l WHERE l.lead_id = a.lead_id AND l.category_id = $6)) \
+             (SELECT 1 FROM distribution.leads l WHERE l.lead_id = a.lead_id AND l.category_id = $6 AND l.received_at = \
+               (SELECT i.received_at FROM distribution.lead_ids i WHERE i.lead_id = a.lead_id) OFFSET 0)) \
            AND ($7::text IS NULL OR CASE WHEN $7 IN ('unseen', 'viewed') THEN \
                NOT EXISTS (SELECT 1 FROM distribution.returns r WHERE r.assignment_id = a.assignment_id) \
                AND ($7 = 'viewed') = \
@@ -127,12 +129,13 @@ macro_rules! purchase {
         concat!(
             "SELECT a.assignment_id, a.lead_id, a.campaign_id, c.name AS campaign_name, l.category_id, \
                coalesce(k.name, '') AS category_name, a.buyer_id, l.supplier_id, l.data::text AS data, l.state, \
-               l.quality, a.price, a.currency, a.assigned_at, ret.return_id, ret.state AS return_state, ",
+               l.quality, a.price, a.currency, a.assigned_at, ret.return_id, ret.state AS return_state, l.masked_at, ",
             $viewed_at,
             " AS viewed_at FROM ",
             $source,
             " JOIN distribution.assignments a ON a.assignment_id = page.assignment_id \
-             JOIN distribution.leads l ON l.lead_id = a.lead_id \
+             CROSS JOIN LATERAL (SELECT * FROM distribution.leads p WHERE p.lead_id = a.lead_id AND p.received_at = \
+               (SELECT i.received_at FROM distribution.lead_ids i WHERE i.lead_id = a.lead_id) OFFSET 0) l \
              JOIN distribution.campaigns c ON c.campaign_id = a.campaign_id \
              LEFT JOIN distribution.categories k ON k.category_id = l.category_id AND k.seller_id = a.seller_id \
              LEFT JOIN distribution.assignment_views v ON v.assignment_id = a.assignment_id \

@@ -170,9 +170,17 @@ macro_rules! leads_by {
     };
 }
 
+/// The lead of each sale. None was received much after it was sold, so later months are not looked at.
+macro_rules! lead_of_sale {
+    () => {
+        "JOIN distribution.lead_ids i ON i.lead_id = a.lead_id JOIN distribution.leads l \
+           ON l.lead_id = i.lead_id AND l.received_at = i.received_at AND l.received_at < $3::timestamptz + interval '1 day'"
+    };
+}
+
 /// Sales that were made, all or one buyer's, by a column of the sale or its lead, and how returns call it.
 macro_rules! sales_by {
-    ($column:literal, $join:literal, $returned:literal) => {
+    ($column:literal, $join:expr, $returned:literal) => {
         concat!(
             "SELECT id, sum(leads)::bigint AS leads, sum(leads)::bigint AS sold, sum(leads)::bigint AS assignments, \
                sum(revenue) AS revenue, sum(returned)::bigint AS returned, max(last_at) AS last_at \
@@ -217,11 +225,11 @@ pub async fn by(
         (By::Campaign, false) => leads_by!("campaign_id"),
         (By::Category, false) => leads_by!("category_id"),
         (By::Supplier, true) => {
-            sales_by!("l.supplier_id", "JOIN distribution.leads l ON l.lead_id = a.lead_id", "supplier_id")
+            sales_by!("l.supplier_id", lead_of_sale!(), "supplier_id")
         }
         (By::Campaign, true) => sales_by!("a.campaign_id", "", "campaign_id"),
         (By::Category, true) => {
-            sales_by!("l.category_id", "JOIN distribution.leads l ON l.lead_id = a.lead_id", "category_id")
+            sales_by!("l.category_id", lead_of_sale!(), "category_id")
         }
     };
     let query =

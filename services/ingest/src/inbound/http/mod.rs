@@ -1,7 +1,6 @@
 //! The HTTP API of suppliers.
 
 mod answer;
-mod body;
 mod budget;
 mod headers;
 mod refusal;

@@ -10,12 +10,15 @@ use axum::{
 };
 use leadflow_kernel::LeadId;
 use leadflow_messaging::trace;
-use leadflow_platform::{ApiError, http::caller_address};
+use leadflow_platform::{
+    ApiError,
+    http::{caller_address, read_body},
+};
 use serde::Deserialize;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::{Api, answer, body, budget::Budget, headers, refusal};
+use super::{Api, answer, budget::Budget, headers, refusal};
 use crate::app::{
     authenticate::{AuthError, Caller},
     lead_id_of,
@@ -38,7 +41,7 @@ async fn take_post(api: &Api, request: Request, budget: &mut Budget) -> Result<R
     budget.take(&caller.seller.posts, "seller")?;
     let idempotency_key = headers::idempotency_key(&parts.headers)?;
     headers::check_content(&parts.headers)?;
-    let body = body::read(&parts.headers, body, api.max_body_bytes, api.body_timeout).await?;
+    let body = read_body(&parts.headers, body, api.max_body_bytes, api.body_timeout).await?;
     let _room = api.app.in_flight.try_acquire().map_err(|_| refusal::overloaded())?;
     drop(on_its_way);
     let traceparent = headers::traceparent(&parts.headers);
@@ -54,7 +57,11 @@ async fn take_post(api: &Api, request: Request, budget: &mut Budget) -> Result<R
         traceparent: &traceparent,
         began: Instant::now(),
     };
-    let posted = api.app.post_lead(&caller, new).instrument(span).await.map_err(refusal::refused)?;
+    let posted =
+        api.app.post_lead(&caller, new).instrument(span).await.map_err(refusal::refused).inspect_err(|error| {
+            let trace_id = trace::trace_id(&traceparent);
+            tracing::debug!(trace_id, supplier_id = %caller.supplier.id, code = error.code, "post refused");
+        })?;
     Ok(match posted {
         Posted::Decided(decision) => answer::decided(StatusCode::CREATED, &decision),
         Posted::Pending { lead_id, reference, receipt, respond_async } => {

@@ -8,10 +8,10 @@ use leadflow_contracts::{
 };
 use leadflow_kernel::SellerId;
 use leadflow_platform::{
-    grpc::{self, Caller},
+    grpc::{self, Caller, Channel},
     settings,
 };
-use tonic::{Code, Status, transport::Channel};
+use tonic::{Code, Status};
 
 use super::{Check, Known, PATIENCE};
 use crate::{

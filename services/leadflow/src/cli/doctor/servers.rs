@@ -84,7 +84,14 @@ async fn schema_check(schema: &Schema) -> Check {
                 ),
                 format!("as an administrator of the server: {}", statements.join(" ")),
             ),
-            _ => Check::good(what, "up to date"),
+            _ => match tokio::time::timeout(PATIENCE, migrate::missing_months(schema)).await {
+                Ok(Ok(Some(true))) => Check::bad(
+                    what,
+                    "has no partition for this month or the next",
+                    "leadflow migrate makes it (its service does so twice a day: see what it logs)",
+                ),
+                _ => Check::good(what, "up to date"),
+            },
         },
         Ok(Ok(Some(missing))) => {
             let found = if missing == 1 {

@@ -3,7 +3,7 @@
 
 mod fault;
 mod load;
-mod shop;
+pub mod shop;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

@@ -40,8 +40,8 @@ impl Shop {
     pub async fn open(world: &World, name: &str, price: u32) -> Self {
         let mut shop = Self {
             client: world.client.clone(),
-            api: world.cluster.http_urls("bff")[0].clone(),
-            ingest: world.cluster.http_urls("ingest")[0].clone(),
+            api: world.cluster.front("bff"),
+            ingest: world.cluster.front("ingest"),
             sandbox: world.cluster.http_urls("sandbox")[0].clone(),
             seller: String::new(),
             invite: String::new(),
@@ -99,6 +99,22 @@ impl Shop {
         let subscribe = json!({ "campaignId": self.campaign, "dailyCap": 100_000, "states": ["CA"] });
         self.post("/api/campaigns/subscribe", &buyer.token, &subscribe).await;
         buyer
+    }
+
+    /// The seller's session.
+    pub fn seller(&self) -> &str {
+        &self.seller
+    }
+
+    /// What its supplier posts with.
+    pub fn api_key(&self) -> &str {
+        &self.api_key
+    }
+
+    /// Where a buyer's webhooks go.
+    pub async fn webhook(&self, buyer: &Buyer, url: &str) {
+        let endpoint = json!({ "name": "CRM", "url": url, "events": ["lead.assigned"] });
+        self.post("/api/notifications/endpoints", &buyer.token, &endpoint).await;
     }
 
     /// Puts money into a wallet without a card.
@@ -172,7 +188,8 @@ impl Shop {
         panic!("{key} was never answered");
     }
 
-    async fn post_once(&self, key: &str, body: &Value) -> Result<Answer, String> {
+    /// Posts a lead, once; whatever is answered.
+    pub async fn post_once(&self, key: &str, body: &Value) -> Result<Answer, String> {
         let headers = [("x-api-key", self.api_key.as_str()), ("idempotency-key", key)];
         let url = format!("{}/api/leads/ingest", self.ingest);
         self.client.send(Method::POST, &url, &headers, Some(body)).await
@@ -190,7 +207,7 @@ impl Shop {
     }
 
     /// Repeats a request that does no harm twice until it is done.
-    async fn until_done(&self, method: Method, path: &str, token: &str, key: &str, body: Option<&Value>) -> Answer {
+    pub async fn until_done(&self, method: Method, path: &str, token: &str, key: &str, body: Option<&Value>) -> Answer {
         for _ in 0..TRIES {
             match self.send(method.clone(), path, token, key, body).await {
                 Ok(answer) if answer.status.is_success() => return answer,
@@ -205,7 +222,8 @@ impl Shop {
         panic!("{method} {path} was never done");
     }
 
-    async fn send(
+    /// A request with a token and an idempotency key, unless they are empty; whatever is answered.
+    pub async fn send(
         &self,
         method: Method,
         path: &str,

@@ -29,7 +29,8 @@ pub(super) const ALL: &[Invariant] = &[
     },
     Invariant {
         name: "delivery_ends_visibly",
-        sentence: "A delivery waits for a next attempt, or was received, or was refused or given up with a reason; its attempts are all there.",
+        sentence: "A delivery waits for a next attempt, or was received, or was refused or given up with a reason; its attempts are all there, as \
+                   long as such are kept.",
         only_when_settled: false,
         checked: "SELECT 1 FROM notifier.deliveries",
         broken: "SELECT format('delivery %s is %s after %s attempts (%s rows, %s received), due %s, error ''%s''', d.delivery_id,
@@ -41,13 +42,14 @@ pub(super) const ALL: &[Invariant] = &[
                              OR meaning = '' AND status_code BETWEEN 200 AND 299) AS received,
                          count(*) FILTER (WHERE meaning IN ('REJECTED', 'DUPLICATE')) AS refused
                      FROM notifier.attempts GROUP BY delivery_id) n USING (delivery_id)
-                 WHERE coalesce(n.attempts, 0) <> d.attempts_made OR coalesce(n.last, 0) <> d.attempts_made
+                 WHERE d.created_at >= coalesce((SELECT since FROM notifier.attempts_kept), '-infinity')
+                     AND (coalesce(n.attempts, 0) <> d.attempts_made OR coalesce(n.last, 0) <> d.attempts_made
                      OR NOT CASE d.status
                          WHEN 'PENDING' THEN d.due_at IS NOT NULL AND d.ended_at IS NULL
                          WHEN 'DELIVERED' THEN coalesce(n.received, 0) >= 1 AND d.ended_at IS NOT NULL
                          WHEN 'REFUSED' THEN coalesce(n.refused, 0) >= 1 AND d.error <> '' AND d.ended_at IS NOT NULL
                          WHEN 'GAVE_UP' THEN d.error <> '' AND d.ended_at IS NOT NULL
-                         ELSE false END",
+                         ELSE false END)",
     },
     Invariant {
         name: "pending_delivery_is_not_forgotten",

@@ -13,7 +13,7 @@ pub(super) const ALL: &[Invariant] = &[
         broken: "SELECT format('lead %s has outcome %s, %s buyers, price %s, but %s assignments for %s', l.lead_id,
                      l.outcome, l.buyers_assigned, l.price, count(a.lead_id), sum(a.price))
                  FROM distribution.leads l LEFT JOIN distribution.assignments a USING (lead_id)
-                 GROUP BY l.lead_id
+                 GROUP BY l.lead_id, l.received_at, l.outcome, l.buyers_assigned, l.price, l.test
                  HAVING NOT CASE
                      WHEN l.outcome = 2 THEN count(a.lead_id) >= 1 AND count(a.lead_id) = l.buyers_assigned
                          AND sum(a.price) = l.price AND NOT l.test
@@ -21,6 +21,16 @@ pub(super) const ALL: &[Invariant] = &[
                              SELECT FROM distribution.returns r WHERE r.assignment_id = a.assignment_id AND r.by_receiver))
                          AND count(a.lead_id) = l.buyers_assigned AND sum(a.price) = l.price
                      ELSE count(a.lead_id) = 0 END",
+    },
+    Invariant {
+        name: "lead_is_there_once",
+        sentence: "A lead is there once, whatever month it lies in, and lies where it is looked for.",
+        only_when_settled: false,
+        checked: "SELECT 1 FROM distribution.leads",
+        broken: "SELECT format('lead %s of %s lies at %s, and is looked for at %s as one of %s', lead_id, l.seller_id,
+                     l.received_at, i.received_at, i.seller_id)
+                 FROM distribution.leads l FULL JOIN distribution.lead_ids i USING (lead_id)
+                 WHERE (l.received_at = i.received_at AND l.seller_id = i.seller_id) IS NOT TRUE",
     },
     Invariant {
         name: "lead_for_sale_expires",

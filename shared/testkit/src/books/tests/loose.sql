@@ -4,8 +4,11 @@ DECLARE
     statement text;
 BEGIN
     FOR statement IN
-        SELECT format('ALTER TABLE %s DROP CONSTRAINT IF EXISTS %I CASCADE', conrelid::regclass, conname) FROM pg_constraint
-        WHERE connamespace::regnamespace::text IN ('billing', 'distribution', 'notifier') AND contype IN ('c', 'u', 'f')
+        -- A partition's after those of its whole.
+        (SELECT format('ALTER TABLE %s DROP CONSTRAINT IF EXISTS %I CASCADE', conrelid::regclass, conname)
+         FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
+         WHERE connamespace::regnamespace::text IN ('billing', 'distribution', 'notifier') AND contype IN ('c', 'u', 'f')
+         ORDER BY c.relispartition)
         UNION ALL
         SELECT format('DROP INDEX IF EXISTS %s', indexrelid::regclass) FROM pg_index i
         WHERE indisunique AND NOT EXISTS (SELECT 1 FROM pg_constraint c WHERE c.conindid = i.indexrelid)

@@ -23,7 +23,25 @@ const fn plant(what: &'static str, breaks: &'static [&'static str], sql: &'stati
 
 pub(super) const ALL: &[Plant] = &[
     // What suppliers were told.
-    plant("a lost lead", &["answered_lead_is_stored"], "DELETE FROM distribution.leads WHERE lead_id = 'lead-3'"),
+    plant(
+        "a lost lead",
+        &["answered_lead_is_stored", "lead_is_there_once"],
+        "DELETE FROM distribution.leads WHERE lead_id = 'lead-3'",
+    ),
+    plant(
+        "a lead that nobody finds",
+        &["lead_is_there_once"],
+        "UPDATE distribution.lead_ids SET received_at = received_at + interval '1 month' WHERE lead_id = 'lead-1'",
+    ),
+    plant(
+        "a lead twice, in two months",
+        &["lead_is_there_once"],
+        "INSERT INTO distribution.leads (lead_id, seller_id, supplier_id, campaign_id, category_id, received_at, decided_at, outcome, test,
+             buyers_assigned, reason, state, quality, reference, body_hash, data, trace)
+         SELECT lead_id, seller_id, supplier_id, campaign_id, category_id, now() + interval '3 years', decided_at, outcome, test,
+             buyers_assigned, reason, state, quality, reference, body_hash, data, trace
+         FROM distribution.leads WHERE lead_id = 'lead-4'",
+    ),
     plant(
         "a rejected lead sells after all",
         &["answer_was_true"],
@@ -118,6 +136,7 @@ pub(super) const ALL: &[Plant] = &[
         &["person_is_sold_once"],
         "UPDATE distribution.leads SET received_at = received_at + interval '29 days',
              data = '{\"email\": \"A@example.com \", \"phone\": \"+12025550101\"}' WHERE lead_id = 'lead-7';
+         UPDATE distribution.lead_ids SET received_at = received_at + interval '29 days' WHERE lead_id = 'lead-7';
          UPDATE distribution.returns SET received_at = received_at + interval '29 days' WHERE return_id = 'return-2'",
     ),
     // Between selling and paying.
