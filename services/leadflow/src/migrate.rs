@@ -1,13 +1,22 @@
 //! Brings every service's schema up to date and gives each service a role with rights on its own
 //! schema only.
 
-use std::str::FromStr as _;
+use std::{
+    error::Error as StdError,
+    str::FromStr as _,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, ensure};
 use leadflow_platform::{Env, db::DbSettings, settings};
 use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, migrate::Migrator, postgres::PgConnectOptions,
+    AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection,
+    error::DatabaseError,
+    migrate::{MigrateError, Migrator},
+    postgres::PgConnectOptions,
 };
+
+use crate::say::say;
 
 /// A schema and who works on it.
 pub struct Schema {
@@ -61,6 +70,13 @@ pub fn schemas(env: &mut Env) -> Vec<Schema> {
 const APPLICATION: &str = "leadflow-migrate";
 /// One lock for the whole of a schema's migration, roles included: sqlx's own covers only its part.
 const LOCK: &str = "SELECT pg_advisory_lock(hashtextextended('leadflow migrate', 0))";
+/// Shorter than PostgreSQL's `deadlock_timeout` (1 s): where a service and a migration wait for each other, the migration gives way. And
+/// whoever comes after the migration waits for no longer than this.
+const LOCK_TIMEOUT: &str = "SET lock_timeout = '300ms'";
+/// For how long a migration whose tables are in use is tried again.
+const BUSY_FOR: Duration = Duration::from_secs(300);
+const BETWEEN_TRIES: Duration = Duration::from_millis(250);
+const SAID_EVERY: Duration = Duration::from_secs(10);
 const RIGHTS_TRIES: u32 = 5;
 /// Partitions made ahead, as services do, too.
 const MONTHS_AHEAD: u32 = 3;
@@ -100,10 +116,11 @@ pub enum Migrated {
     Newer,
 }
 
-/// Migrates one schema. Safe to run twice and at once.
+/// Migrates one schema. Safe to run twice and at once, and while services work on it: a migration whose tables are in use is taken
+/// back, and tried again a moment later.
 ///
 /// # Errors
-/// When the database cannot be reached or a migration fails; the text names the schema.
+/// When the database cannot be reached, a migration fails, or its tables are in use for five minutes; the text names the schema.
 pub async fn migrate(schema: &Schema) -> anyhow::Result<Migrated> {
     let mut connection = connect(&schema.database).await?;
     sqlx::query(LOCK).execute(&mut connection).await.context("lock the migrations")?;
@@ -111,7 +128,9 @@ pub async fn migrate(schema: &Schema) -> anyhow::Result<Migrated> {
         connection.close().await?;
         return Ok(Migrated::Newer);
     }
-    schema.migrator.run(&mut connection).await.with_context(|| format!("migrate schema {}", schema.name))?;
+    sqlx::raw_sql(LOCK_TIMEOUT).execute(&mut connection).await.context("limit how long locks are waited for")?;
+    run(&mut connection, schema).await?;
+    sqlx::raw_sql("RESET lock_timeout").execute(&mut connection).await?;
     let mut tries = 1;
     // Roles belong to the whole server, the lock to one database: another one's migration may
     // touch the same catalogue row.
@@ -127,16 +146,57 @@ pub async fn migrate(schema: &Schema) -> anyhow::Result<Migrated> {
     Ok(Migrated::UpToDate)
 }
 
+/// Runs what is missing. Each migration is a transaction that also writes the history, so one that gave way is as if it had not been tried.
+async fn run(connection: &mut PgConnection, schema: &Schema) -> anyhow::Result<()> {
+    let name = schema.name;
+    let begun = Instant::now();
+    let mut said = begun;
+    loop {
+        match schema.migrator.run(&mut *connection).await {
+            Err(error) if gave_way(&error) => {
+                if begun.elapsed() >= BUSY_FOR {
+                    let advice = "its tables are in use by transactions that do not end; \
+                                  look for old ones in pg_stat_activity, end them, and run leadflow migrate again";
+                    return Err(error).with_context(|| format!("migrate schema {name}: {advice}"));
+                }
+                if said.elapsed() >= SAID_EVERY {
+                    say!("{name}: waits for tables that are in use ({} s)", begun.elapsed().as_secs());
+                    said = Instant::now();
+                }
+                tokio::time::sleep(BETWEEN_TRIES).await;
+            }
+            other => return other.with_context(|| format!("migrate schema {name}")),
+        }
+    }
+}
+
+/// Whether it failed only because it would have had to wait for others.
+fn gave_way(error: &MigrateError) -> bool {
+    let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<sqlx::Error>() {
+            return is_busy(error);
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// Somebody held a lock for longer than was waited, or the two waited for each other.
+pub fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    matches!(code.as_deref(), Some("55P03" | "40P01"))
+}
+
 /// Makes the partitions by month that are missing, where there are any. Not in time if the tables are too busy for it now: what lacks one lies in the
 /// last partition meanwhile, and the service tries again.
 async fn months(connection: &mut PgConnection, schema: &Schema) -> Result<(), sqlx::Error> {
-    const BUSY: &str = "55P03";
     if !has_months(connection, schema).await? {
         return Ok(());
     }
     let make = format!("SELECT {}.make_months(now(), {MONTHS_AHEAD})", schema.name);
     match sqlx::query(AssertSqlSafe(make)).execute(connection).await {
-        Err(error) if error.as_database_error().and_then(|e| e.code()).as_deref() == Some(BUSY) => Ok(()),
+        Err(error) if is_busy(&error) => Ok(()),
         other => other.map(|_| ()),
     }
 }

@@ -7,13 +7,10 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection,
-    postgres::{PgConnectOptions, PgDatabaseError},
-};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, postgres::PgConnectOptions};
 
 use super::programs::{self, APPLICATION};
-use crate::migrate::Schema;
+use crate::migrate::{Schema, is_busy};
 
 /// Who waits for a lock holds up all that come after: not for long, and rather again.
 const LOCK_TIMEOUT_MS: u32 = 500;
@@ -75,7 +72,9 @@ async fn lock_outboxes(servers: &[Server]) -> anyhow::Result<Vec<PgConnection>> 
     for tries in 1.. {
         match try_to_lock(servers).await {
             Ok(locks) => return Ok(locks),
-            Err(error) if tries < LOCK_TRIES && is_busy(&error) => tokio::time::sleep(BETWEEN_TRIES).await,
+            Err(error) if tries < LOCK_TRIES && error.downcast_ref().is_some_and(is_busy) => {
+                tokio::time::sleep(BETWEEN_TRIES).await
+            }
             Err(error) => return Err(error).context("lock the outboxes"),
         }
     }
@@ -189,11 +188,4 @@ impl Server {
         command.args(["--no-owner", "--exit-on-error", "--single-transaction"]);
         programs::run(command.arg(file), "pg_restore").await
     }
-}
-
-/// Somebody held a lock for longer than was waited, or the two waited for each other.
-fn is_busy(error: &anyhow::Error) -> bool {
-    let database = error.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error);
-    let code = database.and_then(|error| error.try_downcast_ref::<PgDatabaseError>()).map(PgDatabaseError::code);
-    matches!(code, Some("55P03" | "40P01"))
 }

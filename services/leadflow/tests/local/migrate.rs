@@ -1,7 +1,7 @@
 //! `leadflow migrate` on an existing server.
 
 use std::{
-    process::{Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
     time::Duration,
 };
 
@@ -127,9 +127,31 @@ async fn killed_in_the_middle_of_the_first_run_and_run_again_it_ends_whole() {
     assert_eq!(shape(&db).await, shape(&fresh).await);
 }
 
+#[tokio::test]
+async fn it_gives_way_to_a_service_that_has_what_it_wants_and_wants_what_it_has() {
+    let db = TestDb::create(&[]).await.expect("database");
+    to_level(&db, 2).await;
+    let mut service = db.pool().begin().await.expect("begin");
+    sqlx::query("SELECT FROM distribution.leads").execute(&mut *service).await.expect("read leads");
+    let mut child = command(&db.url()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("run leadflow");
+    // It has sellers, and waits for leads.
+    it_waits(&db, &mut child).await;
+    sqlx::query("SELECT FROM distribution.sellers").execute(&mut *service).await.expect("read sellers");
+    it_waits(&db, &mut child).await;
+    service.commit().await.expect("commit");
+    succeeded(&child.wait_with_output().expect("its end"));
+    succeeded(&migrate(&db.url()));
+}
+
 /// Runs it until it waits for a lock that is not its own, and kills it with SIGKILL.
 async fn killed_while_it_waits(db: &TestDb) {
     let mut child = command(&db.url()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("run leadflow");
+    it_waits(db, &mut child).await;
+    child.kill().expect("SIGKILL");
+    child.wait().expect("its end");
+}
+
+async fn it_waits(db: &TestDb, child: &mut Child) {
     wait::until("the migration waits in its middle", Duration::from_secs(60), async || {
         assert!(matches!(child.try_wait(), Ok(None)), "it ended");
         let waits = "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() \
@@ -137,8 +159,6 @@ async fn killed_while_it_waits(db: &TestDb) {
         sqlx::query_scalar(waits).fetch_one(db.pool()).await.expect("the sessions")
     })
     .await;
-    child.kill().expect("SIGKILL");
-    child.wait().expect("its end");
 }
 
 #[tokio::test]
