@@ -17,11 +17,26 @@ pub async fn last_sequence(bus: &Bus, stream: &str) -> Result<u64, BusError> {
     Ok(handle.cached_info().state.last_sequence)
 }
 
-/// Whether a declared consumer has acknowledged everything that it wants up to this message of its stream.
+/// Where a consumer was when it was looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct Position {
+    done: u64,
+    last: u64,
+}
+
+impl Position {
+    /// Whether it had acknowledged everything that it wants up to this message of its stream.
+    #[must_use]
+    pub fn has_passed(self, sequence: u64) -> bool {
+        self.done >= sequence.min(self.last)
+    }
+}
+
+/// Where a declared consumer is.
 ///
 /// # Errors
 /// [`BusError::Topology`] when stream or consumer cannot be read.
-pub async fn has_passed(bus: &Bus, stream: &str, consumer: &str, sequence: u64) -> Result<bool, BusError> {
+pub async fn position(bus: &Bus, stream: &str, consumer: &str) -> Result<Position, BusError> {
     let specs: Vec<ConsumerSpec> = topology::consumers();
     let Some(spec) = specs.iter().find(|spec| spec.stream == stream && spec.name == consumer) else {
         return Err(failed(stream, format!("there is no consumer {consumer}").into()));
@@ -29,7 +44,7 @@ pub async fn has_passed(bus: &Bus, stream: &str, consumer: &str, sequence: u64) 
     let handle = bus.jetstream().get_stream(stream).await.map_err(|error| failed(stream, error.into()))?;
     let last = handle.cached_info().state.last_sequence;
     let done = janitor::done_with(&handle, spec, last).await.map_err(|error| failed(stream, error))?;
-    Ok(done >= sequence.min(last))
+    Ok(Position { done, last })
 }
 
 /// A message as it is stored.

@@ -19,6 +19,7 @@ use super::{
     App, AppError, Posted,
     cache::Campaign,
     duplicates::{Print, Seen, looked_for},
+    erase_person::CLOCKS,
     hold_rounds::Granted,
     keep_no_longer::is_late,
     plan::{Plan, batches, plan, prints_of},
@@ -27,7 +28,7 @@ use super::{
 };
 use crate::{
     metrics,
-    store::{leads, retention, retry, routing, save, view},
+    store::{erasures, leads, retention, retry, routing, save, view},
 };
 
 /// A decided batch that is not written yet.
@@ -137,6 +138,7 @@ impl App {
             posted.iter().filter(|lead| is_late(lead, now)).map(|lead| (lead.seller, lead.received_at)).collect();
         if !late.is_empty() {
             retention::look_back(&mut transaction, &late, now).await?;
+            erasures::look_back(&mut transaction, &late, CLOCKS).await?;
         }
         retry::mark(&mut transaction, &draft.writes.retry, now).await?;
         // Before the commit: as soon as the lock is free, a look at unsold leads may sell one on the same hold.

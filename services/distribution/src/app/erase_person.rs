@@ -2,7 +2,10 @@
 //!
 //! Who it is about comes in once and is not kept: a keyed hash is, by which what he posted is recognised. A wish first waits until distribution
 //! has passed the last message that was in its stream when it came, so what was posted before is decided and can be found. Then all leads of the
-//! tenant are read, a few hundred in a step, and those that name the person are masked; at last the dead letters.
+//! tenant are read, a few hundred in a step, and those that name the person are masked; at last the dead letters. A lead that comes long after
+//! it was received, as a dead letter that was sent again does, has the wishes that were asked for since searched again from there.
+
+use std::sync::{Mutex, PoisonError};
 
 use chrono::TimeDelta;
 use leadflow_contracts::streams;
@@ -14,6 +17,7 @@ use leadflow_kernel::{BuyerId, CampaignId, ErasureId, LeadId, SellerId};
 use leadflow_messaging::progress;
 use leadflow_platform::audit::Change;
 use serde_json::{Value, json};
+use sqlx::{Postgres, Transaction};
 
 use super::{
     Actor, App, AppError,
@@ -30,7 +34,25 @@ const LEADS: i64 = 500;
 /// Wishes looked at together for whether they can begin.
 const WAITING: i64 = 100;
 /// By how much a gateway's clock may be ahead of ours.
-const CLOCKS: TimeDelta = TimeDelta::minutes(1);
+pub(super) const CLOCKS: TimeDelta = TimeDelta::minutes(1);
+
+/// Wishes whose last step failed in this process, the one that failed last at the end: all others go before them.
+#[derive(Debug, Default)]
+pub(super) struct Failed(Mutex<Vec<ErasureId>>);
+
+impl Failed {
+    fn all(&self) -> Vec<ErasureId> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, id: ErasureId, failed: bool) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|one| *one != id);
+        if failed {
+            all.push(id);
+        }
+    }
+}
 
 /// A wish with what came of it so far.
 #[derive(Debug)]
@@ -88,22 +110,34 @@ impl App {
     /// # Errors
     /// Those of PostgreSQL and NATS; what the step did not commit is done by the next one.
     pub async fn erase(&self) -> Result<bool, AppError> {
-        self.begin_erasures().await?;
+        // What has begun goes on while NATS is away.
+        let begun = self.begin_erasures().await;
+        let more = self.erase_next().await;
+        begun.and(more)
+    }
+
+    async fn erase_next(&self) -> Result<bool, AppError> {
         let mut tx = self.pool.begin().await?;
-        let Some(open) = erasures::lock_next(&mut tx).await? else {
+        let Some(open) = erasures::lock_next(&mut tx, &self.erasures_failed.all()).await? else {
             tx.commit().await?;
             return Ok(false);
         };
-        if open.letters {
+        let step = if open.letters {
             // Not under the lock: another replica does the same, and nothing comes of it.
             tx.commit().await?;
-            self.erase_letters(&open).await?;
-            return Ok(true);
-        }
+            self.erase_letters(&open).await
+        } else {
+            self.erase_leads(tx, &open).await
+        };
+        self.erasures_failed.note(open.id, step.is_err());
+        step.map(|()| true)
+    }
+
+    async fn erase_leads(&self, mut tx: Transaction<'static, Postgres>, open: &Open) -> Result<(), AppError> {
         let now = self.clock.now();
-        let read = erasures::next_leads(&mut tx, &open, open.asked_at + CLOCKS, LEADS).await?;
+        let read = erasures::next_leads(&mut tx, open, open.asked_at + CLOCKS, LEADS).await?;
         let found: Vec<&Searched> =
-            read.iter().filter(|lead| !lead.masked && names(&self.recogniser, &open, lead)).collect();
+            read.iter().filter(|lead| !lead.masked && names(&self.recogniser, open, lead)).collect();
         let leads: Vec<_> = found.iter().map(|lead| (lead.received_at, LeadId::from(lead.lead_id))).collect();
         let done = mask(&mut tx, open.seller, &leads, Some(open.id), now).await?;
         let masked: Vec<LeadId> = done.masked.iter().map(|one| one.lead).collect();
@@ -119,23 +153,22 @@ impl App {
             leads: masked,
             fingerprints,
         };
-        erasures::save(&mut tx, &open, &step, now).await?;
+        erasures::save(&mut tx, open, &step, now).await?;
         let pending = self.outbox.append(&mut tx, done.events).await?;
         tx.commit().await?;
         metrics::masked(step.leads.len(), "erasure");
         self.relay.send(pending);
-        Ok(true)
+        Ok(())
     }
 
     async fn begin_erasures(&self) -> Result<(), AppError> {
         let waiting = erasures::waiting(&mut *self.pool.acquire().await?, WAITING).await?;
-        let mut passed = Vec::new();
-        for (id, sequence) in waiting {
-            let done = progress::has_passed(&self.bus, streams::LEADS, streams::LEADS_DISTRIBUTION, sequence).await;
-            if done.map_err(unreadable)? {
-                passed.push((id, sequence));
-            }
+        if waiting.is_empty() {
+            return Ok(());
         }
+        let position = progress::position(&self.bus, streams::LEADS, streams::LEADS_DISTRIBUTION).await;
+        let position = position.map_err(unreadable)?;
+        let passed: Vec<_> = waiting.into_iter().filter(|(_, sequence)| position.has_passed(*sequence)).collect();
         if !passed.is_empty() {
             erasures::begin(&mut *self.pool.acquire().await?, &passed).await?;
         }

@@ -81,6 +81,7 @@ pub struct App {
     retention_days: u32,
     recogniser: Arc<Recogniser>,
     erasure_wanted: Arc<Notify>,
+    erasures_failed: Arc<erase_person::Failed>,
 }
 
 /// Why something was not carried out; nothing of it was.
@@ -144,6 +145,7 @@ impl App {
             retention_days: 0,
             recogniser: Arc::new(Recogniser::new(&[])),
             erasure_wanted: Arc::default(),
+            erasures_failed: Arc::default(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Wishes that one person's data be removed.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use leadflow_distribution_domain::person::{Hash, Wanted};
 use leadflow_kernel::{BuyerId, CampaignId, ErasureId, LeadId, SellerId, UserId};
 use leadflow_platform::db::TenantTx;
@@ -134,6 +134,33 @@ pub async fn begin(connection: &mut PgConnection, passed: &[(ErasureId, u64)]) -
     .map(|_| ())
 }
 
+/// Has the wishes that were asked for after leads were received, and that come only now, searched again from there. Who searches at the moment
+/// is waited for: he does not see what this transaction writes.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn look_back(
+    connection: &mut PgConnection,
+    late: &[(SellerId, DateTime<Utc>)],
+    clocks: TimeDelta,
+) -> Result<(), sqlx::Error> {
+    // Just before the lead: the cursor is passed over.
+    sqlx::query(
+        "WITH late AS (SELECT seller_id, min(at) AS at FROM unnest($1::uuid[], $2::timestamptz[]) AS t(seller_id, at) GROUP BY seller_id), \
+           locked AS (SELECT e.erasure_id, late.at FROM distribution.erasures e JOIN late ON late.seller_id = e.seller_id \
+             WHERE e.asked_at + $3 >= late.at ORDER BY e.erasure_id FOR UPDATE OF e) \
+         UPDATE distribution.erasures e SET cursor_at = least(e.cursor_at, locked.at - interval '1 ms'), done_at = NULL, \
+           state = CASE e.state WHEN 'waiting' THEN 'waiting' ELSE 'searching' END \
+         FROM locked WHERE e.erasure_id = locked.erasure_id",
+    )
+    .bind(late.iter().map(|(seller, _)| seller.uuid()).collect::<Vec<_>>())
+    .bind(late.iter().map(|(_, at)| *at).collect::<Vec<_>>())
+    .bind(clocks)
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
 /// One that is worked on.
 #[derive(Debug, Clone, Copy)]
 pub struct Open {
@@ -151,15 +178,17 @@ pub struct Open {
     pub asked_at: DateTime<Utc>,
 }
 
-/// Locks the oldest wish that can be worked on and that no other replica works on.
+/// Locks the oldest wish that can be worked on and that no other replica works on; of those in `last`, in their order, only when there is no other.
 ///
 /// # Errors
 /// Those of PostgreSQL.
-pub async fn lock_next(connection: &mut PgConnection) -> Result<Option<Open>, sqlx::Error> {
+pub async fn lock_next(connection: &mut PgConnection, last: &[ErasureId]) -> Result<Option<Open>, sqlx::Error> {
     let row = sqlx::query(
         "SELECT erasure_id, seller_id, email_hash, phone_hash, state, cursor_at, cursor_id, asked_at FROM distribution.erasures \
-         WHERE state IN ('searching', 'letters') ORDER BY asked_at LIMIT 1 FOR UPDATE SKIP LOCKED",
+         WHERE state IN ('searching', 'letters') \
+         ORDER BY array_position($1::uuid[], erasure_id) NULLS FIRST, asked_at LIMIT 1 FOR UPDATE SKIP LOCKED",
     )
+    .bind(last.iter().map(|id| id.uuid()).collect::<Vec<_>>())
     .fetch_optional(connection)
     .await?;
     row.as_ref().map(read).transpose()

@@ -135,7 +135,8 @@ pub struct NewReturn<'a> {
     pub by_receiver: bool,
 }
 
-/// Writes a wish to undo a sale, which must exist. Words about a lead whose personal data was removed meanwhile are left out.
+/// Writes a wish to undo a sale, which must exist. Words about a lead whose personal data was removed meanwhile are left out; who removes it at
+/// the moment is waited for, as he waits for this.
 ///
 /// # Errors
 /// Those of PostgreSQL; a unique violation when the sale was asked back before, or the id is in use.
@@ -148,7 +149,7 @@ pub async fn insert(tx: &mut TenantTx, new: &NewReturn<'_>, now: DateTime<Utc>) 
            a.currency, l.received_at, a.assigned_at, $2, $3, CASE WHEN l.masked_at IS NULL THEN $4 ELSE '' END, $5, $6, CASE WHEN $7 THEN $5 END, $7, $10, $11 \
          FROM distribution.assignments a CROSS JOIN LATERAL (SELECT p.category_id, p.supplier_id, p.received_at, p.masked_at \
            FROM distribution.leads p WHERE p.lead_id = a.lead_id AND p.received_at = \
-             (SELECT i.received_at FROM distribution.lead_ids i WHERE i.lead_id = a.lead_id) OFFSET 0) l \
+             (SELECT i.received_at FROM distribution.lead_ids i WHERE i.lead_id = a.lead_id) OFFSET 0 FOR SHARE OF p) l \
          WHERE a.assignment_id = $8 AND a.seller_id = $9",
     )
     .bind(new.id.uuid())

@@ -295,3 +295,60 @@ async fn two_replicas_and_a_crash_between_steps_do_it_once() {
     assert_eq!(masked(&world).await, sorted(anns));
     world.check_books().await;
 }
+
+#[tokio::test]
+async fn a_lead_that_is_sent_again_after_its_persons_erasure_is_masked_too() {
+    let world = World::new().await;
+    let app = world.replica();
+    let (tenant, other) = (world.tenant(&app).await, world.tenant(&app).await);
+    let (campaign, _) = world.campaign(&app, tenant, Logic::RoundRobin, 1).await;
+    let (theirs, _) = world.campaign(&app, other, Logic::RoundRobin, 1).await;
+    // Two dead letters, posted before, and one of another tenant.
+    let late =
+        [post(&world, tenant, campaign, ANN), post(&world, tenant, campaign, BEN), post(&world, other, theirs, ANN)];
+    world.clock.advance(TimeDelta::minutes(1));
+    decide(&app, &[post(&world, tenant, campaign, BEN)]).await;
+    let asked = ask(&app, tenant, "ann@example.com", "").await.unwrap();
+    assert_eq!(ended(&app, tenant, &asked.erasure_id).await.leads, 0);
+    world.clock.advance(TimeDelta::days(2));
+    let later = post(&world, tenant, campaign, ANN);
+    decide(&app, &[later]).await;
+    assert_eq!(state(&app, tenant, &asked.erasure_id).await.unwrap().state(), ErasureState::Done, "nothing came late");
+    for one in &late {
+        decide(&app, std::slice::from_ref(one)).await;
+    }
+    let again = state(&app, tenant, &asked.erasure_id).await.unwrap();
+    assert_eq!((again.state(), again.done_at_ms), (ErasureState::Searching, 0));
+    // What she posted after her wish is not what she wished for.
+    assert_eq!(ended(&app, tenant, &asked.erasure_id).await.leads, 1);
+    assert_eq!(masked(&world).await, [late[0].lead]);
+}
+
+#[tokio::test]
+async fn a_wish_that_fails_holds_up_no_other() {
+    let world = World::new().await;
+    let app = world.replica();
+    let tenant = world.tenant(&app).await;
+    let (campaign, _) = world.campaign(&app, tenant, Logic::RoundRobin, 1).await;
+    let (ann, ben) = (post(&world, tenant, campaign, ANN), post(&world, tenant, campaign, BEN));
+    decide(&app, &[ann.clone(), ben.clone()]).await;
+    let broken = format!(
+        "CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'broken, for a test'; END $$; \
+         CREATE TRIGGER broken BEFORE UPDATE ON distribution.leads FOR EACH ROW WHEN (OLD.lead_id = '{}') EXECUTE FUNCTION broken()",
+        ann.lead.uuid()
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(broken)).execute(world.pool()).await.unwrap();
+    let first = ask(&app, tenant, "ann@example.com", "").await.unwrap();
+    world.clock.advance(TimeDelta::seconds(1));
+    let second = ask(&app, tenant, "ben@example.com", "").await.unwrap();
+    let mut failures = 0;
+    wait::until("the second ends", PATIENCE, async || {
+        failures += usize::from(app.erase().await.is_err());
+        state(&app, tenant, &second.erasure_id).await.unwrap().state() == ErasureState::Done
+    })
+    .await;
+    assert!(failures > 0, "the first was tried");
+    assert_eq!(masked(&world).await, [ben.lead]);
+    sqlx::raw_sql("DROP TRIGGER broken ON distribution.leads").execute(world.pool()).await.unwrap();
+    assert_eq!(ended(&app, tenant, &first.erasure_id).await.leads, 1);
+}

@@ -315,3 +315,31 @@ async fn what_was_written_about_a_sale_goes_with_its_lead() {
     keep_no_longer(&app).await;
     assert_eq!(world.count(left).await, 0);
 }
+
+#[tokio::test]
+async fn words_that_come_while_their_lead_is_masked_are_not_kept() {
+    let world = World::new().await;
+    let app = world.replica();
+    let tenant = world.tenant(&app).await;
+    let (campaign, buyers) = world.campaign(&app, tenant, Logic::RoundRobin, 1).await;
+    take_back(&app, tenant, campaign, policy()).await;
+    let sold = posted(&world, &app, tenant, campaign).await;
+    let sale = lead(&app, &sold).await.assignments.remove(0).assignment_id;
+    let mut masking = world.pool().begin().await.unwrap();
+    let mask = "UPDATE distribution.leads SET data = '{}', raw = NULL, unknown_fields = NULL, reference = '', body_hash = '', masked_at = $1";
+    sqlx::query(mask).bind(world.clock.now()).execute(&mut *masking).await.unwrap();
+    let returns = world.returns(&app);
+    let asking = async { returns.request_return(as_tenant(tenant.seller, wish(buyers[0], &sale))).await.unwrap() };
+    let masked = async {
+        wait::until("the return waits for the lead", PATIENCE, async || {
+            let waiting =
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            world.count(waiting).await == 1
+        })
+        .await;
+        masking.commit().await.unwrap();
+    };
+    let (asked, ()) = tokio::join!(asking, masked);
+    assert_eq!(asked.into_inner().note, "");
+    assert_eq!(world.count("SELECT count(*) FROM distribution.returns WHERE note <> ''").await, 0);
+}
