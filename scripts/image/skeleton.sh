@@ -26,3 +26,5 @@ find proto services shared -name Cargo.toml | while read -r manifest; do
     [ -e "$crate/$file" ] || echo 'fn main() {}' >"$crate/$file"
   done
 done
+# Nothing in it tells when it was made: a builder that compares times, too, sees that nothing changed.
+find "$to" -exec touch -h -d @0 {} +
