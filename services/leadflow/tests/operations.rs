@@ -1,5 +1,8 @@
 //! What operators are given says what the program does: alerts and dashboards name metrics that there are, the runbook has a paragraph for each alert.
 
+#[path = "operations/commands.rs"]
+mod commands;
+
 use std::{
     collections::BTreeSet,
     fs,
