@@ -11,7 +11,7 @@ CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 LEADFLOW := $(TARGET_DIR)/debug/leadflow
 
-.PHONY: help up down logs demo test fuzz-api letters bean-check webhook-check upgrade-check k8s-check image-check alert-check bench chaos lint doctor clean tools build
+.PHONY: help up down logs demo test fuzz-api letters bean-check webhook-check upgrade-check k8s-check image-check compose-check alert-check bench chaos lint doctor clean tools build
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,10 @@ k8s-check: ## Build the manifests of k8s/ and check them, and the dashboards, ag
 # ENGINE=docker, podman or buildah; BUILD_OPTIONS=what it needs here.
 image-check: ## Build the image twice and look into it: the same bytes, no root, no shell, dependencies cached
 	@scripts/image/check.sh
+
+# LEADFLOW_IMAGE=an image that is there; else it is built.
+compose-check: ## Run docker-compose.yml with three replicas of distribution, and README's first sale on it
+	@scripts/compose/check.sh
 
 # ALERTS_LOGS=… is a folder for the processes' logs.
 alert-check: tools ## Every alert rule: its cause is made to happen, and a private Prometheus fires it

@@ -12,6 +12,8 @@ use sqlx::PgPool;
 pub struct Counters {
     /// Bytes of write-ahead log.
     pub wal_bytes: f64,
+    /// Bytes of tables and indexes, with what is dead in them.
+    pub stored_bytes: f64,
     /// Rows inserted, updated and deleted.
     pub rows: f64,
     /// Transactions committed, those that only read included.
@@ -28,8 +30,8 @@ impl Counters {
     /// # Errors
     /// When the database cannot be read.
     pub async fn read(pool: &PgPool) -> anyhow::Result<Self> {
-        let (wal_bytes, rows, commits): (f64, f64, f64) = sqlx::query_as(
-            "SELECT (pg_current_wal_lsn() - '0/0')::float8, (tup_inserted + tup_updated + tup_deleted)::float8, \
+        let (wal_bytes, stored_bytes, rows, commits): (f64, f64, f64, f64) = sqlx::query_as(
+            "SELECT (pg_current_wal_lsn() - '0/0')::float8, pg_database_size(current_database())::float8, (tup_inserted + tup_updated + tup_deleted)::float8, \
              xact_commit::float8 FROM pg_stat_database WHERE datname = current_database()",
         )
         .fetch_one(pool)
@@ -37,7 +39,7 @@ impl Counters {
         let deliveries = sqlx::query_scalar("SELECT count(*) FROM notifier.deliveries").fetch_one(pool).await?;
         let statements =
             sqlx::query_scalar("SELECT sum(calls)::float8 FROM pg_stat_statements").fetch_one(pool).await.ok();
-        Ok(Self { wal_bytes, rows, commits, statements, deliveries })
+        Ok(Self { wal_bytes, stored_bytes, rows, commits, statements, deliveries })
     }
 
     /// What was added since, for each of so many leads.
@@ -45,6 +47,7 @@ impl Counters {
         let leads = leads as f64;
         Self {
             wal_bytes: (self.wal_bytes - before.wal_bytes) / leads,
+            stored_bytes: (self.stored_bytes - before.stored_bytes) / leads,
             rows: (self.rows - before.rows) / leads,
             commits: (self.commits - before.commits) / leads,
             statements: self.statements.zip(before.statements).map(|(now, then)| (now - then) / leads),

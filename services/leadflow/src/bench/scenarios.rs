@@ -251,6 +251,7 @@ impl<'a> Bench<'a> {
         let rows = [
             ("rows inserted, updated or deleted".to_owned(), format!("{:.1}", counters.rows)),
             ("WAL bytes".to_owned(), grouped(counters.wal_bytes)),
+            ("bytes stored, indexes and dead rows included".to_owned(), grouped(counters.stored_bytes)),
             ("SQL statements".to_owned(), round_trips),
             ("transactions".to_owned(), format!("{:.3}", counters.commits)),
         ];
