@@ -43,6 +43,11 @@ impl Channel {
     pub(super) const fn balanced(inner: transport::Channel, answering: Arc<AtomicUsize>) -> Self {
         Self { inner, answering: Some(answering) }
     }
+
+    /// Whether another replica may answer where one did not.
+    pub(super) fn has_others(&self) -> bool {
+        self.answering.as_ref().is_some_and(|answering| answering.load(Ordering::Relaxed) > 0)
+    }
 }
 
 impl Service<Request<Body>> for Channel {

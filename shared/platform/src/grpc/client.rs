@@ -1,6 +1,6 @@
 //! Calling another service.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use leadflow_kernel::SellerId;
 use tonic::{Request, transport::Endpoint};
@@ -40,16 +40,29 @@ pub fn channel(urls: &str, setting: &'static str) -> Result<Channel, ChannelErro
     })
 }
 
-/// Whether the service behind `channel` takes calls, by the standard health service: for readiness checks.
+/// Less than a readiness check may take.
+const ASKED_FOR: Duration = Duration::from_millis(700);
+
+/// Whether the service behind `channel` takes calls, by the standard health service: for readiness checks. Where it has several replicas, one that
+/// stops says nothing of the others: it is asked again, and another one answers.
 ///
 /// # Errors
 /// In a few words, why not.
 pub async fn answers(channel: Channel) -> Result<(), String> {
-    let asked = HealthClient::new(channel).check(HealthCheckRequest { service: String::new() }).await;
-    match asked {
-        Ok(answer) if answer.get_ref().status() == ServingStatus::Serving => Ok(()),
-        Ok(_) => Err("is stopping".to_owned()),
-        Err(_) => Err("cannot be reached".to_owned()),
+    let begun = Instant::now();
+    let mut pause = Duration::from_millis(5);
+    loop {
+        let asked = HealthClient::new(channel.clone()).check(HealthCheckRequest { service: String::new() }).await;
+        let why = match asked {
+            Ok(answer) if answer.get_ref().status() == ServingStatus::Serving => return Ok(()),
+            Ok(_) => "is stopping",
+            Err(_) => "cannot be reached",
+        };
+        if !channel.has_others() || begun.elapsed() + pause > ASKED_FOR {
+            return Err(why.to_owned());
+        }
+        tokio::time::sleep(pause).await;
+        pause *= 2;
     }
 }
 

@@ -117,3 +117,23 @@ async fn calls_of_a_service_that_is_away_fail_soon() {
     let failed = tokio::time::timeout(LIMIT, called(&mut client)).await.expect("in time").unwrap_err();
     assert_eq!(failed.code(), tonic::Code::Unavailable);
 }
+
+#[tokio::test]
+async fn a_service_answers_while_one_of_its_replicas_leaves_and_stops() {
+    let ((one, stop_one), (two, stop_two)) = (serve(TOKEN).await, serve(TOKEN).await);
+    let channel = grpc::channel(&format!("{one}, {two}"), "ACCOUNTS_GRPC_URL").unwrap();
+    // Both connections are open.
+    for _ in 0..20 {
+        grpc::answers(channel.clone()).await.unwrap();
+    }
+    stop_one.leave();
+    for _ in 0..200 {
+        grpc::answers(channel.clone()).await.unwrap();
+    }
+    stop_one.cancel();
+    for _ in 0..200 {
+        grpc::answers(channel.clone()).await.unwrap();
+    }
+    stop_two.leave();
+    wait::until("nobody answers", LIMIT, async || grpc::answers(channel.clone()).await.is_err()).await;
+}
