@@ -59,9 +59,10 @@ files_of() {
   printf %s "$to"
 }
 
-# config IMAGE: its configuration as Docker writes it.
+# config IMAGE: its configuration as JSON without spaces.
 config() {
-  if [ "$engine" = buildah ]; then buildah inspect --type image --format '{{json .Docker.Config}}' "$1"; else "$engine" inspect --format '{{json .Config}}' "$1"; fi
+  if [ "$engine" = buildah ]; then set -- buildah inspect --type image "$1"; else set -- "$engine" inspect "$1"; fi
+  "$@" | tr -d ' \t\n'
 }
 
 build "$name"
