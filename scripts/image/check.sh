@@ -76,7 +76,7 @@ grep -q '"Healthcheck":{"Test":\["CMD","/leadflow","health"\]' "$work/config" ||
 say "not root, leadflow as entry point, a health check, no shell; $(find "$files" -type f | wc -l) files, $(du -sm --apparent-size "$files" | cut -f1) MB"
 if [ "$engine" = buildah ]; then
   # It starts nothing by itself: as its user, and without anything else of this machine.
-  set -- env -i chroot --userspec=65532:65532 "$files" /leadflow --version
+  set -- env -i "$(PATH=$PATH:/usr/sbin command -v chroot)" --userspec=65532:65532 "$files" /leadflow --version
 else
   set -- "$engine" run --rm "$name" --version
 fi
