@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use leadflow_kernel::LeadId;
-use sqlx::PgPool;
+use sqlx::{AssertSqlSafe, PgPool};
 use uuid::Uuid;
 
+use super::invariants::AT_REST;
 use crate::wait;
 
 /// What had not come to rest in time.
@@ -19,8 +20,8 @@ pub struct Unsettled {
 }
 
 /// Waits until every one of `leads` is decided, every outbox empty, every assignment paid and handed
-/// to its buyer's endpoint, no hold open, of every charge and refund known what became of it, and everything that was sent
-/// counted. Deliveries may still be pending.
+/// to its buyer's endpoint, no hold open, of every charge and refund known what became of it, everything that was sent
+/// counted, and whatever else the books promise of rest is so. Deliveries may still be pending.
 ///
 /// # Errors
 /// [`Unsettled`] when that takes longer than `timeout`, or the database cannot be read.
@@ -86,6 +87,15 @@ async fn remaining(pool: &PgPool, leads: &[Uuid]) -> Result<Vec<String>, sqlx::E
     let mut rows: Vec<(String, i64)> = sqlx::query_as(IN_HAND).bind(leads).fetch_all(pool).await?;
     if rows.is_empty() {
         rows = sqlx::query_as(TO_COME).fetch_all(pool).await?;
+    }
+    if rows.is_empty() {
+        for invariant in AT_REST {
+            let broken = format!("SELECT count(*) FROM ({}) AS broken (what)", invariant.broken);
+            let number: i64 = sqlx::query_scalar(AssertSqlSafe(broken)).fetch_one(pool).await?;
+            if number > 0 {
+                rows.push((format!("against {}", invariant.name), number));
+            }
+        }
     }
     Ok(rows.into_iter().map(|(what, number)| format!("{number} {what}")).collect())
 }

@@ -11,6 +11,7 @@ mod stripe;
 mod usage;
 
 use super::Expectations;
+pub(super) use rest::ALL as AT_REST;
 
 /// One promise of the system.
 #[derive(Debug)]

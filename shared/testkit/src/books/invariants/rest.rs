@@ -1,8 +1,8 @@
-//! What holds once everything has come to rest.
+//! What holds once everything has come to rest. Asked of the tables alone, so that it can be waited for.
 
 use super::Invariant;
 
-pub(super) const ALL: &[Invariant] = &[
+pub(in crate::books) const ALL: &[Invariant] = &[
     Invariant {
         name: "no_hold_is_left",
         sentence: "At rest no money is set aside: every hold has ended.",

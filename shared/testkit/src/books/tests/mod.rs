@@ -129,6 +129,15 @@ async fn what_was_just_sent_is_waited_for_before_it_must_be_counted() {
 }
 
 #[tokio::test]
+async fn what_not_every_service_has_heard_of_is_waited_for() {
+    let db = books().await;
+    let plant = plants::ALL.iter().find(|plant| plant.what == "a service that did not hear of a change").unwrap();
+    plant.carry_out(db.pool()).await;
+    let error = wait_until_settled(db.pool(), &[], Duration::ZERO).await.unwrap_err();
+    assert_eq!(error.left, ["1 against copies_are_current"]);
+}
+
+#[tokio::test]
 async fn a_message_counted_whose_record_was_lost_may_be_sent_again() {
     let db = books().await;
     let lost = "UPDATE notifier.deliveries SET status = 'PENDING', ended_at = NULL, due_at = now() + interval '1 hour', \
