@@ -27,6 +27,7 @@ impl App {
         configure::description("note", note)?;
         let mut tx = self.tenants.begin(seller).await?;
         let missing = || AppError::NotFound("return");
+        let masked = returns::hold_lead(&mut tx, seller, id).await?;
         let before = returns::lock(&mut tx, seller, id).await?.ok_or_else(missing)?;
         let changes = columns::return_state(&before.state)?
             .decide(approve)
@@ -46,6 +47,8 @@ impl App {
         let leaves = approve && before.counts_out_of_caps;
         let out_of_caps = leaves && self.count_out_of_cap(&mut tx, seller, &sale).await?;
         let state = if approve { ReturnState::Approved } else { ReturnState::Rejected };
+        // Words about a person whose data are gone are not kept.
+        let note = if masked { "" } else { note };
         returns::decide(&mut tx, id, state, actor.map(|actor| actor.user), note, out_of_caps, now).await?;
         let after = returns::get(&mut tx, seller, None, id).await?.ok_or_else(missing)?;
         let action = if approve { "return.approved" } else { "return.rejected" };

@@ -270,6 +270,24 @@ pub async fn lock(tx: &mut TenantTx, seller: SellerId, id: ReturnId) -> Result<O
         .await
 }
 
+/// Keeps the lead of a return as it is until the transaction ends, and tells whether its personal data are gone. Before [`lock`]: masking
+/// locks leads first, then returns.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn hold_lead(tx: &mut TenantTx, seller: SellerId, id: ReturnId) -> Result<bool, sqlx::Error> {
+    let masked: Option<bool> = sqlx::query_scalar(
+        "SELECT p.masked_at IS NOT NULL FROM distribution.leads p \
+         WHERE (p.lead_id, p.received_at) = (SELECT r.lead_id, i.received_at FROM distribution.returns r \
+           JOIN distribution.lead_ids i ON i.lead_id = r.lead_id WHERE r.return_id = $1 AND r.seller_id = $2) FOR SHARE",
+    )
+    .bind(id.uuid())
+    .bind(seller.uuid())
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(masked.unwrap_or_default())
+}
+
 /// The return of a sale.
 ///
 /// # Errors

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use leadflow_contracts::{
     common::{Logic, Outcome},
     distribution::{
-        DecideReturnRequest, ListLeadsRequest, ListPurchasesRequest, catalogue_server::Catalogue as _,
+        DecideReturnRequest, ListLeadsRequest, ListPurchasesRequest, ReturnState, catalogue_server::Catalogue as _,
         returns_server::Returns as _,
     },
     events::{LeadAssigned, LeadDecided, LeadsMasked},
@@ -325,13 +325,47 @@ async fn words_that_come_while_their_lead_is_masked_are_not_kept() {
     take_back(&app, tenant, campaign, policy()).await;
     let sold = posted(&world, &app, tenant, campaign).await;
     let sale = lead(&app, &sold).await.assignments.remove(0).assignment_id;
+    let returns = world.returns(&app);
+    let asking = async { returns.request_return(as_tenant(tenant.seller, wish(buyers[0], &sale))).await.unwrap() };
+    let asked = while_masked(&world, asking).await;
+    assert_eq!(asked.into_inner().note, "");
+    assert_eq!(world.count("SELECT count(*) FROM distribution.returns WHERE note <> ''").await, 0);
+}
+
+#[tokio::test]
+async fn a_decisions_words_that_come_while_their_lead_is_masked_are_not_kept() {
+    let world = World::new().await;
+    let app = world.replica();
+    let tenant = world.tenant(&app).await;
+    let (campaign, buyers) = world.campaign(&app, tenant, Logic::RoundRobin, 1).await;
+    take_back(&app, tenant, campaign, policy()).await;
+    let returns = world.returns(&app);
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let sold = posted(&world, &app, tenant, campaign).await;
+        let sale = lead(&app, &sold).await.assignments.remove(0).assignment_id;
+        let asked = returns.request_return(as_tenant(tenant.seller, wish(buyers[0], &sale))).await.unwrap();
+        ids.push(asked.into_inner().return_id);
+    }
+    let decide = async |id: &str| {
+        let wish = DecideReturnRequest { return_id: id.to_owned(), approve: true, note: "John rang us".to_owned() };
+        returns.decide_return(as_tenant(tenant.seller, wish)).await.unwrap().into_inner()
+    };
+    let meanwhile = while_masked(&world, decide(&ids[0])).await;
+    let after = decide(&ids[1]).await;
+    for decided in [meanwhile, after] {
+        assert_eq!((decided.state(), decided.decision_note.as_str()), (ReturnState::Approved, ""));
+    }
+    assert_eq!(world.count("SELECT count(*) FROM distribution.returns WHERE decision_note <> ''").await, 0);
+}
+
+/// What comes of this when all leads are being masked, as soon as it waits for that.
+async fn while_masked<T>(world: &World, work: impl Future<Output = T>) -> T {
     let mut masking = world.pool().begin().await.unwrap();
     let mask = "UPDATE distribution.leads SET data = '{}', raw = NULL, unknown_fields = NULL, reference = '', body_hash = '', masked_at = $1";
     sqlx::query(mask).bind(world.clock.now()).execute(&mut *masking).await.unwrap();
-    let returns = world.returns(&app);
-    let asking = async { returns.request_return(as_tenant(tenant.seller, wish(buyers[0], &sale))).await.unwrap() };
     let masked = async {
-        wait::until("the return waits for the lead", PATIENCE, async || {
+        wait::until("somebody waits for the lead", PATIENCE, async || {
             let waiting =
                 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
             world.count(waiting).await == 1
@@ -339,7 +373,5 @@ async fn words_that_come_while_their_lead_is_masked_are_not_kept() {
         .await;
         masking.commit().await.unwrap();
     };
-    let (asked, ()) = tokio::join!(asking, masked);
-    assert_eq!(asked.into_inner().note, "");
-    assert_eq!(world.count("SELECT count(*) FROM distribution.returns WHERE note <> ''").await, 0);
+    tokio::join!(work, masked).0
 }
